@@ -1,0 +1,1 @@
+"""obo-proxy: an on-behalf-of forwarding reverse proxy (RFC 8693)."""

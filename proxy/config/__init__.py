@@ -1,0 +1,1 @@
+"""YAML and environment to frozen values; every fault at once."""

@@ -1,0 +1,215 @@
+"""The configuration as frozen values: one class for each mapping of the file, one field for each key.
+
+Only shapes stand here; what must hold between keys is in ``rules``. Durations are seconds, sizes bytes.
+No secret has a ``repr``.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from .units import Duration, FilePath, Size
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+SigningAlg = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+VerifyAlg = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt"]
+Grant = Literal["token_exchange", "client_credentials", "jwt_bearer", "none"]
+
+
+class Section(BaseModel):
+    """A mapping of the file: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ListenTLS(Section):
+    """The certificate with which we serve HTTPS."""
+
+    cert_file: FilePath
+    key_file: FilePath
+
+
+class Listen(Section):
+    """The public side."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    tls: ListenTLS | None = None
+    workers: int = Field(1, ge=1, le=256)
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    max_header_bytes: Size = 64 * 1024
+    max_header_fields: int = Field(100, ge=1)
+    max_body_bytes: Size | None = None
+    header_timeout: Duration = 10.0
+    keep_alive_timeout: Duration = 75.0
+    max_connections: int = Field(10_000, ge=1)
+    drain_timeout: Duration = 30.0
+
+
+class Admin(Section):
+    """The admin side."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 9090
+    token_file: FilePath | None = None
+
+
+class Client(Section):
+    """Who we are at an authorization server, and how we prove it (RFC 6749 §2.3, RFC 7523)."""
+
+    id: Text
+    auth: ClientAuth = "client_secret_basic"
+    secret: SecretStr | None = None
+    secret_file: FilePath | None = None
+    private_key_file: FilePath | None = None
+    key_id: Text | None = None
+    signing_alg: SigningAlg | None = None
+
+
+class AuthorizationServer(Section):
+    """One authorization server; endpoints left out come from its metadata (RFC 8414)."""
+
+    issuer: Text
+    token_url: Text | None = None
+    jwks_url: Text | None = None
+    introspection_url: Text | None = None
+    client: Client | None = None
+    dpop: bool = False
+    timeout: Duration = 5.0
+    ca_file: FilePath | None = None
+    proxy_url: Text | None = None
+    check_subject: bool = True
+    allow_http: bool = False
+
+
+class SubjectTokens(Section):
+    """Tokens that callers may present."""
+
+    authorization_server: Name
+    expected_audience: Text
+    client_ids: tuple[Text, ...] = ()
+    required_scopes: tuple[Text, ...] = ()
+    algorithms: tuple[VerifyAlg, ...] = Field(("RS256", "ES256"), min_length=1)
+    clock_tolerance: Duration = 30.0
+    introspect: bool = False
+
+
+class TokenIn(Section):
+    """Where the caller's token stands: in a header, or in a query parameter."""
+
+    header: Text | None = None
+    scheme: str = "Bearer"
+    query: Text | None = None
+
+
+class Timeouts(Section):
+    """How long the upstream may take to connect, to begin its response, and between two reads."""
+
+    connect: Duration = 5.0
+    response: Duration = 60.0
+    idle: Duration = 300.0
+
+
+class UpstreamTLS(Section):
+    """How the upstream's certificate is checked, and ours shown."""
+
+    ca_file: FilePath | None = None
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
+    server_name: Text | None = None
+
+
+class Route(Section):
+    """One API, and the token it is called with."""
+
+    name: Name
+    path: Text
+    host: Text | None = None
+    methods: tuple[Text, ...] = ()
+    upstream: Text
+    path_rewrite: str | None = None
+    preserve_host: bool = False
+    grant: Grant = "token_exchange"
+    authorization_server: Name | None = None
+    audience: Text | None = None
+    resource: Text | None = None
+    scopes: tuple[Text, ...] = ()
+    subject_token_type: Literal["access_token", "jwt", "id_token"] = "access_token"
+    subject_token_file: FilePath | None = None
+    token_in: TokenIn = TokenIn(header="Authorization")
+    requested_token_type: Literal["access_token", "jwt"] | None = None
+    actor: bool = False
+    extra_parameters: dict[Text, str] = {}
+    required_scopes: tuple[Text, ...] = ()
+    acr_values: tuple[Text, ...] = ()
+    max_age: Duration | None = None
+    cors_preflight: bool = False
+    websocket: bool = True
+    on_token_expiry: Literal["continue", "close"] = "continue"
+    timeouts: Timeouts = Timeouts()
+    tls: UpstreamTLS | None = None
+    max_connections: int = Field(256, ge=1)
+
+
+class SharedCache(Section):
+    """A Valkey or Redis that replicas share."""
+
+    url: SecretStr
+    encryption_key_file: FilePath
+
+
+class Cache(Section):
+    """The cache of exchanged tokens."""
+
+    max_entries: int = Field(10_000, ge=1)
+    max_ttl: Duration = 3600.0
+    expiry_leeway: Duration = 30.0
+    refresh_ahead: Duration = 60.0
+    revalidate_after: Duration = 300.0
+    key: Literal["subject", "token"] = "subject"
+    ignore_claims: tuple[Text, ...] = ()
+    shared: SharedCache | None = None
+
+
+class Log(Section):
+    """What is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+    access: bool = False
+
+
+class Tracing(Section):
+    """Where spans go."""
+
+    otlp_endpoint: Text | None = None
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    listen: Listen = Listen()
+    admin: Admin = Admin()
+    authorization_servers: dict[Name, AuthorizationServer] = {}
+    subject_tokens: tuple[SubjectTokens, ...] = ()
+    routes: tuple[Route, ...] = Field(min_length=1)
+    cache: Cache = Cache()
+    protected_resource_metadata: bool = False
+    publish_jwks: Text | None = None
+    log: Log = Log()
+    tracing: Tracing = Tracing()
+
+    def authorization_server_of(self, route: Route) -> str | None:
+        """The name of the server at which ``route`` gets its token; None where it needs none."""
+        if route.grant == "none":
+            return None
+        return route.authorization_server or next(iter(self.authorization_servers), None)
+
+
+Raw = dict[str, Any]

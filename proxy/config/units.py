@@ -1,0 +1,66 @@
+"""Durations, sizes and other scalar spellings of the configuration file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)?")
+_BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+def parse_duration(value: Any) -> Any:
+    """``30`` or ``"500ms"`` → seconds; anything else raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        if value.isdigit():
+            return float(value)
+        if found := _DURATION.fullmatch(value):
+            return float(found[1]) * _SECONDS[found[2]]
+    raise ValueError("not a duration such as 30, 500ms, 30s, 5m or 1h")
+
+
+def parse_size(value: Any) -> Any:
+    """``65536`` or ``"64KiB"`` → bytes; anything else raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
+        return int(found[1]) * _BYTES[found[2]]
+    raise ValueError("not a size such as 65536, 64KiB or 1MiB")
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)?$"},
+            ],
+            "description": "seconds, or 500ms, 30s, 5m, 1h",
+        }
+    ),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    Field(ge=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": r"^\d+(B|KiB|MiB|GiB)?$"},
+            ],
+            "description": "bytes, or 64KiB, 1MiB",
+        }
+    ),
+]
+FilePath = Annotated[Path, WithJsonSchema({"type": "string", "description": "path of a file"})]

@@ -1,0 +1,323 @@
+"""Every way a request can be refused, as one tree.
+
+    ProxyError                          answerable: status, code, title, challenge
+    ├── RequestRefused                  the request itself
+    │   ├── NoRoute  PathRefused  BadRequest  MethodNotAllowed  RequestTimeout
+    │   ├── RequestTooLarge  TargetTooLong  ExpectationFailed  HeaderTooLarge
+    │   └── NotImplementedHere  VersionNotSupported  LoopDetected  Overloaded
+    ├── SubjectTokenError               the user's token
+    │   ├── SubjectTokenMissing  AuthorizationMalformed  IssuerUnknown
+    │   ├── SubjectTokenInvalid  SubjectTokenExpired  SubjectTokenRefused
+    │   └── ScopeInsufficient  StepUpRequired
+    ├── ExchangeError                   the authorization server
+    │   ├── ExchangeDenied  ExchangeMisconfigured  ExchangeResponseInvalid
+    │   └── AuthorizationServerThrottled  …Unavailable  …Timeout
+    └── UpstreamError                   the API behind us
+        └── UpstreamUnreachable  UpstreamProtocolError  UpstreamTimeout
+
+    DownstreamDeparted                  nobody is left to answer
+    UpstreamBroken                      the response broke off after its head: cut ours as visibly
+
+``str(error)`` is the whole story for the log; it never holds a token or a secret. What the caller reads
+is ``title`` and ``detail``, fixed texts that name no claim, host or foreign exception.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ProxyError(Exception):
+    """A refusal with its row in the error table.
+
+    ``reason`` and ``remedy`` go to the log, ``detail`` to the caller. ``retry_after`` is in seconds;
+    ``oauth_error`` is the authorization server's ``error`` code (RFC 6749 §5.2). ``challenge`` is the
+    ``error`` of the ``WWW-Authenticate`` challenge (RFC 6750 §3.1): None for no challenge at all, an
+    empty text for a challenge without ``error``.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    detail: ClassVar[str] = "The proxy met a fault of its own."
+    challenge: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        reason: str = "",
+        *,
+        remedy: str = "",
+        retry_after: float | None = None,
+        oauth_error: str | None = None,
+    ) -> None:
+        super().__init__(reason or self.title)
+        self.remedy = remedy
+        self.retry_after = retry_after
+        self.oauth_error = oauth_error
+
+
+class RequestRefused(ProxyError):
+    """The request itself cannot be served."""
+
+
+class NoRoute(RequestRefused):
+    status = 404
+    code = "no_route"
+    title = "No route"
+    detail = "No route matches this request."
+
+
+class PathRefused(RequestRefused):
+    status = 400
+    code = "path_refused"
+    title = "Path refused"
+    detail = "The path can be read in more than one way."
+
+
+class BadRequest(RequestRefused):
+    status = 400
+    code = "bad_request"
+    title = "Bad request"
+    detail = "The request is not well-formed HTTP."
+
+
+class MethodNotAllowed(RequestRefused):
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+    detail = "This method is not served here."
+
+
+class RequestTimeout(RequestRefused):
+    status = 408
+    code = "request_timeout"
+    title = "Request timeout"
+    detail = "The request did not arrive in time."
+
+
+class RequestTooLarge(RequestRefused):
+    status = 413
+    code = "request_too_large"
+    title = "Request too large"
+    detail = "The request body is larger than allowed."
+
+
+class TargetTooLong(RequestRefused):
+    status = 414
+    code = "target_too_long"
+    title = "Target too long"
+    detail = "The request target is longer than allowed."
+
+
+class ExpectationFailed(RequestRefused):
+    status = 417
+    code = "expectation_failed"
+    title = "Expectation failed"
+    detail = "Only the expectation 100-continue can be met."
+
+
+class HeaderTooLarge(RequestRefused):
+    status = 431
+    code = "header_too_large"
+    title = "Header too large"
+    detail = "The request's header fields are larger or more than allowed."
+
+
+class NotImplementedHere(RequestRefused):
+    status = 501
+    code = "not_implemented"
+    title = "Not implemented"
+    detail = "This method or transfer coding is not known here."
+
+
+class VersionNotSupported(RequestRefused):
+    status = 505
+    code = "version_not_supported"
+    title = "HTTP version not supported"
+    detail = "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+
+
+class LoopDetected(RequestRefused):
+    status = 508
+    code = "loop_detected"
+    title = "Loop detected"
+    detail = "The request has come through this proxy before."
+
+
+class Overloaded(RequestRefused):
+    status = 503
+    code = "overloaded"
+    title = "Overloaded"
+    detail = "More requests are under way than can be served."
+
+    def __init__(self, reason: str = "", *, remedy: str = "", retry_after: float | None = 1.0) -> None:
+        super().__init__(reason, remedy=remedy, retry_after=retry_after)
+
+
+class SubjectTokenError(ProxyError):
+    """The user's token is missing or not acceptable."""
+
+
+class SubjectTokenMissing(SubjectTokenError):
+    status = 401
+    code = "subject_token_missing"
+    title = "Subject token missing"
+    detail = "Could not find a user JWT: send it as a bearer token."
+    challenge = ""
+
+
+class AuthorizationMalformed(SubjectTokenError):
+    status = 400
+    code = "authorization_malformed"
+    title = "Authorization malformed"
+    detail = "Exactly one well-formed bearer token is needed."
+    challenge = "invalid_request"
+
+
+class IssuerUnknown(SubjectTokenError):
+    status = 401
+    code = "issuer_unknown"
+    title = "Issuer unknown"
+    detail = "Could not find identity provider token: no configured issuer made this token."
+    challenge = "invalid_token"
+
+
+class SubjectTokenInvalid(SubjectTokenError):
+    status = 401
+    code = "subject_token_invalid"
+    title = "Subject token invalid"
+    detail = "The token is not valid here."
+    challenge = "invalid_token"
+
+
+class SubjectTokenExpired(SubjectTokenError):
+    status = 401
+    code = "subject_token_expired"
+    title = "Subject token expired"
+    detail = "Identity provider token expired."
+    challenge = "invalid_token"
+
+
+class SubjectTokenRefused(SubjectTokenError):
+    status = 401
+    code = "subject_token_refused"
+    title = "Subject token refused"
+    detail = "The authorization server no longer accepts this token."
+    challenge = "invalid_token"
+
+
+class ScopeInsufficient(SubjectTokenError):
+    """``scopes`` are those the challenge names (RFC 6750 §3)."""
+
+    status = 403
+    code = "scope_insufficient"
+    title = "Scope insufficient"
+    detail = "The token lacks a scope that is required here."
+    challenge = "insufficient_scope"
+
+    def __init__(self, reason: str = "", *, remedy: str = "", scopes: tuple[str, ...] = ()) -> None:
+        super().__init__(reason, remedy=remedy)
+        self.scopes = scopes
+
+
+class StepUpRequired(SubjectTokenError):
+    """``acr_values`` and ``max_age`` (s) are what the challenge asks for (RFC 9470 §3)."""
+
+    status = 401
+    code = "step_up_required"
+    title = "Step-up required"
+    detail = "A stronger or fresher authentication is needed."
+    challenge = "insufficient_user_authentication"
+
+    def __init__(
+        self,
+        reason: str = "",
+        *,
+        remedy: str = "",
+        oauth_error: str | None = None,
+        acr_values: tuple[str, ...] = (),
+        max_age: int | None = None,
+    ) -> None:
+        super().__init__(reason, remedy=remedy, oauth_error=oauth_error)
+        self.acr_values = acr_values
+        self.max_age = max_age
+
+
+class ExchangeError(ProxyError):
+    """The authorization server did not give a token we can use."""
+
+
+class ExchangeDenied(ExchangeError):
+    status = 403
+    code = "exchange_denied"
+    title = "Exchange denied"
+    detail = "The authorization server's policy does not allow this access."
+    challenge = "insufficient_scope"
+
+
+class ExchangeMisconfigured(ExchangeError):
+    status = 502
+    code = "exchange_misconfigured"
+    title = "Exchange misconfigured"
+    detail = "The proxy is not set up rightly at the authorization server."
+
+
+class ExchangeResponseInvalid(ExchangeError):
+    status = 502
+    code = "exchange_response_invalid"
+    title = "Exchange response invalid"
+    detail = "The authorization server's answer cannot be used."
+
+
+class AuthorizationServerThrottled(ExchangeError):
+    status = 503
+    code = "authorization_server_throttled"
+    title = "Authorization server throttled"
+    detail = "The authorization server takes no more requests for now."
+
+
+class AuthorizationServerUnavailable(ExchangeError):
+    status = 503
+    code = "authorization_server_unavailable"
+    title = "Authorization server unavailable"
+    detail = "The authorization server cannot be reached."
+
+
+class AuthorizationServerTimeout(ExchangeError):
+    status = 504
+    code = "authorization_server_timeout"
+    title = "Authorization server timeout"
+    detail = "The authorization server did not answer in time."
+
+
+class UpstreamError(ProxyError):
+    """The API behind us gave no response."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    status = 502
+    code = "upstream_unreachable"
+    title = "Upstream unreachable"
+    detail = "The API cannot be reached."
+
+
+class UpstreamProtocolError(UpstreamError):
+    status = 502
+    code = "upstream_protocol_error"
+    title = "Upstream protocol error"
+    detail = "The API's answer is not HTTP."
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+    title = "Upstream timeout"
+    detail = "The API did not answer in time."
+
+
+class DownstreamDeparted(Exception):  # noqa: N818 - an event, not a fault
+    """The caller has left; nobody is there to answer."""
+
+
+class UpstreamBroken(Exception):  # noqa: N818 - a response cut short, not a refusal
+    """The upstream broke off after its response head; ours must break off as visibly (RFC 9112 §8)."""
