@@ -1,4 +1,4 @@
-"""OAuth 2.0 Token Exchange and the sibling grants (RFC 8693, RFC 6749 §4.4, RFC 7523 §2.1): form, answer, refusal."""
+"""RFC 8693 and the sibling grants (RFC 6749 §4.4, RFC 7523 §2.1): form, answer, refusal."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TokenRequest:
 class AccessToken:
     """What the exchange gave (RFC 8693 §2.2.1).
 
-    ``authorization`` is the whole field value, ``Bearer …`` or ``DPoP …``. ``expires_at`` (epoch s) is the earliest
-    of ``expires_in`` and the token's own ``exp``; None where neither was told.
+    ``authorization`` is the whole field value, ``Bearer …`` or ``DPoP …``. ``expires_at`` (epoch s) is the
+    earliest of ``expires_in`` and the token's own ``exp``; None where neither was told.
     """
 
     value: str = field(repr=False)
