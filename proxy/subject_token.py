@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SubjectToken:
-    """A verified subject token. ``identity`` tells apart what the cache must tell apart; ``expires_at`` is epoch s."""
+    """A verified subject token; ``expires_at`` is epoch seconds.
+
+    ``identity`` (32 bytes) tells apart what the cache must tell apart.
+    """
 
     value: str = field(repr=False)
     authorization_server: str

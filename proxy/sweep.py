@@ -1,6 +1,7 @@
 """One timer for all deadlines: whoever has deadlines looks at them when the sweep comes by.
 
-A timer for each request would cost more than most requests do; a sweep costs the same for one as for thousands.
+A timer for each request would cost more than most requests do; a sweep costs the same for one as for
+thousands.
 """
 
 from __future__ import annotations
