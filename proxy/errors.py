@@ -315,9 +315,9 @@ class UpstreamTimeout(UpstreamError):
     detail = "The API did not answer in time."
 
 
-class DownstreamDeparted(Exception):  # noqa: N818 - an event, not a fault
+class DownstreamDeparted(Exception):
     """The caller has left; nobody is there to answer."""
 
 
-class UpstreamBroken(Exception):  # noqa: N818 - a response cut short, not a refusal
+class UpstreamBroken(Exception):
     """The upstream broke off after its response head; ours must break off as visibly (RFC 9112 §8)."""

@@ -15,7 +15,7 @@ class TokenRequest:
     audience: str | None = None
     resource: str | None = None
     scopes: tuple[str, ...] = ()
-    subject_token_type: str = "access_token"  # noqa: S105 - a type, not a token
+    subject_token_type: str = "access_token"
     requested_token_type: str | None = None
     actor: bool = False
     extra_parameters: tuple[tuple[str, str], ...] = ()
