@@ -24,7 +24,7 @@ is ``title`` and ``detail``, fixed texts that name no claim, host or foreign exc
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class ProxyError(Exception):
@@ -33,7 +33,8 @@ class ProxyError(Exception):
     ``reason`` and ``remedy`` go to the log, ``detail`` to the caller. ``retry_after`` is in seconds;
     ``oauth_error`` is the authorization server's ``error`` code (RFC 6749 §5.2). ``challenge`` is the
     ``error`` of the ``WWW-Authenticate`` challenge (RFC 6750 §3.1): None for no challenge at all, an
-    empty text for a challenge without ``error``.
+    empty text for a challenge without ``error``. The same refusal may be given again for ``remember_for``
+    seconds without asking anew: to the same subject token on the same route, or to the whole route.
     """
 
     status: ClassVar[int] = 500
@@ -49,11 +50,15 @@ class ProxyError(Exception):
         remedy: str = "",
         retry_after: float | None = None,
         oauth_error: str | None = None,
+        remember_for: float = 0.0,
+        remember_by: Literal["subject_token", "route"] | None = None,
     ) -> None:
         super().__init__(reason or self.title)
         self.remedy = remedy
         self.retry_after = retry_after
         self.oauth_error = oauth_error
+        self.remember_for = remember_for
+        self.remember_by = remember_by
 
 
 class RequestRefused(ProxyError):
