@@ -28,9 +28,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 # Set by us on the way up, so never taken from the caller.
-_OURS = frozenset(
-    {b"authorization", b"content-length", b"dpop", b"expect", b"host", b"via", b"x-request-id"}
-)
+_OURS = frozenset({b"authorization", b"content-length", b"dpop", b"expect", b"host", b"via", b"x-request-id"})
 # What an upstream may take for an authenticated identity: only a proxy may say it, and we say it by token.
 _IDENTITY = (
     b"x-auth-",
@@ -128,5 +126,7 @@ def refuse_expectation(fields: Fields) -> None:
 
 def _nominated(fields: Fields) -> frozenset[bytes]:
     """The names in every ``Connection`` line, lower-cased, empty elements dropped (RFC 9110 §7.6.1)."""
-    options = [option.strip() for value in values(fields, b"connection") for option in value.lower().split(b",")]
+    options = [
+        option.strip() for value in values(fields, b"connection") for option in value.lower().split(b",")
+    ]
     return frozenset(options) - {b"", b"close", b"keep-alive"}

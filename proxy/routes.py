@@ -79,12 +79,12 @@ class RouteTable(Generic[T]):
             end = path.rfind(b"/", 0, end)
         return None
 
-    def _refuse_ambiguity(
-        self, path: bytes, host: bytes, method: str, pattern: Pattern[T] | None
-    ) -> None:
+    def _refuse_ambiguity(self, path: bytes, host: bytes, method: str, pattern: Pattern[T] | None) -> None:
         """A path is refused when another way to read it leads elsewhere."""
         if not path.startswith(b"/") or _REFUSED.search(path) or _DOT_SEGMENT.search(path):
             raise PathRefused("the path holds what readers decode or fold differently")
         folded = _SLASHES.sub(b"/", _PARAMETERS.sub(b"", unquote_to_bytes(path)))
         if self._find(folded, host, method) is not pattern:
-            raise PathRefused("decoded, without parameters or with single slashes the path is another route's")
+            raise PathRefused(
+                "decoded, without parameters or with single slashes the path is another route's"
+            )

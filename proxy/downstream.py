@@ -1,0 +1,181 @@
+"""The caller's side of one request, over ASGI: what came, the body as it comes, and the way back.
+
+Under our own server a departure is told by a callback (``scope["extensions"]["obo"]``, see ``server``); under
+any other ASGI server it is learnt from ``receive()``, by a watch that starts once a request has outlived its
+first moments, so that a quick one pays for neither a task nor a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from .errors import BadRequest, DownstreamDeparted, RequestTooLarge
+from .headers import values
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_REQUEST_ID_ALPHABET = frozenset((string.ascii_letters + string.digits + "-_.:+/=@").encode())
+_REQUEST_ID_LENGTH = 128
+
+
+class Connection(Protocol):
+    """What our own server adds to the scope: the connection under the request."""
+
+    def abort(self) -> None:
+        """Cut it, so that what was sent of a response cannot look whole."""
+        ...
+
+    def on_departure(self, callback: Callable[[], None] | None) -> None:
+        """Have ``callback`` called once if the peer leaves before the response is complete."""
+        ...
+
+
+class Downstream:
+    """One HTTP request and its answer.
+
+    ``raw_path`` and ``query`` are the target's two parts as received; ``host`` is lower-case, without a port.
+    """
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.raw_path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
+        self.headers: Headers = scope["headers"]
+        self.connection: Connection | None = scope.get("extensions", {}).get("obo")
+        self.route = ""
+        self.started = False
+        self.status = 0
+        self.departed = False
+        self._receive = receive
+        self._send = send
+        self._request_id: str | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def peer(self) -> str:
+        """The socket's peer address; empty on a unix socket."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
+    @property
+    def host_field(self) -> bytes:
+        """The value of ``Host`` (RFC 9110 §7.2)."""
+        return next((value for name, value in self.headers if name == b"host"), b"")
+
+    @property
+    def request_id(self) -> str:
+        """The caller's ``X-Request-Id`` if it is sane, else one of ours."""
+        if self._request_id is None:
+            given = values(self.headers, b"x-request-id")
+            self._request_id = parse_request_id(given) or secrets.token_hex(16)
+        return self._request_id
+
+    def body(self, limit: int | None = None) -> Body | None:
+        """The body as it comes, or None where the head announces none. Raises RequestTooLarge at once by length."""
+        length = None
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = _parse_length(value)
+            elif name == b"transfer-encoding":
+                return Body(self._receive, None, limit)
+        if not length:
+            return None
+        if limit is not None and length > limit:
+            raise RequestTooLarge(f"content-length {length} is over {limit}")
+        return Body(self._receive, length, limit)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.started = True
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def abort(self) -> None:
+        """Break the response off visibly; under a foreign server, ending early does it."""
+        if self.connection is not None:
+            self.connection.abort()
+
+    def watch(self) -> None:
+        """From now on a departure cancels the running task."""
+        self._task = asyncio.current_task()
+        if self.connection is not None:
+            self.connection.on_departure(self.depart)
+
+    def unwatch(self) -> None:
+        self._task = None
+        if self.connection is not None:
+            self.connection.on_departure(None)
+
+    def depart(self) -> None:
+        """The caller has left: cancel what is still being done for it."""
+        self.departed = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def wait_for_departure(self) -> None:
+        """Reads what is left to read until the caller leaves; only for a body that is read to its end."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.depart()
+
+
+class Body:
+    """A request body, read piece by piece; ``length`` is None where it is chunked."""
+
+    def __init__(self, receive: Receive, length: int | None, limit: int | None) -> None:
+        self.length = length
+        self.whole = False
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+
+    @property
+    def framing(self) -> tuple[bytes, bytes]:
+        """The one field that frames this body upstream: generated, never copied (RFC 9112 §6.3)."""
+        if self.length is None:
+            return b"transfer-encoding", b"chunked"
+        return b"content-length", b"%d" % self.length
+
+    async def read(self) -> bytes:
+        """The next piece, empty at the end. Raises DownstreamDeparted, RequestTooLarge."""
+        while not self.whole:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise DownstreamDeparted
+            self.whole = not message.get("more_body", False)
+            data: bytes = message.get("body", b"")
+            self._seen += len(data)
+            if self._limit is not None and self._seen > self._limit:
+                raise RequestTooLarge(f"the body is over {self._limit} bytes")
+            if data:
+                return data
+        return b""
+
+
+def parse_request_id(given: list[bytes]) -> str | None:
+    """One ``X-Request-Id`` of at most 128 harmless characters, else None: it is written into logs."""
+    if len(given) != 1 or not 0 < len(given[0]) <= _REQUEST_ID_LENGTH:
+        return None
+    return given[0].decode("ascii") if _REQUEST_ID_ALPHABET.issuperset(given[0]) else None
+
+
+def parse_host(field: bytes) -> bytes:
+    """The host of a ``Host`` field, lower-case, without its port."""
+    host, colon, port = field.rpartition(b":")
+    return (host if colon and port.isdigit() else field).lower()
+
+
+def _parse_length(value: bytes) -> int:
+    if not value.isdigit():
+        raise BadRequest("content-length is not a number")
+    return int(value)

@@ -1,0 +1,67 @@
+"""What an intermediary says of the hop behind it: X-Forwarded-*, Via, Host (RFC 9110 §7.6.3, RFC 7239 §8.1).
+
+The peer is the socket's. What it says of those before it counts only if it is in ``trusted_proxies``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from .headers import Fields, RequestFilter, append, values
+
+Network = IPv4Network | IPv6Network
+
+_MEMO_SIZE = 4096  # peers
+
+
+class Forwarding:
+    """The forwarding fields of one listener. ``pseudonym`` is ours in ``Via``, and unlike any other process's."""
+
+    def __init__(
+        self, trusted_proxies: Sequence[Network] = (), credential_headers: Iterable[bytes] = ()
+    ) -> None:
+        self.pseudonym = b"obo-proxy-" + secrets.token_hex(4).encode()
+        self.via = (b"via", b"1.1 " + self.pseudonym)
+        self._networks = tuple(trusted_proxies)
+        credentials = tuple(credential_headers)
+        self._strict = RequestFilter(trusted=False, also=credentials)
+        self._trusting = RequestFilter(trusted=True, also=credentials)
+        self._memo: dict[str, bool] = {}
+
+    def strip(self, peer: str, fields: Fields) -> list[tuple[bytes, bytes]]:
+        """The caller's fields that go on."""
+        return (self._trusting if self._trusts(peer) else self._strict).strip(fields)
+
+    def build_fields(self, peer: str, proto: str, host: bytes, fields: Fields) -> list[tuple[bytes, bytes]]:
+        """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request with ``fields`` as received."""
+        via = append(fields, *self.via)
+        address = peer.encode("ascii")
+        if not self._trusts(peer):
+            return [
+                (b"x-forwarded-for", address),
+                (b"x-forwarded-proto", proto.encode("ascii")),
+                (b"x-forwarded-host", host),
+                via,
+            ]
+        return [
+            append(fields, b"x-forwarded-for", address),
+            _first(fields, b"x-forwarded-proto", proto.encode("ascii")),
+            _first(fields, b"x-forwarded-host", host),
+            via,
+        ]
+
+    def _trusts(self, peer: str) -> bool:
+        if not self._networks:
+            return False
+        verdict = self._memo.get(peer)
+        if verdict is None:
+            verdict = bool(peer) and any(ip_address(peer) in network for network in self._networks)
+            if len(self._memo) < _MEMO_SIZE:
+                self._memo[peer] = verdict
+        return verdict
+
+
+def _first(fields: Fields, name: bytes, otherwise: bytes) -> tuple[bytes, bytes]:
+    return name, next(iter(values(fields, name)), otherwise)
