@@ -6,12 +6,11 @@ No secret has a ``repr``.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from .units import Duration, FilePath, Size
+from .units import Duration, FilePath, Network, Size
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -42,7 +41,7 @@ class Listen(Section):
     port: Port = 8080
     tls: ListenTLS | None = None
     workers: int = Field(1, ge=1, le=256)
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     max_header_bytes: Size = 64 * 1024
     max_header_fields: int = Field(100, ge=1)
     max_body_bytes: Size | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,16 @@ def parse_size(value: Any) -> Any:
     raise ValueError("not a size such as 65536, 64KiB or 1MiB")
 
 
+def parse_network(value: Any) -> Any:
+    """``"10.0.0.0/8"`` or one address → a network; anything else raises ValueError."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("not a network such as 10.0.0.0/8 or ::1") from None
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -64,3 +75,8 @@ Size = Annotated[
     ),
 ]
 FilePath = Annotated[Path, WithJsonSchema({"type": "string", "description": "path of a file"})]
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    BeforeValidator(parse_network),
+    WithJsonSchema({"type": "string", "description": "network such as 10.0.0.0/8 or ::1"}),
+]
