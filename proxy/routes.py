@@ -19,7 +19,7 @@ from .errors import NoRoute, PathRefused
 T = TypeVar("T")
 
 # Segments of unreserved and sub-delim characters, no dot segment, no empty one but the last: read alike by all.
-_PLAIN = re.compile(rb"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9\-._~!$&'()*+,=:@]+)*/?")
+_PLAIN = re.compile(rb"(?=/)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9\-._~!$&'()*+,=:@]+)*/?")
 # What some reader decodes, folds or cuts: controls, space, '#', '?', backslash, anything not ASCII; in
 # percent-encoding controls, slash and backslash, once or twice encoded; overlong UTF-8 (lead bytes C0, C1,
 # E0 80-9F, F0 80-8F) and the %u of IIS.
