@@ -1,0 +1,80 @@
+"""What JWS, JWK and JWT share: canonical base64url (RFC 7515 §2) and JSON that reads in one way only.
+
+Two readers that disagree about a token are how forgeries work, so whatever could be read in two ways is
+no token: padding, spare bits, duplicate members, byte order marks, numbers outside of JSON.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import math
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any
+
+MAX_DEPTH = 32  # levels; claims of real tokens need four or five
+
+
+def encode_base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decode_base64url(text: str) -> bytes:
+    """The bytes that ``text`` spells; ValueError unless it is their one canonical spelling."""
+    data = binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "==")
+    # The decoder skips what is not in its alphabet; encoding again shows whether it did.
+    if encode_base64url(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def parse_json_object(data: bytes) -> dict[str, Any]:
+    """A JSON object in UTF-8 (RFC 8259, with the limits of RFC 7493); ValueError for anything else."""
+    try:
+        value = _DECODER.decode(data.decode())
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004  one exception type for every fault of the input
+    if _is_deeper(value, MAX_DEPTH):
+        raise ValueError("JSON is nested too deeply")
+    if b"\\u" in data:
+        _require_scalar_values(value)
+    return value
+
+
+def _parse_members(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("duplicate member name")
+    return found
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_is_deeper(member, levels - 1) for member in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(_is_deeper(item, levels - 1) for item in value)
+    return False
+
+
+def _require_scalar_values(value: Any) -> None:
+    """UnicodeEncodeError, a ValueError, for a lone surrogate: only an escape can bring one in."""
+    json.dumps(value, ensure_ascii=False).encode()
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_parse_members, parse_float=_parse_float, parse_constant=_refuse_constant
+)

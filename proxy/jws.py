@@ -1,0 +1,83 @@
+"""RFC 7515: a JWS in compact serialization, read strictly, and its signature.
+
+PyJWT checks the signature; what it lets pass is refused here before it is asked. Keys that a header
+brings along (``jwk``, ``jku``, ``x5u``, ``x5c``) are never looked at (RFC 8725 §3.10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+
+from .errors import SubjectTokenInvalid
+from .jose import decode_base64url, parse_json_object
+from .jwk import MAX_KID, SigningKey
+
+MAX_SIZE = 16 * 1024  # characters; looked at before anything else, so that size buys an attacker no work
+# We understand no extension: crit (§4.1.11), b64 (RFC 7797), zip and enc (RFC 7516).
+REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
+
+_JWS = jwt.PyJWS()
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedJws:
+    """Well-formed, and nothing more: nobody vouches for it yet."""
+
+    value: str = field(repr=False)
+    header: Mapping[str, Any] = field(repr=False)
+    payload: bytes = field(repr=False)
+    alg: str
+    kid: str | None
+
+
+def parse_jws(value: str) -> UnverifiedJws:
+    """SubjectTokenInvalid for whatever is not three canonical base64url parts under a plain header."""
+    if len(value) > MAX_SIZE:
+        raise SubjectTokenInvalid(f"the token is longer than {MAX_SIZE} characters")
+    parts = value.split(".", 3)
+    if len(parts) != 3:
+        raise SubjectTokenInvalid("the token does not have the three parts of a JWS")
+    try:
+        header = parse_json_object(decode_base64url(parts[0]))
+        payload = decode_base64url(parts[1])
+        decode_base64url(parts[2])
+    except ValueError:
+        raise SubjectTokenInvalid("the token is not strictly encoded") from None
+    _refuse_extensions(header)
+    return UnverifiedJws(value, header, payload, _parse_alg(header), _parse_kid(header))
+
+
+def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection[str]) -> None:
+    """SubjectTokenInvalid unless ``key`` made the signature, by an ``alg`` that we and the key allow."""
+    if jws.alg not in algorithms:
+        raise SubjectTokenInvalid("the token's alg is not allowed")
+    if jws.alg not in key.algorithms:
+        raise SubjectTokenInvalid("the token's alg does not fit the key")
+    try:
+        _JWS.decode(jws.value, key.public_key, algorithms=[jws.alg])
+    except jwt.PyJWTError as error:
+        raise SubjectTokenInvalid(f"the signature does not hold ({type(error).__name__})") from None
+
+
+def _refuse_extensions(header: Mapping[str, Any]) -> None:
+    for name in REFUSED_MEMBERS:
+        if name in header:
+            raise SubjectTokenInvalid(f"the token's header has {name}")
+
+
+def _parse_alg(header: Mapping[str, Any]) -> str:
+    alg = header.get("alg")
+    if not isinstance(alg, str):
+        raise SubjectTokenInvalid("the token's header has no alg")
+    return alg
+
+
+def _parse_kid(header: Mapping[str, Any]) -> str | None:
+    kid = header.get("kid")
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID):
+        raise SubjectTokenInvalid("the token's kid is not a short text")
+    return kid
