@@ -1,0 +1,90 @@
+"""The entries of the token cache: how many there may be, who leaves first, whose they are."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from cachetools import Cache, TLRUCache
+
+from .clock import Clock
+from .token_exchange import AccessToken
+
+SMALLEST_SHARE: Final = 16  # entries that any owner may have
+OWNERS_PART: Final = 8  # one owner has at most this part of all, so nobody can push out everybody
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """An access token in use.
+
+    ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
+    ``renew_at`` and ``revalidate_at`` are monotonic.
+    """
+
+    access_token: AccessToken = field(repr=False)
+    owner: bytes = field(repr=False)
+    bound: float
+    expires_at: float
+    deadline: float
+    renew_at: float
+    revalidate_at: float
+
+
+class Entries(TLRUCache[bytes, Entry]):
+    """Entries by digest. The ended leave first, then the least recently used.
+
+    An owner whose share is used up makes room among his own, the oldest first. Looking an entry up is
+    ``entries[digest]``, KeyError where there is none; adding and removing go by the methods named so.
+    """
+
+    def __init__(self, max_entries: int, clock: Clock) -> None:
+        super().__init__(max_entries, lambda _, entry, __: entry.deadline, timer=clock.monotonic)
+        self._share = max(SMALLEST_SHARE, max_entries // OWNERS_PART)
+        self._owned: dict[bytes, dict[bytes, None]] = {}
+        self.evictions = 0
+
+    def add(self, digest: bytes, entry: Entry) -> None:
+        self.remove(digest)
+        owned = self._owned.get(entry.owner, {})
+        if len(owned) >= self._share:
+            self.evictions += 1
+            self.remove(next(iter(owned)))
+        self[digest] = entry
+        if digest in self:  # time goes on: it may have ended by now
+            self._owned.setdefault(entry.owner, {})[digest] = None
+
+    def remove(self, digest: bytes) -> None:
+        with suppress(KeyError):  # raised for what was not there, and for what was but had ended
+            del self[digest]
+
+    def remove_owned(self, owner: bytes) -> int:
+        """How many entries the owner had."""
+        self.expire()
+        owned = tuple(self._owned.get(owner, ()))
+        for digest in owned:
+            self.remove(digest)
+        return len(owned)
+
+    def popitem(self) -> tuple[bytes, Entry]:
+        """The entry that leaves for another (called by ``cachetools``)."""
+        self.evictions += 1
+        return super().popitem()
+
+    def expire(self, time: float | None = None) -> list[tuple[bytes, Entry]]:
+        """The entries that have ended (called by ``cachetools``)."""
+        expired = list(super().expire(time))
+        for digest, entry in expired:
+            self._disown(digest, entry.owner)
+        return expired
+
+    def __delitem__(self, digest: bytes) -> None:
+        self._disown(digest, Cache.__getitem__(self, digest).owner)
+        super().__delitem__(digest)
+
+    def _disown(self, digest: bytes, owner: bytes) -> None:
+        owned = self._owned.get(owner, {})
+        owned.pop(digest, None)
+        if not owned:
+            self._owned.pop(owner, None)

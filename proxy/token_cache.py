@@ -1,0 +1,143 @@
+"""Access tokens by cache key: how long they may be used, when they are renewed, what ends them early.
+
+An entry ends at the earliest of the access token's end, the subject token's ``exp`` and ``max_ttl``, less
+the leeway. Time is checked at every use, on both clocks: the monotonic one, so that a wall clock set back
+revives nothing, and the wall clock, so that one set forward (or a machine that slept) does end things.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from cachetools import TTLCache
+
+from .background import Background
+from .cache_entries import Entries, Entry
+from .cache_key import CacheKey, build_owner
+from .clock import Clock
+from .config import models
+from .flights import Flights
+from .refusals import Refusals
+from .token_exchange import AccessToken
+
+UNKNOWN_LIFETIME: Final = 60.0  # s, where nobody told the token's end (RFC 8693 §2.2.1 only recommends to)
+LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
+REFRESH_PART: Final = 0.5  # of a lifetime at most, so that short-lived tokens are not renewed all the time
+RENEWAL_PAUSE: Final = 5.0  # s between two attempts to renew one entry
+REJECTION_PAUSE: Final = 10.0  # s between two exchanges for one key because an upstream said 401
+
+
+class TokenCache:
+    """The entries of one process, its flights and its refusals; it belongs to one event loop.
+
+    ``lookups`` counts by result: ``hit``, ``miss``, ``coalesced``, ``refused``.
+    """
+
+    def __init__(self, settings: models.Cache, *, clock: Clock, background: Background) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._entries = Entries(settings.max_entries, clock)
+        self._rejected: TTLCache[bytes, None] = TTLCache(
+            settings.max_entries, REJECTION_PAUSE, timer=clock.monotonic
+        )
+        self.flights = Flights(background)
+        self.refusals = Refusals(settings.max_entries, clock)
+        self.lookups: Counter[str] = Counter()
+        self.renewals = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def evictions(self) -> int:
+        """How many entries have left for others."""
+        return self._entries.evictions
+
+    def find(self, key: CacheKey) -> Entry | None:
+        """The entry, if it has not ended."""
+        try:
+            entry = self._entries[key.digest]
+        except KeyError:
+            return None
+        if entry.expires_at <= self._clock.time():
+            self._entries.remove(key.digest)
+            return None
+        self.lookups["hit"] += 1
+        return entry
+
+    def put(self, key: CacheKey, access_token: AccessToken, subject_expires_at: float) -> None:
+        """Keep the token as long as it may be used; one that ends within the leeway is used once."""
+        now, wall = self._clock.monotonic(), self._clock.time()
+        settings = self._settings
+        expires_at = access_token.expires_at
+        bound = min(
+            wall + UNKNOWN_LIFETIME if expires_at is None else expires_at,
+            subject_expires_at,
+            wall + settings.max_ttl,
+        )
+        lifetime = (bound - wall) - min(settings.expiry_leeway, (bound - wall) * LEEWAY_PART)
+        if not lifetime > 0:
+            return
+        deadline = now + lifetime
+        revalidate_at = now + settings.revalidate_after
+        refresh_at = deadline - min(settings.refresh_ahead, lifetime * REFRESH_PART)
+        self._entries.add(
+            key.digest,
+            Entry(
+                access_token,
+                key.owner,
+                bound=bound,
+                expires_at=wall + lifetime,
+                deadline=deadline,
+                renew_at=min(refresh_at, revalidate_at),
+                revalidate_at=revalidate_at,
+            ),
+        )
+
+    def is_due(self, entry: Entry) -> bool:
+        """Whether a hit shall renew the entry."""
+        return entry.renew_at <= self._clock.monotonic()
+
+    def begin_renewal(self, key: CacheKey, entry: Entry, subject_expires_at: float) -> bool:
+        """Whether to renew now: not twice within the pause, and only for a longer life or a fresh verdict.
+
+        ``subject_expires_at`` belongs to the subject token that would be exchanged: where it is what ended
+        the entry, another exchange of it would gain nothing.
+        """
+        now = self._clock.monotonic()
+        if now < entry.revalidate_at and subject_expires_at <= entry.bound:
+            return False
+        if self.flights.find(key.digest) is not None:
+            return False
+        entry.renew_at = now + RENEWAL_PAUSE
+        self.renewals += 1
+        return True
+
+    def discard(self, key: CacheKey, entry: Entry) -> None:
+        """Drop ``entry`` unless another has taken its place."""
+        if self._current(key) is entry:
+            self._entries.remove(key.digest)
+
+    def reject(self, key: CacheKey, access_token: AccessToken) -> bool:
+        """Drop the entry if it still holds this very token; True when another token may be tried.
+
+        An upstream that says 401 to every token costs one exchange for each key and ``REJECTION_PAUSE``.
+        """
+        entry = self._current(key)
+        if entry is not None and entry.access_token.value != access_token.value:
+            return True
+        if key.digest in self._rejected:
+            return self.flights.find(key.digest) is not None
+        self._rejected[key.digest] = None
+        self._entries.remove(key.digest)
+        return True
+
+    async def purge(self, issuer: str, subject: str) -> int:
+        """Drop the user's entries, and keep what is being exchanged for them from becoming one."""
+        owner = build_owner(issuer, subject)
+        self.flights.recall(owner)
+        return self._entries.remove_owned(owner)
+
+    def _current(self, key: CacheKey) -> Entry | None:
+        return self._entries.get(key.digest)
