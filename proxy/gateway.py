@@ -29,12 +29,13 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
-    ``take_token`` gives the token and the query to send on without it.
+    ``take_token`` gives the token and the query to send on without it. ``require`` is None where a route asks
+    for no more than an accepted token.
     """
 
     take_token: Callable[[Downstream], tuple[str, bytes]]
     verifier: Verifier
-    require: Callable[[SubjectToken], None]
+    require: Callable[[SubjectToken], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Gateway:
         token, query = authentication.take_token(downstream)
         verifier = authentication.verifier
         subject_token = verifier.recall(token) or await verifier.verify(token)
-        authentication.require(subject_token)
+        if authentication.require is not None:
+            authentication.require(subject_token)
         return subject_token, query
 
     def _build(self, route: Route, downstream: Downstream, target: bytes) -> Outgoing:

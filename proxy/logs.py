@@ -11,11 +11,15 @@ import json
 import logging
 import queue
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any, TextIO
 
 from .config.models import Log
+
+# The request on whose behalf something is done; tasks started for it inherit it.
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 
 _QUEUE_SIZE = 10_000  # lines
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -44,16 +48,20 @@ def configure(settings: Log, stream: TextIO | None = None) -> QueueListener:
 
 
 class LossyQueueHandler(QueueHandler):
-    """Drops a line that finds the queue full."""
+    """Drops a line that finds the queue full; notes the request id while the line's own context is at hand."""
+
+    dropped = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        if not hasattr(record, "request_id"):
+            record.request_id = current_request_id.get()
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
         try:
             self.queue.put_nowait(record)
         except queue.Full:
-            self.dropped = getattr(self, "dropped", 0) + 1
+            self.dropped += 1
 
 
 class JSONFormatter(logging.Formatter):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -68,28 +69,27 @@ class Metrics:
         self.exchange_seconds.setdefault(authorization_server, Histogram()).observe(seconds)
 
 
-class MetricsCollector(Collector):
-    """Reads ``Metrics``, and what the running parts count themselves, at the time of a scrape.
+class Gauges(NamedTuple):
+    """What the running parts count themselves.
 
-    ``lookups`` gives token cache look-ups by result, ``entries`` the cache's size, ``connections`` the
-    upstream connections by ``(upstream, state)``.
+    ``lookups`` in the token cache by result, ``entries`` in it, ``connections`` by ``(upstream, state)``.
     """
 
-    def __init__(
-        self,
-        metrics: Metrics,
-        *,
-        lookups: Callable[[], Mapping[str, int]],
-        entries: Callable[[], int],
-        connections: Callable[[], Mapping[tuple[str, str], int]],
-    ) -> None:
+    lookups: Mapping[str, int]
+    entries: int
+    connections: Mapping[tuple[str, str], int]
+
+
+class MetricsCollector(Collector):
+    """Reads ``Metrics`` and the running parts' ``Gauges`` at the time of a scrape."""
+
+    def __init__(self, metrics: Metrics, read_gauges: Callable[[], Gauges]) -> None:
         self._metrics = metrics
-        self._lookups = lookups
-        self._entries = entries
-        self._connections = connections
+        self._read_gauges = read_gauges
 
     def collect(self) -> Iterator[Metric]:
         seen = self._metrics
+        gauges = self._read_gauges()
         yield _counter("obo_requests", "Requests ended", ("route", "status"), seen.requests.items())
         yield _histogram("obo_request_duration_seconds", "Time of a request", "route", seen.request_seconds)
         yield _counter(
@@ -104,15 +104,15 @@ class MetricsCollector(Collector):
             "authorization_server",
             seen.exchange_seconds,
         )
-        lookups = [((result,), count) for result, count in self._lookups().items()]
+        lookups = [((result,), count) for result, count in gauges.lookups.items()]
         yield _counter("obo_token_cache_lookups", "Look-ups in the token cache", ("result",), lookups)
-        yield GaugeMetricFamily("obo_token_cache_entries", "Tokens in the cache", value=self._entries())
+        yield GaugeMetricFamily("obo_token_cache_entries", "Tokens in the cache", value=gauges.entries)
         rejected = [((code,), count) for code, count in seen.rejected.items()]
         yield _counter("obo_subject_tokens_rejected", "Subject tokens not accepted", ("code",), rejected)
         connections = GaugeMetricFamily(
             "obo_upstream_connections", "Upstream connections", labels=("upstream", "state")
         )
-        for labels, count in self._connections().items():
+        for labels, count in gauges.connections.items():
             connections.add_metric(labels, count)
         yield connections
         reloads = [((outcome,), count) for outcome, count in seen.reloads.items()]

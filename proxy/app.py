@@ -1,0 +1,151 @@
+"""The ASGI app of the public port: one request in, one answer out, and the parts' life around it.
+
+Everything that can go wrong in a request ends here, and ``problem`` says how it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from .admin import build_admin
+from .background import Background
+from .clock import Clock, SystemClock
+from .config.models import Settings
+from .downstream import Downstream, Receive, Send
+from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
+from .metrics import Metrics
+from .parts import Parts
+from .problem import build_problem
+from .wiring import build_parts
+
+log = logging.getLogger(__name__)
+
+DEPARTED = 499  # what is counted, as nginx does, where the caller left before an answer
+
+
+class App:
+    """An ASGI app; ``admin`` is the one for the admin port."""
+
+    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.draining = False
+        self._clock = clock
+        self._background = Background()
+        self._parts = build_parts(settings, clock=clock)
+        self.admin = build_admin(self)
+
+    @property
+    def parts(self) -> Parts:
+        """What serves requests now; a reload replaces it whole."""
+        return self._parts
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(Downstream(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def reload(self, settings: Settings) -> None:
+        """Serve by ``settings`` from the next request on; requests under way end as they began."""
+        parts = build_parts(settings, clock=self._clock, before=self._parts)
+        parts.start()
+        self._parts, before = parts, self._parts
+        self.settings = settings
+        self._background.spawn(before.retire(parts), name="retire")
+
+    async def _serve(self, downstream: Downstream) -> None:
+        parts = self._parts
+        parts.enter()
+        began = time.monotonic()
+        downstream.watch()
+        try:
+            await parts.gateway.forward(downstream)
+        except ProxyError as error:
+            await self._refuse(downstream, error)
+        except UpstreamBroken as error:
+            self._break_off(downstream, error)
+        except DownstreamDeparted:
+            downstream.departed = True
+        except asyncio.CancelledError:
+            if not downstream.departed:
+                raise
+            _stay_alive()
+        finally:
+            downstream.unwatch()
+            parts.leave()
+            self._count(downstream, time.monotonic() - began)
+
+    async def _refuse(self, downstream: Downstream, error: ProxyError) -> None:
+        if isinstance(error, SubjectTokenError):
+            self.metrics.rejected[error.code] += 1
+        log.log(
+            logging.WARNING if error.status >= 500 else logging.INFO,
+            "request refused",
+            extra={
+                "request_id": downstream.request_id,
+                "route": downstream.route,
+                "status": error.status,
+                "code": error.code,
+                "oauth_error": error.oauth_error,
+                "reason": str(error),
+                "remedy": error.remedy,
+            },
+        )
+        if downstream.started:
+            downstream.abort()
+            return
+        metadata = self._parts.resource_metadata_url
+        status, headers, body = build_problem(
+            error, request_id=downstream.request_id, resource_metadata=metadata
+        )
+        await downstream.start(status, headers)
+        await downstream.write(body, more=False)
+
+    def _break_off(self, downstream: Downstream, error: UpstreamBroken) -> None:
+        log.warning(
+            "response broken off",
+            extra={"request_id": downstream.request_id, "route": downstream.route, "reason": str(error)},
+        )
+        downstream.abort()
+
+    def _count(self, downstream: Downstream, seconds: float) -> None:
+        status = downstream.status or DEPARTED
+        self.metrics.count_request(downstream.route, status, seconds)
+        if self.settings.log.access:
+            log.info(
+                "request",
+                extra={
+                    "request_id": downstream.request_id,
+                    "route": downstream.route,
+                    "method": downstream.method,
+                    "status": status,
+                    "seconds": round(seconds, 6),
+                },
+            )
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """ASGI's lifespan protocol."""
+        await receive()
+        self._parts.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._background.aclose()
+        await self._parts.retire()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def build_app(settings: Settings, *, clock: Clock | None = None) -> App:
+    """The proxy as an ASGI app, not yet started: its lifespan starts and ends it."""
+    return App(settings, clock=clock or SystemClock())
+
+
+def _stay_alive() -> None:
+    """The cancellation was ours and is done with: the server's task may end in peace."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

@@ -1,0 +1,52 @@
+"""Where a route takes its subject token from: a header, a query parameter, or a file of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .bearer import parse_authorization, parse_query_token
+from .config.models import Route
+from .config.secret_file import SecretFile
+from .downstream import Downstream
+from .errors import AuthorizationServerUnavailable
+from .headers import values
+
+TakeToken = Callable[[Downstream], tuple[str, bytes]]
+
+
+def build_take_token(route: Route) -> TakeToken:
+    """How ``route`` takes a request's subject token, and the query that goes on without it."""
+    if route.subject_token_file is not None:
+        return _from_file(SecretFile(route.subject_token_file))
+    if route.token_in.query is not None:
+        return _from_query(route.token_in.query)
+    return _from_header(route.token_in.header or "Authorization", route.token_in.scheme)
+
+
+def _from_header(header: str, scheme: str) -> TakeToken:
+    name = header.lower().encode("ascii")
+
+    def take(downstream: Downstream) -> tuple[str, bytes]:
+        return parse_authorization(values(downstream.headers, name), scheme), downstream.query
+
+    return take
+
+
+def _from_query(parameter: str) -> TakeToken:
+    def take(downstream: Downstream) -> tuple[str, bytes]:
+        return parse_query_token(downstream.query, parameter)
+
+    return take
+
+
+def _from_file(file: SecretFile) -> TakeToken:
+    def take(downstream: Downstream) -> tuple[str, bytes]:
+        try:
+            return file.read().decode("ascii"), downstream.query
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthorizationServerUnavailable(
+                f"the subject token file cannot be read: {type(error).__name__}",
+                remedy=f"see that {file.path} exists, is readable and holds one token",
+            ) from error
+
+    return take

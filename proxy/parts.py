@@ -1,0 +1,122 @@
+"""The working parts of one configuration, and their life: started, serving, retired, closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .authorization_server import AuthorizationServer
+from .background import Background
+from .clock import Clock
+from .config import models
+from .gateway import Gateway
+from .metrics import Gauges
+from .signing_keys import SigningKeys
+from .sweep import Sweep
+from .token_cache import TokenCache
+from .upstream import Upstream
+from .verification import Verifier
+
+
+class Issuer:
+    """An authorization server with its signing keys, and the tasks that keep them fresh."""
+
+    def __init__(self, name: str, settings: models.AuthorizationServer, *, clock: Clock) -> None:
+        self.settings = settings
+        self.background = Background()
+        self.server = AuthorizationServer(name, settings, clock=clock, background=self.background)
+        self.keys = SigningKeys(self.server.fetch_signing_keys, clock=clock, background=self.background)
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to keep the keys fresh; once."""
+        if not self._started:
+            self._started = True
+            self.keys.start()
+
+    async def aclose(self) -> None:
+        await self.background.aclose()
+        await self.server.aclose()
+
+
+class TokenStore:
+    """The cache of access tokens with the flights that fill it."""
+
+    def __init__(self, settings: models.Cache, *, clock: Clock) -> None:
+        self.background = Background()
+        self.cache = TokenCache(settings, clock=clock, background=self.background)
+
+    async def aclose(self) -> None:
+        await self.background.aclose()
+
+
+@dataclass(eq=False)
+class Parts:
+    """What serves requests, from ``start`` until ``retire`` and the end of the last request."""
+
+    settings: models.Settings
+    sweep: Sweep
+    issuers: Mapping[str, Issuer]
+    store: TokenStore
+    verifiers: tuple[Verifier, ...]
+    upstreams: Mapping[str, Upstream]
+    gateway: Gateway
+    _in_flight: int = 0
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
+    _retired: bool = False
+
+    def start(self) -> None:
+        self.sweep.start()
+        for entry in self.settings.subject_tokens:
+            if not entry.introspect:
+                self.issuers[entry.authorization_server].start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a user of at least one issuer can be served."""
+        return not self.settings.subject_tokens or self.verifiers[0].ready
+
+    def unready_reasons(self) -> list[str]:
+        """Why not, or why only some: one line for each issuer whose keys are not there."""
+        return [
+            f"{issuer}: signing keys are not there: {status.error or 'not fetched yet'}"
+            for issuer, status in self.verifiers[0].status().items()
+            if not status.ready
+        ]
+
+    def gauges(self) -> Gauges:
+        connections = {
+            (name, state): count
+            for name, upstream in self.upstreams.items()
+            for state, count in (
+                ("active", upstream.active),
+                ("idle", upstream.idle),
+                ("waiting", upstream.waiting),
+            )
+        }
+        return Gauges(self.store.cache.lookups, len(self.store.cache), connections)
+
+    def enter(self) -> None:
+        """A request begins."""
+        self._in_flight += 1
+
+    def leave(self) -> None:
+        """A request has ended."""
+        self._in_flight -= 1
+        if self._retired and not self._in_flight:
+            self._quiet.set()
+
+    async def retire(self, successor: Parts | None = None) -> None:
+        """Wait for the last request, then close what ``successor`` has not taken over."""
+        self._retired = True
+        if self._in_flight:
+            await self._quiet.wait()
+        self.sweep.stop()
+        kept = set(successor.issuers.values()) if successor else set()
+        for upstream in self.upstreams.values():
+            await upstream.aclose()
+        if successor is None or successor.store is not self.store:
+            await self.store.aclose()
+        for issuer in set(self.issuers.values()) - kept:
+            await issuer.aclose()

@@ -1,0 +1,190 @@
+"""From settings to working parts: the only place that knows which part needs which.
+
+One set of parts serves one configuration. A reload builds the next set, which takes over what has not
+changed: the cache of access tokens, and each authorization server with what is known of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from urllib.parse import urlsplit
+
+from .access_tokens import AccessTokens
+from .cache_key import build_identity
+from .claims import SubjectTokenPolicy
+from .clock import Clock
+from .config import models
+from .credentials import build_take_token
+from .forwarding import Forwarding
+from .gateway import Authentication, Gateway, Route
+from .parts import Issuer, Parts, TokenStore
+from .routes import Pattern, RouteTable
+from .subject_token import SubjectToken, require_authentication, require_scopes
+from .sweep import Sweep
+from .token_exchange import TokenRequest
+from .upstream import Upstream
+from .verification import Accepted, Verifier
+
+_NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
+
+
+def build_parts(settings: models.Settings, *, clock: Clock, before: Parts | None = None) -> Parts:
+    """The parts for ``settings``, not yet started; ``before`` are those that serve now."""
+    sweep = Sweep()
+    issuers = {
+        name: _take_over(before, name, server) or Issuer(name, server, clock=clock)
+        for name, server in settings.authorization_servers.items()
+    }
+    store = before.store if before and before.settings.cache == settings.cache else None
+    store = store or TokenStore(settings.cache, clock=clock)
+    verifiers = {
+        id_tokens: build_verifier(settings, issuers, store, clock=clock, id_tokens=id_tokens)
+        for id_tokens in (False, True)
+    }
+    routes = [
+        _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep)
+        for route in settings.routes
+    ]
+    credential_headers = {route.token_in.header.lower() for route in settings.routes if route.token_in.header}
+    forwarding = Forwarding(
+        settings.listen.trusted_proxies, (header.encode("ascii") for header in credential_headers)
+    )
+    return Parts(
+        settings=settings,
+        sweep=sweep,
+        issuers=issuers,
+        store=store,
+        verifiers=tuple(verifiers.values()),
+        upstreams={route.name: route.upstream for route in routes},
+        gateway=Gateway(_build_table(settings.routes, routes), forwarding),
+    )
+
+
+def build_verifier(
+    settings: models.Settings,
+    issuers: dict[str, Issuer],
+    store: TokenStore,
+    *,
+    clock: Clock,
+    id_tokens: bool,
+) -> Verifier:
+    """Who verifies subject tokens, for routes that take access tokens or for those that take ID tokens."""
+    cache = settings.cache
+    return Verifier(
+        [
+            _build_accepted(entry, issuers[entry.authorization_server], id_tokens)
+            for entry in settings.subject_tokens
+        ],
+        clock=clock,
+        background=store.background,
+        build_identity=partial(build_identity, by=cache.key, ignore=frozenset(cache.ignore_claims)),
+        size=cache.max_entries,  # as many verdicts as tokens: a hit needs both
+    )
+
+
+def _take_over(before: Parts | None, name: str, server: models.AuthorizationServer) -> Issuer | None:
+    issuer = before.issuers.get(name) if before else None
+    return issuer if issuer and issuer.settings == server else None
+
+
+def _build_accepted(entry: models.SubjectTokens, issuer: Issuer, id_tokens: bool) -> Accepted:
+    policy = SubjectTokenPolicy(
+        issuer=issuer.settings.issuer,
+        expected_audience=entry.expected_audience,
+        client_ids=frozenset(entry.client_ids),
+        required_scopes=entry.required_scopes,
+        algorithms=frozenset(entry.algorithms),
+        clock_tolerance=entry.clock_tolerance,
+        id_tokens=id_tokens,
+    )
+    if entry.introspect:
+        return Accepted(entry.authorization_server, policy, introspect=issuer.server.introspect)
+    return Accepted(entry.authorization_server, policy, keys=issuer.keys)
+
+
+def _build_route(
+    route: models.Route,
+    settings: models.Settings,
+    issuers: dict[str, Issuer],
+    store: TokenStore,
+    verifiers: dict[bool, Verifier],
+    *,
+    clock: Clock,
+    sweep: Sweep,
+) -> Route:
+    authentication = None
+    if route.grant in _NEEDS_USER:
+        authentication = Authentication(
+            take_token=build_take_token(route),
+            verifier=verifiers[route.subject_token_type == "id_token"],
+            require=_build_demands(route, clock),
+        )
+    request = build_token_request(route, settings)
+    access_tokens = None
+    if request is not None:
+        access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
+    return Route(
+        name=route.name,
+        upstream=Upstream(
+            route.upstream,
+            timeouts=route.timeouts,
+            max_connections=route.max_connections,
+            tls=route.tls,
+            sweep=sweep,
+        ),
+        upstream_host=_build_host(route.upstream),
+        preserve_host=route.preserve_host,
+        path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
+        authentication=authentication,
+        access_tokens=access_tokens,
+        max_body_bytes=settings.listen.max_body_bytes,
+    )
+
+
+def build_token_request(route: models.Route, settings: models.Settings) -> TokenRequest | None:
+    """What ``route`` asks its token URL for; None where it needs no token."""
+    authorization_server = settings.authorization_server_of(route)
+    if route.grant == "none" or authorization_server is None:
+        return None
+    return TokenRequest(
+        authorization_server=authorization_server,
+        grant=route.grant,
+        audience=route.audience,
+        resource=route.resource,
+        scopes=route.scopes,
+        subject_token_type=route.subject_token_type,
+        requested_token_type=route.requested_token_type,
+        actor=route.actor,
+        extra_parameters=tuple(sorted(route.extra_parameters.items())),
+    )
+
+
+def _build_demands(route: models.Route, clock: Clock) -> Callable[[SubjectToken], None] | None:
+    """What the route asks of a user's token beyond being accepted; None where it asks nothing."""
+    if not (route.required_scopes or route.acr_values or route.max_age is not None):
+        return None
+
+    def require(subject_token: SubjectToken) -> None:
+        require_scopes(subject_token, route.required_scopes)
+        require_authentication(subject_token, route.acr_values, route.max_age, clock.time())
+
+    return require
+
+
+def _build_table(settings: Iterable[models.Route], routes: Iterable[Route]) -> RouteTable[Route]:
+    return RouteTable(
+        Pattern(
+            path=setting.path.encode("ascii"),
+            host=None if setting.host is None else setting.host.lower().encode("ascii"),
+            methods=frozenset(setting.methods),
+            value=route,
+        )
+        for setting, route in zip(settings, routes, strict=True)
+    )
+
+
+def _build_host(upstream: str) -> bytes:
+    """The ``Host`` that an upstream is called by; a unix socket has no name of its own."""
+    url = urlsplit(upstream)
+    return b"localhost" if url.scheme == "unix" else url.netloc.encode("ascii")
