@@ -1,0 +1,61 @@
+"""The proxy's raw configuration for the demo, in the shape of its YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .org import SERVICE_SECRET
+from .tenant import Tenant
+
+_EXCHANGED_AT = ("default", "orders", "payroll")
+
+
+def build_settings(
+    tenant: Tenant, api_url: str, *, key: tuple[Path, str] | None = None, dpop: bool = False
+) -> dict[str, Any]:
+    """One route for each thing to show; ``key`` is the private key file and its id instead of a secret."""
+    client = _build_client(tenant, key)
+    return {
+        "listen": {"host": "127.0.0.1", "port": 0},
+        "admin": {"host": "127.0.0.1", "port": 0},
+        "authorization_servers": {
+            name: {"issuer": tenant.issuer(name), "client": client, "dpop": dpop} for name in _EXCHANGED_AT
+        },
+        "subject_tokens": [
+            {
+                "authorization_server": "default",
+                "expected_audience": tenant.servers["default"].audience,
+                "client_ids": [tenant.clients["web"].id],
+            }
+        ],
+        "routes": build_routes(tenant, api_url),
+    }
+
+
+def build_routes(tenant: Tenant, api_url: str) -> list[dict[str, Any]]:
+    """orders: at a server that trusts the issuer. profile: at the issuer itself. payroll: the policy says no.
+
+    reports: without a user. public: without a token.
+    """
+
+    def build_route(name: str, server: str, *scopes: str, **more: Any) -> dict[str, Any]:
+        audience = {"audience": tenant.servers[server].audience} if "grant" not in more else {}
+        route = {"name": name, "path": f"/{name}", "upstream": api_url, "authorization_server": server}
+        return {**route, **audience, "scopes": list(scopes), **more}
+
+    return [
+        build_route("orders", "orders", "orders:read"),
+        build_route("profile", "default", "api:access:read"),
+        build_route("payroll", "payroll", "payroll:read"),
+        build_route("reports", "orders", "orders:read", grant="client_credentials"),
+        {"name": "public", "path": "/public", "upstream": api_url, "grant": "none"},
+    ]
+
+
+def _build_client(tenant: Tenant, key: tuple[Path, str] | None) -> dict[str, Any]:
+    if key is None:
+        return {"id": tenant.clients["obo-proxy"].id, "auth": "client_secret_basic", "secret": SERVICE_SECRET}
+    path, key_id = key
+    client_id = tenant.clients["obo-proxy-key"].id
+    return {"id": client_id, "auth": "private_key_jwt", "private_key_file": str(path), "key_id": key_id}

@@ -1,0 +1,165 @@
+"""The whole stage on loopback: the org, the sample API, and the proxy's configuration for them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from .authorization_server import build_authorization_server
+from .configuration import build_settings
+from .faults import Calls, Faults
+from .listener import Listener
+from .orders_api import build_orders_api
+from .org import build_protections, build_tenant
+from .resource import Keys, Resource
+from .signing import build_public_jwk
+from .tenant import Tenant
+from .tokens import mint, mint_opaque
+from .wire import API, Recorded, Wire
+
+
+class Demo:
+    """``async with Demo() as demo`` serves until the block ends.
+
+    ``name`` chooses the signing keys: two demos of one name in one process share them. Ports of 0 are any free.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "demo",
+        host: str = "127.0.0.1",
+        authorization_server_port: int = 0,
+        api_port: int = 0,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="obo-proxy-demo-")
+        self._client_key = ec.generate_private_key(ec.SECP256R1())
+        self._stack = AsyncExitStack()
+        self.authorization_server = Listener(
+            partial(self._build_authorization_server, name), host=host, port=authorization_server_port
+        )
+        self.orders_api = Listener(self._build_orders_api, host=host, port=api_port)
+
+    tenant: Tenant
+    resource: Resource
+    _authorization_wire: Wire
+    _api_wire: Wire
+
+    async def __aenter__(self) -> Self:
+        self._stack.enter_context(self._folder)
+        await self._stack.enter_async_context(self.authorization_server)
+        await self._stack.enter_async_context(self.orders_api)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.faults.clear()
+        await self._stack.aclose()
+
+    @property
+    def org_url(self) -> str:
+        """The base URL of all authorization servers."""
+        return self.tenant.url
+
+    @property
+    def api_url(self) -> str:
+        """The sample API's base URL."""
+        return self.orders_api.url
+
+    @property
+    def faults(self) -> Faults:
+        """The fault switch of both servers."""
+        return self.tenant.faults
+
+    @property
+    def calls(self) -> Calls:
+        """Counts at the authorization servers: ``token``, ``keys``, …, and by grant, such as ``token_exchange``."""
+        return self._authorization_wire.calls
+
+    @property
+    def requests(self) -> deque[Recorded]:
+        """What reached the authorization servers, oldest first."""
+        return self._authorization_wire.requests
+
+    @property
+    def api_calls(self) -> Calls:
+        """Counts at the sample API, all as ``api``."""
+        return self._api_wire.calls
+
+    @property
+    def api_requests(self) -> deque[Recorded]:
+        """What reached the sample API, oldest first."""
+        return self._api_wire.requests
+
+    @property
+    def private_key_file(self) -> Path:
+        """The private key of the client ``obo-proxy-key``, as PEM."""
+        return Path(self._folder.name, "client.pem")
+
+    @property
+    def private_key_id(self) -> str:
+        """Its key id."""
+        return str(build_public_jwk(self._client_key)["kid"])
+
+    def issuer(self, server: str = "default") -> str:
+        """The issuer identifier of the server of that name: default, orders, payroll or org."""
+        return self.tenant.issuer(server)
+
+    def mint(
+        self,
+        user: str = "alice",
+        *,
+        server: str = "default",
+        audience: str | Sequence[str] | None = None,
+        scopes: Sequence[str] = ("openid", "profile", "orders:read"),
+        expires_in: float | None = None,
+        client_id: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A fresh token of that user; see ``tokens.mint``. A user that is not in the directory joins it."""
+        return mint(
+            self.tenant,
+            user,
+            server=server,
+            audience=audience,
+            scopes=scopes,
+            expires_in=expires_in,
+            client_id=client_id,
+            claims=claims,
+        )
+
+    def mint_opaque(self, user: str = "alice", **wishes: Any) -> str:
+        """A reference that only introspection can read, to a token as ``mint`` would make it."""
+        return mint_opaque(self.tenant, user, **wishes)
+
+    def settings(
+        self, *, private_key_jwt: bool = False, dpop: bool = False, **overrides: Any
+    ) -> dict[str, Any]:
+        """The proxy's raw configuration for this stage; ``overrides`` replace whole top-level keys."""
+        key = (self.private_key_file, self.private_key_id) if private_key_jwt else None
+        return build_settings(self.tenant, self.api_url, key=key, dpop=dpop) | overrides
+
+    def _build_authorization_server(self, name: str, url: str) -> Wire:
+        self.tenant = build_tenant(url, name=name, client_key=self._client_key)
+        pem = self._client_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        self.private_key_file.touch(mode=0o600)
+        self.private_key_file.write_bytes(pem)
+        self._authorization_wire = build_authorization_server(self.tenant)
+        return self._authorization_wire
+
+    def _build_orders_api(self, url: str) -> Wire:
+        self.resource = Resource(build_protections(self.tenant), self._find_keys)
+        self._api_wire = Wire(build_orders_api(self.resource), self.tenant, lambda path: API)
+        return self._api_wire
+
+    async def _find_keys(self, issuer: str) -> Keys:
+        """Straight from the tenant: the API does not depend on the authorization server being up."""
+        server = self.tenant.server_of(issuer)
+        return [] if server is None else server.keys.published

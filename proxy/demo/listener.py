@@ -1,0 +1,88 @@
+"""A server on one port of this process that can be stopped and started again, as if it had gone away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Generator
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class Listener:
+    """``async with`` starts it in the running loop. The port is taken at once, so that its URL is known before."""
+
+    def __init__(
+        self, build_app: Callable[[str], ASGIApp], *, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self._socket: socket.socket | None = _bind(host, port)
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{host}:{self.port}"
+        self._app = build_app(self.url)
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to listen."""
+        listening = self._socket or _bind(self.host, self.port)
+        self._socket = None
+        self._server = _Server(self._app)
+        self._serving = asyncio.create_task(self._server.serve([listening]))
+        await self._server.ready.wait()
+
+    async def stop(self) -> None:
+        """Closes the port and every connection; nothing to do where it is not listening."""
+        if self._server is not None and self._serving is not None:
+            self._server.stopping.set()
+            await self._serving
+            self._server = self._serving = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers and its clock tick: the process is not its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        await self.stopping.wait()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound

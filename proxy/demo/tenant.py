@@ -1,0 +1,134 @@
+"""An Okta org in memory: users, client apps, authorization servers and their access policies.
+
+Everything is mutable on purpose: a misconfiguration is made here just as it is made in Okta's console, such
+as ``tenant.clients["obo-proxy"].grant_types.discard(TOKEN_EXCHANGE)`` for the box that was never ticked.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .faults import Faults
+from .signing import KeyRing
+
+AUTHORIZATION_CODE = "authorization_code"
+CLIENT_CREDENTIALS = "client_credentials"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GRANTS = (AUTHORIZATION_CODE, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, JWT_BEARER)
+OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "groups", "offline_access"})
+
+
+@dataclass
+class User:
+    """Someone in the directory; each switch is a reason for Okta to refuse their token."""
+
+    login: str
+    uid: str
+    name: str
+    active: bool = True
+    assigned: bool = True  # to the app that the user signed in to
+    signed_in: bool = True  # False: the session has ended
+    consented: bool = True
+    step_up: dict[str, Any] | None = None  # members of the refusal: acr_values, max_age
+
+    @property
+    def email(self) -> str:
+        """The address that ID tokens show."""
+        return f"{self.login}@example.com"
+
+
+@dataclass
+class Client:
+    """An app: who may ask, and how it proves itself."""
+
+    id: str
+    name: str
+    service: bool
+    auth: Literal["client_secret_basic", "private_key_jwt", "none"]
+    grant_types: set[str]
+    secret: str | None = field(default=None, repr=False)
+    jwks: list[dict[str, Any]] = field(default_factory=list)
+    jwks_uri: str | None = None
+    dpop_required: bool = False
+
+
+@dataclass
+class Rule:
+    """An access policy's rule: these clients may use these grants for these scopes."""
+
+    clients: set[str]
+    grants: set[str]
+    scopes: set[str]
+
+
+@dataclass
+class Server:
+    """A custom authorization server, or with the name ``org`` the org's own."""
+
+    name: str
+    audience: str
+    scopes: set[str]
+    keys: KeyRing
+    rules: list[Rule] = field(default_factory=list)
+    trusted: set[str] = field(default_factory=set)  # names of servers whose tokens may be exchanged here
+    resources: set[str] = field(default_factory=set)  # RFC 8707 names of its API besides the audience
+    lifetime: int = 3600  # s
+
+    @property
+    def path(self) -> str:
+        """The part of the issuer after the org's URL."""
+        return "" if self.name == "org" else f"/oauth2/{self.name}"
+
+    @property
+    def endpoints(self) -> str:
+        """The path under which its endpoints stand."""
+        return "/oauth2/v1" if self.name == "org" else f"{self.path}/v1"
+
+
+@dataclass
+class Tenant:
+    """The org at ``url``; what it has seen is kept to refuse replays."""
+
+    url: str
+    users: dict[str, User]
+    clients: dict[str, Client]
+    servers: dict[str, Server]
+    faults: Faults = field(default_factory=Faults)
+    token_exchange_licensed: bool = True
+    dpop_nonces: list[str] = field(
+        default_factory=lambda: [secrets.token_urlsafe(16)]
+    )  # the last is in force
+    seen_assertions: set[str] = field(default_factory=set)
+    seen_proofs: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)  # jti of tokens
+    opaque: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    codes: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    def now(self) -> float:
+        """The org's clock, epoch seconds, right or wrong."""
+        return time.time() + self.faults.clock_offset
+
+    def issuer(self, server: str) -> str:
+        """The issuer identifier of the server of that name."""
+        return self.url + self.servers[server].path
+
+    def server_of(self, issuer: object) -> Server | None:
+        """The server whose issuer identifier that is."""
+        return next((server for server in self.servers.values() if self.url + server.path == issuer), None)
+
+    def client_of(self, client_id: object) -> Client | None:
+        """The app of that client id."""
+        return next((client for client in self.clients.values() if client.id == client_id), None)
+
+    def user(self, login: str) -> User:
+        """The user of that login, hired on the spot where there is none."""
+        return self.users.setdefault(login, User(login, f"00u{login}".ljust(20, "0")[:20], login.title()))
+
+    def renew_dpop_nonce(self) -> str:
+        """Puts a fresh nonce in force; the one before stays good, older ones end."""
+        self.dpop_nonces = [self.dpop_nonces[-1], secrets.token_urlsafe(16)]
+        return self.dpop_nonces[-1]
