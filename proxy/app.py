@@ -15,6 +15,7 @@ from .admin import build_admin
 from .background import Background
 from .clock import Clock, SystemClock
 from .config.models import Settings
+from .departures import Departures
 from .downstream import Downstream, Receive, Send
 from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
 from .metrics import Metrics
@@ -36,6 +37,7 @@ class App:
         self.draining = False
         self._clock = clock
         self._background = Background()
+        self._departures = Departures(self._background)
         self._parts = build_parts(settings, clock=clock)
         self.admin = build_admin(self)
 
@@ -63,6 +65,7 @@ class App:
         parts.enter()
         began = time.monotonic()
         downstream.watch()
+        self._departures.add(downstream, began)
         try:
             await parts.gateway.forward(downstream)
         except ProxyError as error:
@@ -77,6 +80,7 @@ class App:
             _stay_alive()
         finally:
             downstream.unwatch()
+            self._departures.discard(downstream)
             parts.leave()
             self._count(downstream, time.monotonic() - began)
 
@@ -132,8 +136,10 @@ class App:
         """ASGI's lifespan protocol."""
         await receive()
         self._parts.start()
+        self._departures.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._departures.stop()
         await self._background.aclose()
         await self._parts.retire()
         await send({"type": "lifespan.shutdown.complete"})

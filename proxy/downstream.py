@@ -1,8 +1,7 @@
 """The caller's side of one request, over ASGI: what came, the body as it comes, and the way back.
 
 Under our own server a departure is told by a callback (``scope["extensions"]["obo"]``, see ``server``); under
-any other ASGI server it is learnt from ``receive()``, by a watch that starts once a request has outlived its
-first moments, so that a quick one pays for neither a task nor a timer.
+any other ASGI server it is learnt from ``receive()`` (``departures``).
 """
 
 from __future__ import annotations
@@ -57,6 +56,7 @@ class Downstream:
         self._receive = receive
         self._send = send
         self._request_id: str | None = None
+        self._body: Body | None = None
         self._task: asyncio.Task[Any] | None = None
 
     @property
@@ -85,12 +85,14 @@ class Downstream:
             if name == b"content-length":
                 length = _parse_length(value)
             elif name == b"transfer-encoding":
-                return Body(self._receive, None, limit)
+                self._body = Body(self._receive, None, limit)
+                return self._body
         if not length:
             return None
         if limit is not None and length > limit:
             raise RequestTooLarge(f"content-length {length} is over {limit}")
-        return Body(self._receive, length, limit)
+        self._body = Body(self._receive, length, limit)
+        return self._body
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
@@ -122,8 +124,13 @@ class Downstream:
         if self._task is not None:
             self._task.cancel()
 
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing but a departure is left to come."""
+        return self._body is None or self._body.whole
+
     async def wait_for_departure(self) -> None:
-        """Reads what is left to read until the caller leaves; only for a body that is read to its end."""
+        """Wait until the caller leaves; only for a request that is read to its end."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.depart()

@@ -20,7 +20,7 @@ LAYERS = [
         "subject_token", "token_exchange", "config",
     },
     {"problem", "logs", "background", "sweep", "cache_entries", "flights", "signing_keys", "token_cache"},
-    {"authorization_server", "credentials", "downstream", "upstream", "verification", "access_tokens"},
+    {"authorization_server", "credentials", "downstream", "departures", "upstream", "verification", "access_tokens"},
     {"gateway"},
     {"parts", "wiring"},
     {"app", "admin"},
