@@ -37,6 +37,8 @@ SIDECAR: Mapping[str, tuple[str | int, ...]] = {
     "OBO_SHARED_CACHE_URL": ("cache", "shared", "url"),
     "OBO_SHARED_CACHE_KEY_FILE": ("cache", "shared", "encryption_key_file"),
 }
+# The variable that a whole section is missing for.
+SECTIONS: Mapping[str, tuple[str, ...]] = {"OBO_CLIENT_ID": (*_SERVER, "client")}
 
 
 @dataclass(frozen=True)

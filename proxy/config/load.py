@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .document import read_document
-from .environment import OVERRIDES, SIDECAR, build_sidecar, expand, override
+from .environment import OVERRIDES, SECTIONS, SIDECAR, build_sidecar, expand, override
 from .faults import ConfigurationError, Fault, build_place
 from .models import Settings
 from .rules import find_faults
@@ -27,7 +27,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if path is None and environ.get("OBO_CONFIG"):
         path = Path(environ["OBO_CONFIG"])
     if path is None:
-        names = _name_places(environ, {**SIDECAR, **OVERRIDES}, always=SIDECAR)
+        names = _name_places(environ, {**SECTIONS, **SIDECAR, **OVERRIDES}, always={**SECTIONS, **SIDECAR})
         return _parse(override(build_sidecar(environ), environ), names)
     raw = expand(read_document(path), environ)
     return _parse(override(raw, environ), _name_places(environ, OVERRIDES))
@@ -40,7 +40,7 @@ def parse_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = _NOTHING
 
 def _parse(raw: dict[str, Any], names: Mapping[str, str]) -> Settings:
     sound, faults = check_shape(raw)
-    faults += tuple(fault for fault in find_faults(sound) if sound.is_whole(fault.place))
+    faults += tuple(find_faults(sound))
     if faults:
         raise ConfigurationError(
             tuple(Fault(names.get(fault.place, fault.place), fault.message) for fault in faults)

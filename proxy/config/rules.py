@@ -1,15 +1,199 @@
-"""What must hold between the keys of the configuration."""
+"""What must hold between the keys of the configuration; every breach is named, not only the first."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
+from itertools import combinations
 
-from .faults import Fault
+from .faults import Fault, got
+from .files import check_bearer_file, check_certificate, check_encryption_key_file
+from .models import Admin, Cache, Listen, Route
+from .route_rules import find_route_faults, find_scope_faults, is_canonical, needs_user
+from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
+from .urls import check_url, is_host
+
+_SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
+_LARGEST_TOLERANCE = 600.0  # s; beyond that "expired" means nothing any more
+# Without these two in the key, one user would be served another's token.
+_IDENTITY_CLAIMS = ("iss", "sub")
+_METADATA_PATH = "/.well-known/oauth-protected-resource"  # RFC 9728 §3
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def find_faults(sound: Sound) -> Iterator[Fault]:
-    """Every breach of a rule."""
+    """Every breach of a rule in what is sound in shape; a dropped part's absence is none."""
+    for fault in _find_all(sound):
+        if sound.is_whole(fault.place):
+            yield fault
+
+
+def _find_all(sound: Sound) -> Iterator[Fault]:
+    settings = sound.settings
+    yield from _find_listen_faults(settings.listen)
+    yield from _find_admin_faults(settings.admin, settings.listen if sound.is_whole("listen") else None)
+    for name, server in settings.authorization_servers.items():
+        yield from find_server_faults(f"authorization_servers.{name}", server)
+    yield from _find_subject_tokens_faults(sound)
     for place, route in sound.routes.items():
-        if (name := route.authorization_server) and name not in sound.settings.authorization_servers:
-            yield Fault(f"{place}.authorization_server", f"no such authorization server (got {name!r})")
+        yield from find_route_faults(place, route)
+        yield from _find_server_of_route_faults(sound, place, route)
+        yield from _find_aimless_exchange(sound, place, route)
+    yield from _find_twins(sound)
+    yield from _find_missing_clients(sound)
+    yield from _find_cache_faults(settings.cache)
+    yield from _find_publication_faults(sound)
+    if settings.tracing.otlp_endpoint:
+        yield from check_url("tracing.otlp_endpoint", settings.tracing.otlp_endpoint)
+
+
+def _find_listen_faults(listen: Listen) -> Iterator[Fault]:
+    yield from _find_host_fault("listen.host", listen.host)
+    for key in ("header_timeout", "keep_alive_timeout"):
+        if getattr(listen, key) == 0:
+            yield Fault(f"listen.{key}", "must be more than 0")
+    if listen.tls:
+        yield from check_certificate("listen.tls", listen.tls.cert_file, listen.tls.key_file)
+
+
+def _find_admin_faults(admin: Admin, listen: Listen | None) -> Iterator[Fault]:
+    yield from _find_host_fault("admin.host", admin.host)
+    if listen and admin.port == listen.port != 0 and _overlap(admin.host, listen.host):
+        yield Fault(
+            "admin.port", f"the same as listen.port: the admin side needs one of its own{got(admin.port)}"
+        )
+    if admin.token_file:
+        yield from check_bearer_file("admin.token_file", admin.token_file)
+
+
+def _find_host_fault(place: str, host: str) -> Iterator[Fault]:
+    if not is_host(host):
+        yield Fault(place, f"not a host name or address without a port{got(host)}")
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one in _EVERYWHERE or other in _EVERYWHERE
+
+
+def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
+    settings = sound.settings
+    users = [route.name for route in settings.routes if needs_user(route)]
+    if users and not settings.subject_tokens:
+        yield Fault("subject_tokens", f"required: the route {users[0]!r} is called on a user's behalf")
+    for place, entry in sound.subject_tokens.items():
+        yield from find_scope_faults(f"{place}.required_scopes", entry.required_scopes)
+        if entry.clock_tolerance > _LARGEST_TOLERANCE:
+            yield Fault(
+                f"{place}.clock_tolerance",
+                f"more than {_LARGEST_TOLERANCE:.0f} s{got(entry.clock_tolerance)}",
+            )
+        yield from _find_unknown_server(sound, place, entry.authorization_server)
+        server = settings.authorization_servers.get(entry.authorization_server)
+        if server and not entry.introspect and is_okta_org(server.issuer):
+            yield Fault(
+                f"{place}.authorization_server",
+                "an Okta org authorization server, whose access tokens only Okta may verify: name a custom one"
+                f" (https://{{yourOktaDomain}}/oauth2/default) or set introspect: true{got(server.issuer)}",
+            )
+
+
+def _find_unknown_server(sound: Sound, place: str, name: str) -> Iterator[Fault]:
+    if name in sound.server_names:
+        return
+    near = difflib.get_close_matches(name, sound.server_names, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ""
+    yield Fault(f"{place}.authorization_server", f"no such authorization server{hint}{got(name)}")
+
+
+def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
+    if route.grant == "none":
+        return
+    if route.authorization_server is not None:
+        yield from _find_unknown_server(sound, place, route.authorization_server)
+    elif not sound.server_names:
+        yield Fault("authorization_servers", f"required: the route {route.name!r} gets its token from one")
+    elif len(sound.server_names) > 1:
+        yield Fault(f"{place}.authorization_server", "required, for there are several authorization servers")
+
+
+def _find_aimless_exchange(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
+    keys = ("audience", "resource", "scopes")
+    if not needs_user(route) or any(getattr(route, key) for key in keys):
+        return
+    if all(sound.is_whole(f"{place}.{key}") for key in keys):
+        yield Fault(
+            f"{place}.audience", "required, or resource or scopes: else the token would be for nothing named"
+        )
+
+
+def _find_twins(sound: Sound) -> Iterator[Fault]:
+    """Routes and subject tokens that cannot be told apart."""
+    for (place, one), (other_place, other) in combinations(sound.routes.items(), 2):
+        if one.name == other.name:
+            yield Fault(f"{other_place}.name", f"also the name of {place}{got(other.name)}")
+        if _match_alike(one, other):
+            yield Fault(f"{other_place}.path", f"matches the same requests as {place}{got(other.path)}")
+
+
+def _match_alike(one: Route, other: Route) -> bool:
+    same_methods = bool(set(one.methods) & set(other.methods)) or one.methods == other.methods
+    return same_methods and _place_of(one) == _place_of(other)
+
+
+def _place_of(route: Route) -> tuple[str, str]:
+    return (route.host or "").lower(), route.path.rstrip("/")
+
+
+def _find_missing_clients(sound: Sound) -> Iterator[Fault]:
+    settings = sound.settings
+    reasons: dict[str, str] = {}
+    for entry in settings.subject_tokens:
+        if entry.introspect:
+            reasons.setdefault(entry.authorization_server, "subject tokens are introspected here")
+    for route in settings.routes:
+        if name := settings.authorization_server_of(route):
+            reasons.setdefault(name, f"the route {route.name!r} gets its token here")
+    for name, reason in reasons.items():
+        server = settings.authorization_servers.get(name)
+        if server and server.client is None:
+            yield Fault(f"authorization_servers.{name}.client", f"required: {reason}")
+
+
+def _find_cache_faults(cache: Cache) -> Iterator[Fault]:
+    if 0 < cache.max_ttl <= cache.expiry_leeway:
+        yield Fault(
+            "cache.expiry_leeway",
+            f"not less than max_ttl: nothing would ever be kept{got(cache.expiry_leeway)}",
+        )
+    for index, claim in enumerate(cache.ignore_claims):
+        if claim in _IDENTITY_CLAIMS:
+            yield Fault(
+                f"cache.ignore_claims[{index}]", f"tells users apart, so it stays in the key{got(claim)}"
+            )
+    if cache.ignore_claims and cache.key == "token":
+        yield Fault("cache.ignore_claims", "not used with key: token, so leave it out")
+    if cache.shared:
+        url = cache.shared.url.get_secret_value()
+        yield from check_url(
+            "cache.shared.url", url, schemes=_SHARED_CACHE_SCHEMES, userinfo=True, query=True
+        )
+        yield from check_encryption_key_file(
+            "cache.shared.encryption_key_file", cache.shared.encryption_key_file
+        )
+
+
+def _find_publication_faults(sound: Sound) -> Iterator[Fault]:
+    settings, path = sound.settings, sound.settings.publish_jwks
+    if path is None:
+        return
+    if not is_canonical(path) or path == "/":
+        yield Fault("publish_jwks", f"not a path that starts with '/' and reads alike to all{got(path)}")
+    for place, route in sound.routes.items():
+        if route.path == path:
+            yield Fault("publish_jwks", f"also the path of {place}{got(path)}")
+    if settings.protected_resource_metadata and path.startswith(_METADATA_PATH):
+        yield Fault("publish_jwks", f"also the path of protected_resource_metadata{got(path)}")
+    clients = [server.client for server in settings.authorization_servers.values()]
+    if not any(client and client.private_key_file for client in clients):
+        yield Fault("publish_jwks", "no client has a private_key_file, so there is no key to publish")

@@ -29,11 +29,15 @@ class _Rest(Settings):
 
 @dataclass(frozen=True)
 class Sound:
-    """The configuration without its faulty parts: entries by place, and the places that were dropped."""
+    """The configuration without its faulty parts: entries by place, and the places that were dropped.
+
+    ``server_names`` are those of the authorization servers, faulty ones included.
+    """
 
     settings: Settings
     routes: Mapping[str, Route]
     subject_tokens: Mapping[str, SubjectTokens]
+    server_names: tuple[str, ...]
     dropped: frozenset[str]
 
     def is_whole(self, place: str) -> bool:
@@ -72,6 +76,7 @@ def _build_sound(settings: Settings, raw: Raw, dropped: frozenset[str]) -> Sound
         settings,
         dict(zip(_places(raw, "routes"), settings.routes, strict=True)),
         dict(zip(_places(raw, "subject_tokens"), settings.subject_tokens, strict=True)),
+        tuple(servers) if isinstance(servers := raw.get("authorization_servers"), dict) else (),
         dropped,
     )
 

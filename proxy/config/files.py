@@ -1,0 +1,116 @@
+"""The files that the configuration names: there, readable, safe and fit for their purpose, before the start.
+
+No fault quotes what a file holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..client_keys import load_keys
+from .faults import Fault, got
+from .models import Client
+
+_BEARER = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
+_ENCRYPTION_KEY_BYTES = 32  # AES-256
+
+
+def check_secret_file(place: str, path: Path) -> Iterator[Fault]:
+    """Faults of a file with a secret: it must hold something, and only its owner may write to it."""
+    content = _read(place, path)
+    if isinstance(content, Fault):
+        yield content
+        return
+    if not content.strip():
+        yield Fault(place, f"empty{got(str(path))}")
+    if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Fault(place, f"others may write to it: chmod go-w{got(str(path))}")
+
+
+def check_bearer_file(place: str, path: Path) -> Iterator[Fault]:
+    """As ``check_secret_file``, and the content is one bearer token."""
+    faults = tuple(check_secret_file(place, path))
+    yield from faults
+    if not faults and not _BEARER.fullmatch(path.read_bytes().strip()):
+        yield Fault(place, f"holds what cannot be sent as one bearer token{got(str(path))}")
+
+
+def check_encryption_key_file(place: str, path: Path) -> Iterator[Fault]:
+    """As ``check_secret_file``, and each line holds 32 bytes in base64."""
+    faults = tuple(check_secret_file(place, path))
+    yield from faults
+    if faults:
+        return
+    for number, line in enumerate(path.read_bytes().strip().splitlines(), 1):
+        if not _is_encryption_key(line):
+            yield Fault(
+                place,
+                f"line {number} is not 32 bytes in base64:"
+                f" obo-proxy keys new --alg A256GCM makes such a key{got(str(path))}",
+            )
+
+
+def check_private_key(place: str, client: Client) -> Iterator[Fault]:
+    """Faults of the client's private key: as ``check_secret_file``, and it signs as ``signing_alg`` says."""
+    path = client.private_key_file
+    if path is None:
+        return
+    faults = tuple(check_secret_file(place, path))
+    yield from faults
+    if any("others may write" not in fault.message for fault in faults):
+        return
+    try:
+        load_keys(path.read_bytes(), alg=client.signing_alg, key_id=client.key_id)
+    except ValueError as error:
+        yield Fault(place, f"{error}{got(str(path))}")
+
+
+def check_ca_file(place: str, path: Path | None) -> Iterator[Fault]:
+    """Faults of a file with the certificates of authorities."""
+    if path is None:
+        return
+    content = _read(place, path)
+    if isinstance(content, Fault):
+        yield content
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        yield Fault(place, f"holds no certificates in PEM{got(str(path))}")
+
+
+def check_certificate(place: str, cert_file: Path, key_file: Path) -> Iterator[Fault]:
+    """Faults of a certificate and its private key, which must belong together."""
+    content = _read(f"{place}.cert_file", cert_file)
+    faults = [content] if isinstance(content, Fault) else []
+    faults += check_secret_file(f"{place}.key_file", key_file)
+    yield from faults
+    if faults:
+        return
+    try:
+        # Without a password OpenSSL would ask for one at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password="")
+    except (ssl.SSLError, ValueError):
+        yield Fault(
+            f"{place}.cert_file", "not a certificate in PEM with the unencrypted key that belongs to it"
+        )
+
+
+def _read(place: str, path: Path) -> bytes | Fault:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        return Fault(place, f"cannot be read: {reason}{got(str(path))}")
+
+
+def _is_encryption_key(line: bytes) -> bool:
+    try:
+        return len(base64.b64decode(line.strip(), validate=True)) == _ENCRYPTION_KEY_BYTES
+    except ValueError:
+        return False

@@ -1,0 +1,191 @@
+"""What must hold for a route in itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import ProxyError
+from ..routes import Pattern, RouteTable
+from .faults import Fault, got
+from .files import check_ca_file, check_certificate, check_secret_file
+from .models import Route, TokenIn, UpstreamTLS
+from .urls import check_url, is_host, parse_url
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+_METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
+_SCOPE = re.compile(r"[!#-\[\]-~]+")  # RFC 6749 §3.3
+_QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]+")
+# Okta refuses all of these to a service app, and says so of token exchange with openid_not_allowed_token_exchange.
+_OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+# fmt: off
+_OUR_PARAMETERS = frozenset({
+    "grant_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "audience",
+    "resource", "scope", "requested_token_type", "requested_token_use", "assertion", "client_id",
+    "client_secret", "client_assertion", "client_assertion_type",
+})
+# Fields by which HTTP itself works, or which somebody else sets.
+_NO_TOKEN_FIELDS = frozenset({
+    "connection", "content-length", "content-type", "cookie", "expect", "host", "keep-alive", "te",
+    "trailer", "transfer-encoding", "upgrade", "via",
+})
+# fmt: on
+# Which keys a grant has a use for, beside those of every route. A key without effect is a mistake.
+_KEYS_OF_TOKEN = ("authorization_server", "audience", "resource", "scopes", "extra_parameters")
+_KEYS_OF_USER = ("subject_token_file", "required_scopes", "acr_values", "max_age")
+_KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor")
+_KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE)
+_KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {
+    "token_exchange": _KEYS,
+    "jwt_bearer": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER),
+    "client_credentials": _KEYS_OF_TOKEN,
+    "none": (),
+}
+
+
+def needs_user(route: Route) -> bool:
+    """Whether ``route`` is called on a user's behalf."""
+    return route.grant in ("token_exchange", "jwt_bearer")
+
+
+def is_canonical(path: str) -> bool:
+    """Whether every reader takes ``path`` for the same place, so that it can match what is sent raw."""
+    raw = path.encode(errors="replace")
+    table = RouteTable([Pattern(raw, None, frozenset(), None)])
+    try:
+        table.match(raw, b"", "GET")
+    except ProxyError:
+        return False
+    return path.startswith("/") and "//" not in path
+
+
+def find_route_faults(place: str, route: Route) -> Iterator[Fault]:
+    """Every fault of ``route`` in itself."""
+    yield from _find_match_faults(place, route)
+    yield from _find_upstream_faults(place, route)
+    yield from _find_unused_keys(place, route)
+    yield from _find_request_faults(place, route)
+    yield from _find_token_in_faults(f"{place}.token_in", route.token_in)
+    yield from find_scope_faults(f"{place}.required_scopes", route.required_scopes)
+    if route.subject_token_file:
+        yield from check_secret_file(f"{place}.subject_token_file", route.subject_token_file)
+    for key in ("connect", "response", "idle"):
+        if getattr(route.timeouts, key) == 0:
+            yield Fault(f"{place}.timeouts.{key}", "must be more than 0")
+
+
+def find_scope_faults(place: str, scopes: tuple[str, ...]) -> Iterator[Fault]:
+    """One scope an entry, in the characters of RFC 6749 §3.3."""
+    for index, scope in enumerate(scopes):
+        if not _SCOPE.fullmatch(scope):
+            yield Fault(f"{place}[{index}]", f"not one scope: give each an entry of its own{got(scope)}")
+
+
+def _find_match_faults(place: str, route: Route) -> Iterator[Fault]:
+    if not is_canonical(route.path):
+        yield Fault(
+            f"{place}.path", f"not a path that starts with '/' and reads alike to all{got(route.path)}"
+        )
+    if route.path_rewrite and not is_canonical(route.path_rewrite):
+        yield Fault(
+            f"{place}.path_rewrite",
+            f"not a path that starts with '/' and reads alike to all{got(route.path_rewrite)}",
+        )
+    if route.host is not None and not is_host(route.host):
+        yield Fault(f"{place}.host", f"not a host name without scheme and port{got(route.host)}")
+    for index, method in enumerate(route.methods):
+        if not _METHOD.fullmatch(method):
+            yield Fault(f"{place}.methods[{index}]", f"not a method in capitals{got(method)}")
+        elif method in ("CONNECT", "TRACE"):
+            yield Fault(f"{place}.methods[{index}]", f"never served{got(method)}")
+
+
+def _find_upstream_faults(place: str, route: Route) -> Iterator[Fault]:
+    if route.upstream.startswith("unix:"):
+        if not re.fullmatch(r"unix:/[!-\"$->@-~]+", route.upstream):
+            yield Fault(f"{place}.upstream", f"not like unix:/path.sock{got(route.upstream)}")
+    else:
+        yield from check_url(f"{place}.upstream", route.upstream)
+        url = parse_url(route.upstream)
+        if url and url.path not in ("", "/"):
+            yield Fault(
+                f"{place}.upstream",
+                f"a path is refused here: path_rewrite replaces the matched prefix{got(route.upstream)}",
+            )
+    if route.tls:
+        yield from _find_tls_faults(f"{place}.tls", route.tls, route.upstream)
+
+
+def _find_tls_faults(place: str, tls: UpstreamTLS, upstream: str) -> Iterator[Fault]:
+    if not upstream.startswith("https:"):
+        yield Fault(place, f"only an https upstream has a use for it{got(upstream)}")
+    yield from check_ca_file(f"{place}.ca_file", tls.ca_file)
+    if tls.cert_file and tls.key_file:
+        yield from check_certificate(place, tls.cert_file, tls.key_file)
+    elif tls.cert_file or tls.key_file:
+        missing = "key_file" if tls.cert_file else "cert_file"
+        yield Fault(f"{place}.{missing}", "required beside the other half of the pair")
+    if tls.server_name is not None and not is_host(tls.server_name):
+        yield Fault(f"{place}.server_name", f"not a host name{got(tls.server_name)}")
+
+
+def _find_unused_keys(place: str, route: Route) -> Iterator[Fault]:
+    for key in _KEYS:
+        if key not in _KEYS_OF_GRANT[route.grant] and _is_given(route, key):
+            yield Fault(f"{place}.{key}", f"not used with grant: {route.grant}, so leave it out")
+
+
+def _is_given(route: Route, key: str) -> bool:
+    default: Any = type(route).model_fields[key].default
+    return bool(getattr(route, key) != default)
+
+
+def _find_request_faults(place: str, route: Route) -> Iterator[Fault]:
+    if route.grant != "none":
+        yield from find_scope_faults(f"{place}.scopes", route.scopes)
+    if route.grant in ("token_exchange", "client_credentials"):
+        yield from _find_openid_scopes(f"{place}.scopes", route.scopes)
+    if route.resource is not None:
+        yield from _find_resource_faults(f"{place}.resource", route.resource)
+    for name in sorted(_OUR_PARAMETERS & set(route.extra_parameters)):
+        yield Fault(f"{place}.extra_parameters.{name}", "set by the proxy itself, so it may not be given")
+
+
+def _find_openid_scopes(place: str, scopes: tuple[str, ...]) -> Iterator[Fault]:
+    for index, scope in enumerate(scopes):
+        if scope in _OPENID_SCOPES:
+            yield Fault(
+                f"{place}[{index}]",
+                "an OpenID Connect scope, which Okta refuses to a service app:"
+                f" ask for the API's own scopes{got(scope)}",
+            )
+
+
+def _find_resource_faults(place: str, resource: str) -> Iterator[Fault]:
+    # RFC 8707 §2: an absolute URI without a fragment.
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-\"$-~]+", resource):
+        yield Fault(place, f"not an absolute URI without a fragment{got(resource)}")
+
+
+def _find_token_in_faults(place: str, token_in: TokenIn) -> Iterator[Fault]:
+    if (token_in.header is None) == (token_in.query is None):
+        yield Fault(place, "needs either header or query")
+    if token_in.query is not None:
+        if not _QUERY_NAME.fullmatch(token_in.query):
+            yield Fault(f"{place}.query", f"not the name of a query parameter{got(token_in.query)}")
+        if token_in.header is None and "scheme" in token_in.model_fields_set:
+            yield Fault(f"{place}.scheme", "only a header has one")
+    if token_in.header is not None:
+        yield from _find_header_faults(place, token_in.header, token_in.scheme)
+
+
+def _find_header_faults(place: str, header: str, scheme: str) -> Iterator[Fault]:
+    if not _TOKEN.fullmatch(header) or header.lower() in _NO_TOKEN_FIELDS:
+        yield Fault(f"{place}.header", f"not a header that may carry a token{got(header)}")
+    if scheme and not _TOKEN.fullmatch(scheme):
+        yield Fault(f"{place}.scheme", f"not an authentication scheme{got(scheme)}")
+    if not scheme and header.lower() == "authorization":
+        yield Fault(
+            f"{place}.scheme", "must not be empty for Authorization: any credentials would pass as a token"
+        )
