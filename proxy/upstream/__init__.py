@@ -1,0 +1,7 @@
+"""The upstream engine: our own HTTP/1.1 client side, because forwarding is what this program is for."""
+
+from .body import RequestBody
+from .pool import Upstream
+from .response import Response
+
+__all__ = ["RequestBody", "Response", "Upstream"]

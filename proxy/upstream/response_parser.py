@@ -1,0 +1,251 @@
+"""Bytes of one response to its values (RFC 9112 §4-§7), with no networking.
+
+The head goes through llhttp, strict but for Transfer-Encoding beside Content-Length, where the former wins
+(§6.1). A body of known length or up to the close is passed on as it was read, uncopied; a chunked one is
+decoded by llhttp. One parser reads one response: no state can be left from an earlier one, and every byte
+behind the response is noticed (``excess``), because it would answer the next request.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any
+
+import httptools
+
+from ..errors import UpstreamBroken, UpstreamProtocolError
+
+MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
+MAX_HEAD_FIELDS = 200
+MAX_INTERIM = 16  # 1xx answers to one request; servers send one or two
+MAX_CHUNK_OVERHEAD = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
+BODILESS = frozenset({204, 304})
+VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Framing(Enum):
+    """What the next bytes are, and how their end is known."""
+
+    HEAD = auto()
+    LENGTH = auto()
+    CHUNKED = auto()
+    CLOSE = auto()
+    ENDED = auto()
+
+
+class ResponseParser:
+    """Feed it what was read; take ``status``, ``headers`` and pieces of the body out.
+
+    ``status`` is 0 until the head of the final response is there. ``headers`` have lower-case names and the
+    values as received. ``buffered`` is what ``take`` would give, in bytes. ``whole`` says that the body has
+    ended where its framing says so, ``reusable`` that the connection may carry another request.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_fields",
+        "_framing",
+        "_head",
+        "_interim",
+        "_keep_alive",
+        "_overhead",
+        "_parser",
+        "_pieces",
+        "_remaining",
+        "buffered",
+        "excess",
+        "headers",
+        "started",
+        "status",
+    )
+
+    def __init__(self, *, bodiless: bool) -> None:
+        """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
+        self.status = 0
+        self.headers: Headers = []
+        self.buffered = 0
+        self.started = False
+        self.excess = False
+        self._bodiless = bodiless
+        self._framing = Framing.HEAD
+        self._head = b""
+        self._fields: Headers = []
+        self._interim = 0
+        self._keep_alive = False
+        self._overhead = 0
+        self._parser: Any = (
+            None  # httptools knows no types; let go of as soon as possible, for it refers to us
+        )
+        self._pieces: list[bytes] = []
+        self._remaining = 0
+
+    @property
+    def whole(self) -> bool:
+        return self._framing is Framing.ENDED
+
+    @property
+    def reusable(self) -> bool:
+        return self._framing is Framing.ENDED and self._keep_alive and not self.excess
+
+    def feed(self, data: bytes) -> None:
+        """Raises UpstreamProtocolError in the head and UpstreamBroken in the body."""
+        self.started = True
+        if self._framing is Framing.HEAD:
+            self._feed_head(data)
+        else:
+            self._feed_body(data)
+
+    def end(self) -> bool:
+        """The upstream has ended its side: whether that is the end of the body, where nothing else marks it."""
+        if self._framing is Framing.CLOSE:
+            self._framing = Framing.ENDED
+        return self._framing is Framing.ENDED
+
+    def take(self) -> bytes:
+        """What is here of the body."""
+        pieces = self._pieces
+        if not pieces:
+            return b""
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces = []
+        self.buffered = 0
+        return data
+
+    # -- head
+
+    def _feed_head(self, data: bytes) -> None:
+        searched = max(0, len(self._head) - 3)
+        if self._head:
+            data = self._head + data
+        while (end := data.find(b"\r\n\r\n", searched)) >= 0:
+            end += 4
+            if end > MAX_HEAD_BYTES:
+                break
+            self._read_head(data if end == len(data) else data[:end])
+            data = data[end:]
+            if self._framing is not Framing.HEAD:
+                self._head = b""
+                if data:
+                    self._feed_body(data)
+                return
+            searched = 0
+        if len(data) >= MAX_HEAD_BYTES:
+            raise UpstreamProtocolError(f"the response head is larger than {MAX_HEAD_BYTES} bytes")
+        self._head = data
+
+    def _read_head(self, head: bytes) -> None:
+        if not head.startswith(VERSIONS):
+            raise UpstreamProtocolError("the response does not begin with an HTTP/1 status line")
+        self._parser = parser = httptools.HttpResponseParser(self)
+        parser.set_dangerous_leniencies(lenient_chunked_length=True)
+        try:
+            parser.feed_data(head)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise UpstreamProtocolError(f"the response head is malformed: {error}") from error
+        status = parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            self._skip_interim()
+        elif not 200 <= status <= 599:
+            raise UpstreamProtocolError(f"the response has status {status}")
+        else:
+            self._begin(status, http_1_0=head.startswith(b"HTTP/1.0"))
+
+    def _skip_interim(self) -> None:
+        self._fields.clear()
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            raise UpstreamProtocolError(f"more than {MAX_INTERIM} interim responses")
+
+    def _begin(self, status: int, *, http_1_0: bool) -> None:
+        self.headers, self._fields = self._fields, []
+        if len(self.headers) > MAX_HEAD_FIELDS:
+            raise UpstreamProtocolError(f"the response has more than {MAX_HEAD_FIELDS} header fields")
+        length: bytes | None = None
+        codings: list[bytes] = []
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                codings.append(value.strip().lower())
+        self.status = status
+        if codings:
+            self._begin_coded(codings, http_1_0=http_1_0)
+        elif length is not None:
+            self._framing = Framing.LENGTH
+            self._remaining = int(length)
+        else:
+            self._framing = Framing.CLOSE
+        if (
+            self._bodiless
+            or status in BODILESS
+            or (length is not None and not codings and not self._remaining)
+        ):
+            self._framing = Framing.ENDED
+        if self._framing is not Framing.CHUNKED:
+            self._parser = None
+
+    def _begin_coded(self, codings: list[bytes], *, http_1_0: bool) -> None:
+        if codings != [b"chunked"]:
+            raise UpstreamProtocolError("the response has a transfer coding other than chunked")
+        self.headers = [field for field in self.headers if field[0] != b"content-length"]
+        self._framing = Framing.CHUNKED
+        if http_1_0:  # its framing is faulty: to be read, not to be built on (RFC 9112 §6.1)
+            self._keep_alive = False
+
+    # -- body
+
+    def _feed_body(self, data: bytes) -> None:
+        if self._framing is Framing.LENGTH:
+            self._feed_length(data)
+        elif self._framing is Framing.CHUNKED:
+            self._feed_chunked(data)
+        elif self._framing is Framing.CLOSE:
+            self.on_body(data)
+        else:
+            self.excess = True
+
+    def _feed_length(self, data: bytes) -> None:
+        if len(data) > self._remaining:
+            self.excess = True
+            data = data[: self._remaining]
+        self._remaining -= len(data)
+        self.on_body(data)
+        if not self._remaining:
+            self._framing = Framing.ENDED
+
+    def _feed_chunked(self, data: bytes) -> None:
+        before = self.buffered
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if self._framing is not Framing.ENDED:
+                raise UpstreamBroken(f"the response's chunks are malformed: {error}") from error
+            self.excess = True
+        self._overhead = self._overhead + len(data) if self.buffered == before else 0
+        if self._overhead > MAX_CHUNK_OVERHEAD:
+            raise UpstreamBroken("the response's chunk extensions or trailers have no end")
+        if self._framing is Framing.ENDED:
+            self._parser = None
+
+    # -- what httptools calls
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head; those behind the body (trailers) go to a list nobody reads."""
+        self._fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self.buffered += len(data)
+
+    def on_message_begin(self) -> None:
+        if self._framing is Framing.ENDED:
+            self.excess = True
+
+    def on_message_complete(self) -> None:
+        if self._framing is Framing.CHUNKED:
+            self._framing = Framing.ENDED
