@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Listener:
@@ -50,12 +50,13 @@ class Listener:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers and its clock tick: the process is not its own."""
+    """uvicorn without its signal handlers and clock tick, for the process is not its own; and it stops at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                self._serve_until_stopped,
+                interface="asgi3",
                 http="httptools",
                 lifespan="off",
                 log_config=None,
@@ -63,9 +64,9 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                timeout_graceful_shutdown=1,
             )
         )
+        self._app = app
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()
 
@@ -79,6 +80,31 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends idle connections in order and breaks off the others."""
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve_until_stopped(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            # Only shutdown cancels, and uvicorn would log it as the app's fault.
+            if not self.stopping.is_set():
+                raise
 
 
 def _bind(host: str, port: int) -> socket.socket:
