@@ -1,0 +1,84 @@
+"""What the tests of the cache share: a clock to set, users, and a source of tokens under the test's hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from proxy.access_tokens import AccessTokens
+from proxy.background import Background
+from proxy.cache_key import build_identity
+from proxy.config import models
+from proxy.errors import ProxyError
+from proxy.subject_token import SubjectToken
+from proxy.token_cache import TokenCache
+from proxy.token_exchange import AccessToken, TokenRequest
+
+from .issuer import ISSUER, NOW, StillClock
+
+START = NOW
+REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+
+
+def make_subject_token(
+    subject: str = "alice", *, value: str = "", expires_at: float = START + 86_400, **claims: object
+) -> SubjectToken:
+    value = value or f"token-of-{subject}"
+    claims = {"iss": ISSUER, "sub": subject} | claims
+    identity = build_identity(value, claims, by="subject", ignore=frozenset())
+    return SubjectToken(value, "okta", ISSUER, subject, claims, identity, expires_at)
+
+
+def make_access_token(value: str, expires_at: float | None = START + 3600) -> AccessToken:
+    return AccessToken(value, "Bearer", expires_at, ("orders:read",), b"Bearer " + value.encode())
+
+
+class FakeSource:
+    """A token source that counts, waits for ``gate`` where there is one, and fails when told to."""
+
+    client_identity = ("https://example.okta.com/token", "0oa9", "client_secret_basic", "")
+
+    def __init__(self, clock: StillClock, lifetime: float | None = 3600.0) -> None:
+        self.clock = clock
+        self.lifetime = lifetime
+        self.asked: list[SubjectToken | None] = []
+        self.gate: asyncio.Event | None = None
+        self.error: Exception | None = None
+        self.refuse: Callable[[SubjectToken | None], ProxyError | None] = lambda _: None
+
+    @property
+    def calls(self) -> int:
+        return len(self.asked)
+
+    async def grant(self, request: TokenRequest, subject_token: SubjectToken | None) -> AccessToken:
+        self.asked.append(subject_token)
+        number = self.calls
+        if self.gate is not None:
+            await self.gate.wait()
+        if error := self.error or self.refuse(subject_token):
+            raise error
+        subject = "proxy" if subject_token is None else subject_token.subject
+        expires_at = None if self.lifetime is None else self.clock.time() + self.lifetime
+        return make_access_token(f"{subject}#{number}", expires_at)
+
+
+class Rig:
+    """A cache, a source and one route's access tokens."""
+
+    def __init__(self, clock: StillClock | None = None, **settings: object) -> None:
+        self.clock = clock or StillClock()
+        self.background = Background()
+        self.source = FakeSource(self.clock)
+        self.cache = TokenCache(
+            models.Cache.model_validate(settings), clock=self.clock, background=self.background
+        )
+        self.tokens = self.route()
+
+    def route(self, **changes: object) -> AccessTokens:
+        return AccessTokens(replace(REQUEST, **changes), self.source, self.cache)
+
+    async def settle(self) -> None:
+        """Until nothing that was started in the background still runs."""
+        while len(self.background):
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
