@@ -216,4 +216,4 @@ def _closest(refusals: Sequence[ProxyError]) -> ProxyError:
 
 
 def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
