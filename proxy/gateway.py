@@ -15,6 +15,7 @@ from .access_tokens import AccessTokens
 from .downstream import Body, Downstream, parse_host
 from .forwarding import Forwarding
 from .headers import build_request_head, refuse_expectation, refuse_loop, strip_response
+from .presentation import Presentation
 from .routes import RouteTable
 from .subject_token import SubjectToken
 from .token_exchange import AccessToken
@@ -52,6 +53,7 @@ class Route:
     path_rewrite: bytes | None
     authentication: Authentication | None
     access_tokens: AccessTokens | None
+    presentation: Presentation
     max_body_bytes: int | None
 
     def target(self, raw_path: bytes, rest: bytes, query: bytes) -> bytes:
@@ -137,11 +139,24 @@ class Gateway:
         return await self._send(route, outgoing, await access_tokens.obtain(subject_token))
 
     async def _send(self, route: Route, outgoing: Outgoing, access_token: AccessToken | None) -> Response:
-        ours = outgoing.ours
-        if access_token is not None:
-            ours = [*ours, (b"authorization", access_token.authorization)]
+        if access_token is None:
+            return await self._transmit(route, outgoing, [])
+        presentation = route.presentation
+        fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
+        response = await self._transmit(route, outgoing, fields)
+        if not presentation.learn(access_token, response.status, response.headers) or not outgoing.repeatable:
+            return response
+        response.close()
+        fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
+        return await self._transmit(route, outgoing, fields)
+
+    async def _transmit(
+        self, route: Route, outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]
+    ) -> Response:
         return await route.upstream.send(
-            build_request_head(outgoing.method, outgoing.target, outgoing.fields, ours),
+            build_request_head(
+                outgoing.method, outgoing.target, outgoing.fields, outgoing.ours + credentials
+            ),
             method=outgoing.method.encode("ascii"),
             body=outgoing.body,
             idempotent=outgoing.method in _IDEMPOTENT,

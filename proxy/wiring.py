@@ -19,6 +19,7 @@ from .credentials import build_take_token
 from .forwarding import Forwarding
 from .gateway import Authentication, Gateway, Route
 from .parts import Issuer, Parts, TokenStore
+from .presentation import Presentation
 from .routes import Pattern, RouteTable
 from .subject_token import SubjectToken, require_authentication, require_scopes
 from .sweep import Sweep
@@ -138,6 +139,10 @@ def _build_route(
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
         authentication=authentication,
         access_tokens=access_tokens,
+        presentation=Presentation(
+            _build_base_url(route.upstream),
+            issuers[request.authorization_server].server.dpop_key if request else None,
+        ),
         max_body_bytes=settings.listen.max_body_bytes,
     )
 
@@ -184,7 +189,11 @@ def _build_table(settings: Iterable[models.Route], routes: Iterable[Route]) -> R
     )
 
 
+def _build_base_url(upstream: str) -> str:
+    url = urlsplit(upstream)
+    return "http://localhost" if url.scheme == "unix" else f"{url.scheme}://{url.netloc}"
+
+
 def _build_host(upstream: str) -> bytes:
     """The ``Host`` that an upstream is called by; a unix socket has no name of its own."""
-    url = urlsplit(upstream)
-    return b"localhost" if url.scheme == "unix" else url.netloc.encode("ascii")
+    return _build_base_url(upstream).partition("://")[2].encode("ascii")

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "clock"},
     # Pure: values in, values out.
     {
-        "bearer", "cache_key", "claims", "client_auth", "client_keys", "dpop", "forwarding", "headers",
+        "bearer", "cache_key", "claims", "client_auth", "client_keys", "dpop", "presentation", "forwarding", "headers",
         "introspection", "jose", "jwk", "jws", "metadata", "metrics", "protected_resource", "refusals", "routes",
         "subject_token", "token_exchange", "config",
     },
