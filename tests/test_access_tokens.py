@@ -172,7 +172,7 @@ async def test_flights_leave_no_trace():
 
 
 async def test_users_never_see_each_others_tokens():
-    """C-05: 200 users × 50 requests, cache of 8, with failures, refusals, departures, 401s and time going by."""
+    """C-05: 200 users by 50 requests, cache of 8, with failures, refusals, departures, 401s and time going by."""
     rig = Rig(max_entries=8)
     dice = random.Random(20240607)
     users = [make_subject_token(f"user{number}") for number in range(200)]
