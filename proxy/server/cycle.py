@@ -1,0 +1,245 @@
+"""One request and its response, as ASGI shows them to the application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .response_head import Framing, build_response_head
+
+if TYPE_CHECKING:
+    from .protocol import HardenedProtocol
+
+log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HIGH_WATER = 64 * 1024  # bytes of body held for an application that has not asked for them yet
+DISCONNECT = {"type": "http.disconnect"}
+
+
+class Connection(Protocol):
+    """What ``scope["extensions"]["obo"]`` offers beyond ASGI."""
+
+    target: bytes
+    """The request target in origin-form, byte for byte: also with a ``?`` that nothing follows."""
+
+    def abort(self) -> None:
+        """Cut the connection, so that what was sent of a response cannot look whole (RFC 9112 §8)."""
+        ...
+
+    def on_departure(self, callback: Callable[[], None] | None) -> None:
+        """Have ``callback`` called once, as soon as the connection is lost before the response is complete.
+
+        If it is lost already, at once; None takes the callback back. Nobody needs to wait in ``receive()``.
+        """
+        ...
+
+
+class Cycle:
+    """Implements ``Connection``; ``more_body`` is whether the request is still on its way.
+
+    ``written`` is whether bytes of the
+    response have left, ``departed`` whether nobody is there to read it: the peer has left, or we have cut.
+    """
+
+    __slots__ = (
+        "_buffered",
+        "_callback",
+        "_delivered",
+        "_expects_continue",
+        "_framing",
+        "_held",
+        "_left",
+        "_pieces",
+        "_protocol",
+        "_started",
+        "_waiter",
+        "app",
+        "complete",
+        "departed",
+        "keep_alive",
+        "more_body",
+        "scope",
+        "target",
+        "written",
+    )
+
+    def __init__(
+        self,
+        protocol: HardenedProtocol,
+        app: ASGIApp,
+        *,
+        target: bytes,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        self.scope: MutableMapping[str, Any] = {}
+        self.app = app
+        self.target = target
+        self.keep_alive = keep_alive
+        self.more_body = True
+        self.written = False
+        self.complete = False
+        self.departed = False
+        self._protocol = protocol
+        self._expects_continue = expects_continue
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+        self._delivered = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._callback: Callable[[], None] | None = None
+        self._started = False
+        self._held = b""
+        self._framing = Framing.NONE
+        self._left = 0
+
+    @property
+    def framed(self) -> bool:
+        """Whether a peer can tell a cut response from a whole one."""
+        return self._framing is not Framing.CLOSE
+
+    def abort(self) -> None:
+        self._callback = None
+        if not (self.complete or self.departed):
+            self._protocol.cut(self)
+
+    def on_departure(self, callback: Callable[[], None] | None) -> None:
+        self._callback = callback
+        if self.departed:
+            self._call_back()
+
+    async def run(self) -> None:
+        """Runs the application; a response that it leaves unfinished is cut off visibly."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
+            log.error("application failed", extra=_describe(error))  # noqa: TRY400 its text may hold secrets
+        finally:
+            if not (self.complete or self.departed):
+                self._protocol.end_early(self)
+
+    # The request's body, as the protocol feeds it
+
+    def feed(self, data: bytes) -> bool:
+        """Take a piece of the body; True when there is more of it than an idle application should hold."""
+        self._pieces.append(data)
+        self._buffered += len(data)
+        self._wake()
+        return self._buffered > HIGH_WATER
+
+    def feed_end(self) -> None:
+        self.more_body = False
+        self._wake()
+
+    def depart(self) -> None:
+        """Nobody is left to read the response."""
+        self.departed = True
+        self._wake()
+        self._call_back()
+
+    def _call_back(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # ASGI
+
+    async def receive(self) -> Message:
+        """``http.request`` for each piece of body that is there, ``http.disconnect`` at the end of all."""
+        if self._expects_continue and self.more_body and not (self.written or self.departed):
+            self._expects_continue = False
+            self._protocol.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"])
+        while not (self.departed or self.complete):
+            if self._pieces or not (self.more_body or self._delivered):
+                return self._take_body()
+            if self.more_body:
+                self._protocol.await_body()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return DISCONNECT
+
+    def _take_body(self) -> Message:
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        self._buffered = 0
+        self._delivered = not self.more_body
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def send(self, message: Message) -> None:
+        """Write; returns without an effect once the peer has left."""
+        if self._protocol.write_paused:
+            await self._protocol.flow.drain()
+        if self.departed:
+            return
+        kind = message["type"]
+        if kind == "http.response.start" and not self._started:
+            self._start(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body" and self._started and not self.complete:
+            self._write(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            raise RuntimeError(f"unexpected ASGI message {kind!r}")
+
+    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
+        # An unread rest of the request would be taken for the next one: such a connection ends here.
+        reusable = self.keep_alive and not self.more_body and not self._protocol.draining
+        head = build_response_head(
+            status,
+            headers,
+            method=self.scope["method"],
+            version=self.scope["http_version"],
+            keep_alive=reusable,
+        )
+        self._held = head.data
+        self._framing = head.framing
+        self._left = head.length
+        self.keep_alive = head.keep_alive
+        self._started = True
+
+    def _write(self, body: bytes, *, more: bool) -> None:
+        parts = [self._held] if self._held else []
+        if self._framing is Framing.CHUNKED:
+            if body:
+                parts += (b"%x\r\n" % len(body), body, b"\r\n")
+            if not more:
+                parts.append(b"0\r\n\r\n")
+        elif self._framing is not Framing.NONE:
+            self._count(len(body), more=more)
+            parts.append(body)
+        self._held = b""
+        self.written = True
+        self._protocol.write_parts(parts)
+        if not more:
+            self._complete()
+
+    def _count(self, size: int, *, more: bool) -> None:
+        """A body may not differ from its ``Content-Length``."""
+        if self._framing is not Framing.LENGTH:
+            return
+        self._left -= size
+        if self._left < 0 or (self._left and not more):
+            raise RuntimeError("the response body is not as long as its Content-Length")
+
+    def _complete(self) -> None:
+        self.complete = True
+        self._callback = None
+        self._wake()
+        self._protocol.on_response_complete()
+
+
+def _describe(error: Exception) -> dict[str, str]:
+    """The kind of an error and where it was raised; never its text."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {"error": type(error).__name__, "at": f"{frame.filename}:{frame.lineno}"}

@@ -1,0 +1,176 @@
+"""RFC 9112 §3, §6 and RFC 9110 §7.2, §10.1.1: which request heads are served.
+
+The parser (llhttp) has settled the grammar of the lines; here stands what it leaves open and a proxy must
+not: one valid ``Host``, one framing, a known method and version, a target that names a path here.
+Not checked here: which paths are refused, credentials, and what goes upstream.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..errors import (
+    BadRequest,
+    ExpectationFailed,
+    HeaderTooLarge,
+    MethodNotAllowed,
+    NotImplementedHere,
+    TargetTooLong,
+    VersionNotSupported,
+)
+from .limits import Limits
+
+# The HTTP method registry, without CONNECT and TRACE.
+METHODS = frozenset(
+    [
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "OPTIONS",
+        "PATCH",
+        "QUERY",
+        "ACL",
+        "BIND",
+        "CHECKOUT",
+        "COPY",
+        "LINK",
+        "LOCK",
+        "MERGE",
+        "MKACTIVITY",
+        "MKCALENDAR",
+        "MKCOL",
+        "MOVE",
+        "PROPFIND",
+        "PROPPATCH",
+        "REBIND",
+        "REPORT",
+        "SEARCH",
+        "UNBIND",
+        "UNLINK",
+        "UNLOCK",
+    ]
+)
+FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE"})  # a tunnel; an echo of the exchanged token
+SINGLE_FIELDS = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+
+HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
+ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Head(NamedTuple):
+    """What the server needs of a request head.
+
+    ``target`` is in origin-form, or ``*``; ``framing`` is the field line that frames the body, if there is one.
+    """
+
+    target: bytes
+    framing: bytes
+    expects_continue: bool
+    may_upgrade: bool
+
+
+def read_head(method: str, target: bytes, version: str, headers: Headers, limits: Limits) -> Head:
+    """The head of a request that may be served; ``headers`` have lower-case names.
+
+    Raises a ``RequestRefused`` with the status that RFC 9110 and 9112 give to the fault.
+    """
+    if version not in {"1.1", "1.0"}:
+        raise VersionNotSupported(f"HTTP/{version}")
+    if method not in METHODS:
+        raise _refuse_method(method)
+    if len(target) > limits.max_target_bytes:
+        raise TargetTooLong(f"{len(target)} bytes of target")
+    fields = _single_fields(headers, limits)
+    host = _check_host(fields.get(b"host"), version)
+    length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+    if coding is not None:
+        _check_transfer_encoding(coding, length, version)
+    elif length is not None and not CONTENT_LENGTH.fullmatch(length):
+        raise BadRequest("Content-Length is not a number")
+    if not target.startswith(b"/") or b"#" in target:
+        target = _read_target(method, target, host)
+    expectation = fields.get(b"expect")
+    return Head(
+        target,
+        b"transfer-encoding: chunked\r\n"
+        if coding
+        else b"content-length: %b\r\n" % length
+        if length
+        else b"",
+        expectation is not None and _expects_continue(expectation, version),
+        method == "GET" and version == "1.1" and coding is None and length in {None, b"0"},
+    )
+
+
+def names_websocket(headers: Headers) -> bool:
+    """Whether ``Upgrade`` asks for nothing but a websocket (RFC 6455 §4.2.1)."""
+    return [value.lower() for name, value in headers if name == b"upgrade"] == [b"websocket"]
+
+
+def _refuse_method(method: str) -> MethodNotAllowed | NotImplementedHere:
+    refusal = MethodNotAllowed if method in FORBIDDEN_METHODS else NotImplementedHere
+    return refusal(f"method {method}")
+
+
+def _single_fields(headers: Headers, limits: Limits) -> dict[bytes, bytes]:
+    """The fields that may stand once, and the head's size checked on the way."""
+    fields: dict[bytes, bytes] = {}
+    size = 0
+    for name, value in headers:
+        line = len(name) + len(value) + 4
+        size += line
+        if line > limits.max_field_bytes:
+            raise HeaderTooLarge(f"a field line of {line} bytes")
+        if name in SINGLE_FIELDS:
+            if name in fields:
+                raise BadRequest(f"more than one {name.decode()}")
+            fields[name] = value
+    if size > limits.max_header_bytes:
+        raise HeaderTooLarge(f"{size} bytes of header fields")
+    return fields
+
+
+def _check_host(host: bytes | None, version: str) -> bytes:
+    """Exactly one, and valid (RFC 9112 §3.2); HTTP/1.0 does not know it."""
+    if host is None:
+        if version == "1.0":
+            return b""
+        raise BadRequest("no Host")
+    match = HOST.fullmatch(host)
+    if match is None or len(host) > 261 or int(match[1] or b"0") > 65535:  # RFC 1035 §2.3.4, and a port
+        raise BadRequest("Host is not host[:port]")
+    return host
+
+
+def _check_transfer_encoding(coding: bytes, length: bytes | None, version: str) -> None:
+    """RFC 9112 §6.1: what could be framed in two ways is not framed at all."""
+    if version == "1.0":
+        raise BadRequest("Transfer-Encoding in HTTP/1.0")
+    if length is not None:
+        raise BadRequest("Content-Length and Transfer-Encoding")
+    if coding.lower() != b"chunked":
+        raise NotImplementedHere("a transfer coding other than chunked")
+
+
+def _expects_continue(expectation: bytes, version: str) -> bool:
+    """RFC 9110 §10.1.1; in HTTP/1.0 the expectation is to be ignored."""
+    if expectation.lower() != b"100-continue":
+        raise ExpectationFailed("an expectation other than 100-continue")
+    return version == "1.1"
+
+
+def _read_target(method: str, target: bytes, host: bytes) -> bytes:
+    """RFC 9112 §3.2.2 and §3.2.4; the absolute-form may only name the host that ``Host`` names."""
+    if target == b"*" and method == "OPTIONS":
+        return target
+    match = ABSOLUTE_FORM.fullmatch(target)
+    if match is None or match[1].lower() != host.lower() or not host:
+        raise BadRequest("the target is no path of this host")
+    return match[2] if match[2].startswith(b"/") else b"/" + match[2]

@@ -1,0 +1,35 @@
+"""How much of everything a connection may ask of us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..config.models import Listen
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds."""
+
+    max_header_bytes: int = 64 * 1024  # all field lines together
+    max_header_fields: int = 100
+    max_field_bytes: int = 16 * 1024  # one field line: the largest token is as long
+    max_target_bytes: int = 8 * 1024  # RFC 9112 §3 recommends at least 8000
+    max_connections: int = 10_000
+    header_timeout: float = 10.0
+    keep_alive_timeout: float = 75.0
+    body_timeout: float = 30.0  # between two pieces of a request body
+    body_rate: float = 64.0  # bytes/s: a body that trickles more slowly runs into its timeout
+    write_timeout: float = 60.0  # without a byte taken by the peer
+    linger_timeout: float = 2.0  # to let the peer read an answer that came before its body was read
+
+    @classmethod
+    def of(cls, listen: Listen) -> Limits:
+        """The limits that the configuration sets; the others stay as they are."""
+        return cls(
+            max_header_bytes=listen.max_header_bytes,
+            max_header_fields=listen.max_header_fields,
+            max_connections=listen.max_connections,
+            header_timeout=listen.header_timeout,
+            keep_alive_timeout=listen.keep_alive_timeout,
+        )

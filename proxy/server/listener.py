@@ -1,0 +1,119 @@
+"""One port: its socket, its connections, and the sweep over their deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from uvicorn.config import Config
+
+from ..config.models import ListenTLS
+from .cycle import ASGIApp
+from .limits import Limits
+from .protocol import HardenedProtocol
+from .state import State
+
+_BACKLOG = 2048
+_QUIET_PERIOD = 0.05  # s: how often the end of the last connection is looked for
+
+
+class Listener:
+    """Serves ``app`` on one socket; ``address`` is that of the socket once it is bound."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, app_state: dict[str, Any] | None = None) -> None:
+        self._limits = limits
+        self._state = State(app, limits)
+        self._app_state = app_state or {}
+        self._config = _build_config(app)
+        self._server: asyncio.Server | None = None
+        self._tls: ssl.SSLContext | None = None
+
+    async def start(self, host: str, port: int, tls: ListenTLS | None = None) -> None:
+        """Bind and accept. Raises OSError when the address is not to be had."""
+        self._tls = build_tls_context(tls) if tls is not None else None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._accept,
+            host,
+            port,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._limits.header_timeout if tls is not None else None,
+            backlog=_BACKLOG,
+        )
+
+    def _accept(self) -> HardenedProtocol:
+        return HardenedProtocol(self._config, self._state, self._app_state)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        if self._server is None:
+            raise RuntimeError("not started")
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return host, port
+
+    @property
+    def connections(self) -> int:
+        return len(self._state.connections)
+
+    def renew_certificate(self, tls: ListenTLS) -> None:
+        """Connections from now on see the certificate that the files hold now."""
+        if self._tls is not None:
+            self._tls.load_cert_chain(tls.cert_file, tls.key_file)
+
+    def expire(self, now: float) -> None:
+        """What the sweep calls."""
+        for connection in self._state.live():
+            if connection.read_deadline < now or connection.write_deadline < now:
+                connection.expire(now)
+
+    def announce_end(self) -> None:
+        """From now on each response is the last one on its connection."""
+        self._state.draining = True
+
+    def stop(self) -> None:
+        """Accept no more, and close what waits for a request."""
+        if self._server is not None:
+            self._server.close()
+        for connection in self._state.live():
+            connection.shutdown()
+
+    async def quiet(self) -> None:
+        """Wait until no connection and no request is left."""
+        while self._state.connections or self._state.tasks:  # noqa: ASYNC110 once in a process's life
+            await asyncio.sleep(_QUIET_PERIOD)
+
+    async def abort(self) -> None:
+        """Cut what is left, visibly, and wait for the requests to have noticed."""
+        for connection in self._state.live():
+            connection.abort()
+        tasks = tuple(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports tell of their end in the next turn
+
+
+def build_tls_context(tls: ListenTLS) -> ssl.SSLContext:
+    """TLS 1.2 or later; HTTP/1.1 is what is spoken inside (RFC 7301)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(tls.cert_file, tls.key_file)
+    return context
+
+
+def _build_config(app: ASGIApp) -> Config:
+    config = Config(
+        app,  # type: ignore[arg-type]
+        interface="asgi3",
+        ws="none",
+        log_config=None,
+        log_level="warning",  # at INFO uvicorn writes targets with their query, below that whole frames
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+    )
+    config.load()
+    return config

@@ -1,0 +1,350 @@
+"""One connection: uvicorn's httptools protocol, hardened for a place where everybody may knock.
+
+A request reaches the application once its head is whole and checked (``reader``, ``head``). Refusals are
+answered here, in the order of the requests, and close the connection. All deadlines are looked at by one
+sweep, so that a request costs no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+from collections import deque
+from typing import Any
+from urllib.parse import unquote
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
+from ..problem import build_problem
+from .cycle import Cycle
+from .options import ALLOW, answer_options
+from .reader import RequestReader
+from .response_head import Framing, build_response_head
+from .sockets import has_left, reset
+from .state import State
+from .websocket import WebSocketProtocol
+
+log = logging.getLogger(__name__)
+
+_NEVER = math.inf
+_MAX_PIPELINED = 32  # requests held behind the one being answered
+_LARGE = 64 * 1024  # bytes from which parts are not joined before they are written
+_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+class HardenedProtocol(HttpToolsProtocol):
+    """``read_deadline`` and ``write_deadline`` are in the loop's time; ``expire`` is due after either."""
+
+    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
+        super().__init__(config, state, app_state, asyncio.get_running_loop())
+        self.read_deadline = self.write_deadline = _NEVER
+        self._state = state
+        self._limits = state.limits
+        self._reader = RequestReader(self, state.limits)
+        self._active: Cycle | None = None  # being answered
+        self._newest: Cycle | None = None  # being read, or the last that was
+        self._waiting: deque[Cycle | ProxyError] = deque()  # to be answered next, in order
+        self._unsent = 0
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.read_deadline = self.loop.time() + self._limits.header_timeout
+        if self._state.flooded:
+            transport.abort()
+        elif self._state.overloaded:
+            self._refuse(Overloaded("connection limit reached"))
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        if reader.done:
+            return
+        try:
+            reader.feed(data)
+        except ProxyError as error:
+            self._refuse(error)
+            return
+        if reader.websocket:
+            self._hand_over()
+            return
+        if reader.in_head:
+            self._expect_head(new=reader.head_bytes == len(data))
+        elif reader.in_body:
+            self._extend_body(len(data))
+        elif self._newest is not None and not self._newest.complete:
+            self.read_deadline = _NEVER
+        if self._active is None:
+            self._answer_next()
+        if self._waiting:
+            self._pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connections.discard(self)
+        self._reader.done = True
+        self._waiting.clear()
+        self.read_deadline = self.write_deadline = _NEVER
+        self.flow.resume_writing()
+        if self._active is not None:
+            self._active.depart()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_writes()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.write_deadline = _NEVER
+
+    # What the reader tells
+
+    def on_request(self) -> None:
+        reader = self._reader
+        if len(self._waiting) == _MAX_PIPELINED and self._newest is not None:
+            # Those before are answered; whoever sends that far ahead must be ready to send again (RFC 9112 §9.3.2).
+            self._newest.keep_alive = False
+            reader.done = True
+            raise BadRequest("too many requests in a pipeline")
+        head = reader.head
+        cycle = self._newest = Cycle(
+            self,
+            answer_options if head.target == b"*" else self._state.app,
+            target=head.target,
+            keep_alive=reader.keep_alive,
+            expects_continue=head.expects_continue,
+        )
+        cycle.scope = self._build_scope(cycle)
+        self._waiting.append(cycle)
+
+    def on_body_piece(self, data: bytes) -> None:
+        if self._newest is not None and self._newest.feed(data):
+            self._pause_reading()
+
+    def on_end(self) -> None:
+        if self._newest is not None:
+            self._newest.feed_end()
+
+    def _build_scope(self, cycle: Cycle) -> dict[str, Any]:
+        reader = self._reader
+        raw_path, _, query = cycle.target.partition(b"?")
+        path = raw_path.decode("ascii", "replace")
+        scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": reader.version,
+            "method": reader.method,
+            "scheme": self.scheme,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": reader.headers,
+            "client": self.client,
+            "server": self.server,
+            "extensions": {"obo": cycle},
+        }
+        if self.app_state:
+            scope["state"] = self.app_state.copy()
+        return scope
+
+    def _hand_over(self) -> None:
+        """The connection becomes a websocket's; the response to the handshake is the application's."""
+        if self._active is not None or len(self._waiting) > 1:
+            self._refuse(BadRequest("an upgrade in a pipeline"))
+            return
+        self.connections.discard(self)
+        self.read_deadline = _NEVER
+        reader = self._reader
+        websocket = WebSocketProtocol(self.config, self._state, self.app_state)
+        self.transport.set_protocol(websocket)
+        websocket.take_over(self.transport, reader.head.target, reader.headers)
+
+    # What a cycle asks for
+
+    @property
+    def draining(self) -> bool:
+        return self._state.draining
+
+    @property
+    def write_paused(self) -> bool:
+        return self.flow.write_paused
+
+    def write_parts(self, parts: list[bytes]) -> None:
+        if len(parts) == 1:
+            self.transport.write(parts[0])
+        elif sum(map(len, parts)) < _LARGE:
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.writelines(parts)
+
+    def await_body(self) -> None:
+        """The application waits for more of the body: it has to come now."""
+        if self.flow.read_paused or self.read_deadline == _NEVER:
+            self.read_deadline = self.loop.time() + self._limits.body_timeout
+        self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        cycle, self._active = self._active, None
+        self._state.total_requests += 1
+        if cycle is None or not cycle.keep_alive or self._state.draining:
+            self._finish(unread=cycle is not None and cycle.more_body)
+        elif self._waiting:
+            self.loop.call_soon(self._answer_next)
+        else:
+            self._await_request()
+
+    def cut(self, cycle: Cycle) -> None:
+        """Break off what ``cycle`` was writing, so that the peer can tell."""
+        cycle.depart()
+        self._reader.done = True
+        self._waiting.clear()
+        if cycle.written and not cycle.framed:
+            reset(self.transport)
+        else:
+            self._close()
+
+    def end_early(self, cycle: Cycle) -> None:
+        """The application has returned without a whole response."""
+        if cycle.written:
+            self.cut(cycle)
+            return
+        cycle.depart()
+        self._active = None
+        self._waiting.clear()
+        self._refuse(ProxyError("the application gave no response"))
+
+    # One answer after the other
+
+    def _answer_next(self) -> None:
+        if not self._waiting:
+            return
+        answer = self._waiting.popleft()
+        if isinstance(answer, ProxyError):
+            self._answer_refusal(answer)
+            return
+        self._active = answer
+        self._state.start_task(answer.run())
+        if not self._waiting and not self._reader.done:
+            self.flow.resume_reading()
+
+    def _refuse(self, error: ProxyError) -> None:
+        """Nothing more is read. The refusal is written once the requests before it have been answered."""
+        self._reader.done = True
+        broken = self._newest
+        if broken is not None and broken.more_body and not broken.complete:
+            if broken is not self._active:
+                self._waiting.pop()
+            elif broken.written:
+                self.cut(broken)
+                return
+            else:
+                self._active = None
+                broken.depart()
+        self._waiting.append(error)
+        if self._active is None:
+            self._answer_next()
+
+    def _answer_refusal(self, error: ProxyError) -> None:
+        request_id = secrets.token_hex(16)
+        log.info(
+            "request refused",
+            extra={
+                "request_id": request_id,
+                "status": error.status,
+                "code": error.code,
+                "reason": str(error),
+            },
+        )
+        status, headers, body = build_problem(error, request_id=request_id)
+        if status == 405:
+            headers.append(ALLOW)
+        head = build_response_head(
+            status, headers, method=self._reader.method, version="1.1", keep_alive=False
+        )
+        self.write_parts([head.data, b"" if head.framing is Framing.NONE else body])
+        self._finish(unread=True)
+
+    # Deadlines and ends
+
+    def expire(self, now: float) -> None:
+        """A deadline has passed."""
+        if now > self.write_deadline:
+            self._expire_writing()
+        if now > self.read_deadline:
+            self._expire_reading()
+
+    def _expire_writing(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent >= self._unsent:
+            reset(self.transport)
+        else:
+            self._expect_writes()
+
+    def _expire_reading(self) -> None:
+        reader = self._reader
+        if self.flow.read_paused:
+            self._pause_reading()
+            if has_left(self.transport):
+                self.transport.abort()
+        elif reader.done:
+            self.transport.abort()
+        elif reader.in_head or reader.in_body:
+            self._refuse(RequestTimeout("the request did not arrive in time"))
+        else:
+            self._close()
+
+    def _expect_head(self, *, new: bool) -> None:
+        if new:
+            self.read_deadline = min(self.read_deadline, self.loop.time() + self._limits.header_timeout)
+
+    def _extend_body(self, size: int) -> None:
+        """Each piece buys time, but what trickles buys less than it takes."""
+        if self.read_deadline != _NEVER and not self.flow.read_paused:
+            latest = self.loop.time() + self._limits.body_timeout
+            self.read_deadline = min(latest, self.read_deadline + size / self._limits.body_rate)
+
+    def _expect_writes(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else _NEVER
+
+    def _await_request(self) -> None:
+        self.flow.resume_reading()
+        timeout = self._limits.header_timeout if self._reader.in_head else self._limits.keep_alive_timeout
+        self.read_deadline = self.loop.time() + timeout
+
+    def _pause_reading(self) -> None:
+        self.flow.pause_reading()
+        self.read_deadline = self.loop.time() + _PEEK_PERIOD
+
+    def _finish(self, *, unread: bool) -> None:
+        """The last response is written. With input unread, a mere close could destroy it (RFC 9112 §9.6)."""
+        self._reader.done = True
+        if not unread:
+            self._close()
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.read_deadline = self.loop.time() + self._limits.linger_timeout
+        self._expect_writes()
+
+    def _close(self) -> None:
+        self._reader.done = True
+        self.transport.close()
+        self._expect_writes()
+
+    def shutdown(self) -> None:
+        """No further request is taken; a connection that waits for one is closed."""
+        if self._active is None and not self._waiting:
+            self._close()
+
+    def abort(self) -> None:
+        """End at once; a response under way ends visibly."""
+        if self._active is not None:
+            self.cut(self._active)
+        self.transport.abort()

@@ -1,0 +1,181 @@
+"""The data port and the admin port of one process, from their start to a drained end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any, Self
+
+from ..background import Background
+from ..config.models import Settings
+from ..sweep import Sweep
+from .cycle import ASGIApp
+from .descriptors import affordable_connections
+from .lifespan import Lifespan
+from .limits import Limits
+from .listener import Listener
+
+log = logging.getLogger(__name__)
+
+LAST_CALL = 0.5  # s: new requests are still served, each as its connection's last
+_SHUTDOWN_TIMEOUT = 5.0  # s: for the application to put its things away
+
+
+class Server:
+    """Two listeners over one application; an asynchronous context: inside, it serves.
+
+    ``drain`` ends it gracefully; leaving the context cuts what is left.
+    """
+
+    def __init__(self, settings: Settings, app: ASGIApp, admin_app: ASGIApp) -> None:
+        self._settings = settings
+        limits = Limits.of(settings.listen)
+        self._limits = replace(limits, max_connections=affordable_connections(limits.max_connections))
+        self._lifespan = Lifespan(app)
+        self._sweep = Sweep()
+        self._data = Listener(app, self._limits, self._lifespan.state)
+        self._admin = Listener(admin_app, self._limits)
+        self._hurry = asyncio.Event()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the data side."""
+        return self._data.address
+
+    @property
+    def admin_address(self) -> tuple[str, int]:
+        """Host and port of the admin side."""
+        return self._admin.address
+
+    async def __aenter__(self) -> Self:
+        listen, admin = self._settings.listen, self._settings.admin
+        await self._lifespan.startup()
+        try:
+            await self._admin.start(admin.host, admin.port)
+            await self._data.start(listen.host, listen.port, listen.tls)
+        except BaseException:
+            await self._end()
+            raise
+        for listener in (self._data, self._admin):
+            self._sweep.add(listener.expire)
+        self._sweep.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._end()
+
+    def renew_certificate(self) -> None:
+        """Reread the certificate's files. Raises OSError or ssl.SSLError; the old one stays then."""
+        if self._settings.listen.tls is not None:
+            self._data.renew_certificate(self._settings.listen.tls)
+
+    async def drain(self) -> None:
+        """Stop accepting, finish what is running; at most ``drain_timeout``, and no more once hurried."""
+        self._data.announce_end()
+        await self._unless_hurried(asyncio.sleep(LAST_CALL))
+        self._data.stop()
+        await self._unless_hurried(self._data.quiet(), self._settings.listen.drain_timeout)
+        if left := self._data.connections:
+            log.warning("connections cut", extra={"connections": left})
+
+    def hurry(self) -> None:
+        """A drain that is under way ends at once."""
+        self._hurry.set()
+
+    async def _unless_hurried(self, work: Awaitable[None], seconds: float | None = None) -> None:
+        tasks = {asyncio.ensure_future(work), asyncio.ensure_future(self._hurry.wait())}
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+    async def _end(self) -> None:
+        for listener in (self._data, self._admin):
+            listener.stop()
+            await listener.abort()
+        self._sweep.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SHUTDOWN_TIMEOUT):
+                await self._lifespan.shutdown()
+
+
+async def serve(
+    settings: Settings,
+    app: ASGIApp,
+    admin_app: ASGIApp,
+    *,
+    ready: Callable[[Server], None] | None = None,
+    reload: Callable[[], Awaitable[None]] | None = None,
+    drain: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. Main thread only.
+
+    ``ready`` is called once the ports are open, ``reload`` on SIGHUP, ``drain`` before anything else when
+    the end has come: readiness turns false there. Raises OSError for a port that is not to be had.
+    """
+    asyncio.get_running_loop().set_exception_handler(_report)
+    async with Server(settings, app, admin_app) as server:
+        ending = asyncio.Event()
+
+        def end() -> None:
+            if ending.is_set():
+                server.hurry()
+            ending.set()
+
+        async def renew() -> None:
+            server.renew_certificate()
+            if reload is not None:
+                await reload()
+
+        with _signals(end, Reloading(renew)):
+            if ready is not None:
+                ready(server)
+            await ending.wait()
+            log.info("draining")
+            if drain is not None:
+                drain()
+            await server.drain()
+
+
+class Reloading:
+    """Runs ``reload`` once for each call, one after the other; a failure is reported and changes nothing."""
+
+    def __init__(self, reload: Callable[[], Awaitable[None]]) -> None:
+        self._reload = reload
+        self._lock = asyncio.Lock()
+        self._background = Background()
+
+    def __call__(self) -> None:
+        self._background.spawn(self._run(), name="reload")
+
+    async def _run(self) -> None:
+        async with self._lock:
+            try:
+                await self._reload()
+            except Exception as error:  # noqa: BLE001 whatever is wrong with the new one, the old one serves on
+                reason = {"error": type(error).__name__, "reason": str(error)}
+                log.error("reload failed", extra=reason)  # noqa: TRY400 an event, not a traceback
+
+
+@contextlib.contextmanager
+def _signals(end: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    handlers = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+
+def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the loop has to complain of, as one line without a traceback."""
+    error = context.get("exception")
+    log.error(
+        "event loop", extra={"reason": context["message"], "error": type(error).__name__ if error else None}
+    )

@@ -1,0 +1,70 @@
+"""What the connections of one listener share."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from uvicorn.server import ServerState
+
+from .limits import Limits
+
+if TYPE_CHECKING:
+    from .cycle import ASGIApp
+
+_SHEDDING = 256  # connections beyond the limit that are told so; more are cut without a word
+
+
+class LiveConnection(Protocol):
+    """What the listener does with a connection, be it HTTP's or a websocket's."""
+
+    read_deadline: float
+    write_deadline: float
+
+    def expire(self, now: float) -> None:
+        """A deadline has passed."""
+        ...
+
+    def shutdown(self) -> None:
+        """Take no further request; end if there is none."""
+        ...
+
+    def abort(self) -> None:
+        """End at once."""
+        ...
+
+
+class State(ServerState):
+    """uvicorn's, and: the application, the limits, and whether no request is to follow on a connection."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        super().__init__()
+        self.app = app
+        self.limits = limits
+        self.draining = False
+
+    def live(self) -> tuple[LiveConnection, ...]:
+        """The connections there are now."""
+        return tuple(cast("set[LiveConnection]", self.connections))
+
+    @property
+    def overloaded(self) -> bool:
+        return len(self.connections) > self.limits.max_connections
+
+    @property
+    def flooded(self) -> bool:
+        return len(self.connections) > self.limits.max_connections + _SHEDDING
+
+    def start_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run ``coroutine``; on Python 3.12 and later until it first waits, without a turn of the loop."""
+        loop = asyncio.get_running_loop()
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(coroutine, loop=loop, eager_start=True)
+            if task.done():
+                return
+        else:
+            task = loop.create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
