@@ -1,4 +1,7 @@
-"""Where a route takes its subject token from: a header, a query parameter, or a file of our own."""
+"""Where a route takes its subject token from: a header, a query parameter, a file of our own.
+
+Wherever else in the request the token stands, it goes no further.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from .config.models import Route
 from .config.secret_file import SecretFile
 from .downstream import Downstream
 from .errors import AuthorizationServerUnavailable
-from .headers import values
+from .headers import Fields, values
 
 TakeToken = Callable[[Downstream], tuple[str, bytes]]
 
 
 def build_take_token(route: Route) -> TakeToken:
-    """How ``route`` takes a request's subject token, and the query that goes on without it."""
+    """How ``route`` takes a request's subject token; with it comes the query part that goes on without it."""
     if route.subject_token_file is not None:
         return _from_file(SecretFile(route.subject_token_file))
     if route.token_in.query is not None:
@@ -23,18 +26,45 @@ def build_take_token(route: Route) -> TakeToken:
     return _from_header(route.token_in.header or "Authorization", route.token_in.scheme)
 
 
+def withhold(token: str, fields: Fields) -> list[tuple[bytes, bytes]]:
+    """``fields`` without ``token``: a cookie that holds it goes, and so does any other field that does."""
+    secret = token.encode("ascii")
+    kept = []
+    for name, value in fields:
+        if secret not in value:
+            kept.append((name, value))
+        elif name == b"cookie" and (rest := _without(secret, value, b";")):
+            kept.append((name, rest.strip()))
+    return kept
+
+
+def withhold_from_query(token: str, query_part: bytes) -> bytes:
+    """``query_part``, with its ``?``, without the parameters that hold ``token``."""
+    secret = token.encode("ascii")
+    if secret not in query_part:
+        return query_part
+    rest = _without(secret, query_part[1:], b"&")
+    return b"?" + rest if rest else b""
+
+
+def _without(secret: bytes, value: bytes, separator: bytes) -> bytes:
+    return separator.join(part for part in value.split(separator) if secret not in part)
+
+
 def _from_header(header: str, scheme: str) -> TakeToken:
     name = header.lower().encode("ascii")
 
     def take(downstream: Downstream) -> tuple[str, bytes]:
-        return parse_authorization(values(downstream.headers, name), scheme), downstream.query
+        token = parse_authorization(values(downstream.headers, name), scheme)
+        return token, withhold_from_query(token, downstream.query_part)
 
     return take
 
 
 def _from_query(parameter: str) -> TakeToken:
     def take(downstream: Downstream) -> tuple[str, bytes]:
-        return parse_query_token(downstream.query, parameter)
+        token, rest = parse_query_token(downstream.query, parameter)
+        return token, withhold_from_query(token, b"?" + rest if rest else b"")
 
     return take
 
@@ -42,7 +72,7 @@ def _from_query(parameter: str) -> TakeToken:
 def _from_file(file: SecretFile) -> TakeToken:
     def take(downstream: Downstream) -> tuple[str, bytes]:
         try:
-            return file.read().decode("ascii"), downstream.query
+            return file.read().decode("ascii"), downstream.query_part
         except (OSError, UnicodeDecodeError) as error:
             raise AuthorizationServerUnavailable(
                 f"the subject token file cannot be read: {type(error).__name__}",

@@ -27,6 +27,9 @@ _REQUEST_ID_LENGTH = 128
 class Connection(Protocol):
     """What our own server adds to the scope: the connection under the request."""
 
+    target: bytes
+    """The request target as received, also with a ``?`` that nothing follows."""
+
     def abort(self) -> None:
         """Cut it, so that what was sent of a response cannot look whole."""
         ...
@@ -64,6 +67,13 @@ class Downstream:
         """The socket's peer address; empty on a unix socket."""
         client = self.scope.get("client")
         return client[0] if client else ""
+
+    @property
+    def query_part(self) -> bytes:
+        """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
+        if self.query:
+            return b"?" + self.query
+        return b"?" if self.connection is not None and self.connection.target.endswith(b"?") else b""
 
     @property
     def host_field(self) -> bytes:

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from .access_tokens import AccessTokens
+from .credentials import withhold
 from .downstream import Body, Downstream, parse_host
 from .forwarding import Forwarding
 from .headers import build_request_head, refuse_expectation, refuse_loop, strip_response
@@ -30,7 +31,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
-    ``take_token`` gives the token and the query to send on without it. ``require`` is None where a route asks
+    ``take_token`` gives the token and the query part to send on without it. ``require`` is None where a route asks
     for no more than an accepted token.
     """
 
@@ -56,10 +57,10 @@ class Route:
     presentation: Presentation
     max_body_bytes: int | None
 
-    def target(self, raw_path: bytes, rest: bytes, query: bytes) -> bytes:
+    def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
         """The request target to send: the path as received, or with its prefix replaced."""
         path = raw_path if self.path_rewrite is None else self.path_rewrite + rest or b"/"
-        return b"%b?%b" % (path, query) if query else path
+        return path + query_part
 
 
 @dataclass(slots=True)
@@ -90,8 +91,10 @@ class Gateway:
             downstream.raw_path, parse_host(downstream.host_field), downstream.method
         )
         downstream.route = route.name
-        subject_token, query = await self._authenticate(route, downstream)
-        outgoing = self._build(route, downstream, route.target(downstream.raw_path, rest, query))
+        subject_token, query_part = await self._authenticate(route, downstream)
+        outgoing = self._build(route, downstream, route.target(downstream.raw_path, rest, query_part))
+        if subject_token is not None:
+            outgoing.fields = withhold(subject_token.value, outgoing.fields)
         response = await self._call(route, subject_token, outgoing)
         with closing(response):
             await self._relay(response, downstream)
@@ -99,13 +102,13 @@ class Gateway:
     async def _authenticate(self, route: Route, downstream: Downstream) -> tuple[SubjectToken | None, bytes]:
         authentication = route.authentication
         if authentication is None:
-            return None, downstream.query
-        token, query = authentication.take_token(downstream)
+            return None, downstream.query_part
+        token, query_part = authentication.take_token(downstream)
         verifier = authentication.verifier
         subject_token = verifier.recall(token) or await verifier.verify(token)
         if authentication.require is not None:
             authentication.require(subject_token)
-        return subject_token, query
+        return subject_token, query_part
 
     def _build(self, route: Route, downstream: Downstream, target: bytes) -> Outgoing:
         fields = downstream.headers
