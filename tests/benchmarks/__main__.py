@@ -1,0 +1,141 @@
+"""``python -m tests.benchmarks [--quick] [--out DIR] [--only WORK …] [--peers NAME …]`` (Linux)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from .growth import GROWTH
+from .peers import Peer, all_peers
+from .plot import draw
+from .results import OURS, Results, Sample
+from .stage import Stage, build_stage
+from .table import build_table
+from .works import FULL, QUICK, WORKS, Scale, Work
+
+QUICK_PEERS = {
+    OURS,
+    "direct",
+    "Envoy",
+    "Envoy, no JWT cache",
+    "nginx",
+    "Caddy",
+    "starlette + httpx",
+    "crude sketch",
+}
+QUICK_WORKS = {"hit", "single", "paced", "download", "upload", "misses", "routes", "idle"}
+# Seconds of measuring after which nothing more is begun; a minute and ten are promised, of which the last run and
+# the ending of the processes take their part.
+BUDGET = {True: 45, False: 540}
+FAULTS = (OSError, RuntimeError, ValueError, KeyError, subprocess.SubprocessError)
+
+
+def main() -> None:
+    arguments = _parse_arguments()
+    scale = QUICK if arguments.quick else FULL
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    memory = Path("/dev/shm")
+    results = Results(_describe_machine())
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="obo-bench-") as folder,
+        build_stage(Path(folder)) as stage,
+    ):
+        for peer in _chosen_peers(arguments):
+            print(f"starting {peer.name}", flush=True)
+            stage.admit(peer)
+        results.missing = stage.missing
+        results.verifies = {peer.name: peer.verifies for peer in stage.peers}
+        _measure_start(stage, results)
+        _measure(stage, results, scale, _chosen_works(arguments), time.monotonic() + BUDGET[arguments.quick])
+    table = build_table(results)
+    (arguments.out / "benchmarks.md").write_text(table)
+    (arguments.out / "benchmarks.json").write_text(results.to_json())
+    draw(results, arguments.out / "benchmarks.svg")
+    print(table)
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a minute instead of ten: fewer peers, shorter runs"
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="where the results go")
+    names = [work.name for work in WORKS] + list(GROWTH)
+    parser.add_argument("--only", nargs="+", metavar="WORK", choices=names, help=", ".join(names))
+    parser.add_argument("--peers", nargs="+", metavar="NAME", help="parts of names, in any case")
+    return parser.parse_args()
+
+
+def _chosen_peers(arguments: argparse.Namespace) -> list[Peer]:
+    if arguments.peers:
+        wanted = [part.lower() for part in arguments.peers]
+        return [peer for peer in all_peers() if any(part in peer.name.lower() for part in wanted)]
+    return [peer for peer in all_peers() if not arguments.quick or peer.name in QUICK_PEERS]
+
+
+def _chosen_works(arguments: argparse.Namespace) -> set[str]:
+    everything = {work.name for work in WORKS} | set(GROWTH)
+    return set(arguments.only or (QUICK_WORKS if arguments.quick else everything))
+
+
+def _measure_start(stage: Stage, results: Results) -> None:
+    for name, seconds in stage.start_seconds.items():
+        if name == OURS:
+            figures = {"ready": seconds, "memory": stage.running[name].memory()}
+            results.samples.append(Sample("start", name, figures))
+
+
+def _measure(stage: Stage, results: Results, scale: Scale, chosen: set[str], deadline: float) -> None:
+    for work in WORKS:
+        if work.name in chosen:
+            print(f"measuring {work.name}", flush=True)
+            _measure_work(stage, results, scale, work, deadline)
+    for name in GROWTH:
+        if name in chosen and OURS in stage.running:
+            print(f"measuring {name}", flush=True)
+            _measure_growth(stage, results, scale, name, deadline)
+
+
+def _measure_work(stage: Stage, results: Results, scale: Scale, work: Work, deadline: float) -> None:
+    """Round after round over all peers, so that what else the machine does meets all alike."""
+    broken = set()
+    for _ in range(min(work.repetitions or scale.repetitions, scale.repetitions)):
+        for name in stage.running:
+            if name in broken or (work.peers is not None and name not in work.peers):
+                continue
+            try:
+                if time.monotonic() > deadline:
+                    raise OSError("out of time")
+                figures = work.measure(stage, stage.running[name], scale, results)
+                results.samples.append(Sample(work.name, name, figures))
+            except FAULTS as error:
+                broken.add(name)
+                results.samples.append(Sample(work.name, name, fault=f"{type(error).__name__}: {error}"))
+
+
+def _measure_growth(stage: Stage, results: Results, scale: Scale, name: str, deadline: float) -> None:
+    try:
+        if time.monotonic() > deadline:
+            raise OSError("out of time")
+        results.samples.extend(GROWTH[name](stage, scale))
+    except FAULTS as error:
+        results.samples.append(Sample(name, OURS, fault=f"{type(error).__name__}: {error}"))
+
+
+def _describe_machine() -> str:
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    cpu = model[0].partition(":")[2].strip() if model else platform.machine()
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {cpu}, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}. Each proxy on one core, the load and the upstream on the others; "
+        "medians of interleaved runs. CPU is the proxy's own for one request."
+    )
+
+
+if __name__ == "__main__":
+    main()

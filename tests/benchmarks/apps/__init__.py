@@ -1,0 +1,1 @@
+"""Programs that the benchmark starts: the authorization server, the event source, and the peers written here."""

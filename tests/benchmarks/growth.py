@@ -1,0 +1,78 @@
+"""How ours grows: routes, cached users, idle connections, workers. Each is measured beside its small self."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from .load.idle import idle_connections
+from .load.wrk import Load, run_wrk
+from .peers.ours import Ours
+from .processes import Running
+from .results import Sample
+from .stage import Stage
+from .works import Scale, measure_requests
+
+
+def routes(stage: Stage, scale: Scale) -> Iterator[Sample]:
+    """The same hit where one route stands, and where a thousand do."""
+    running = {
+        f"{count:,} routes": stage.launch(Ours(routes=count), f"{count} routes") for count in (1, 1_000)
+    }
+    yield from _side_by_side("routes", running, Load(stage.token_file("hot", [stage.user])), scale)
+    _stop(running)
+
+
+def users(stage: Stage, scale: Scale) -> Iterator[Sample]:
+    """Hits of one user, then of all in turn; what the others take in memory."""
+    count = scale.cached_users
+    running = stage.launch(Ours(max_entries=2 * count), "users")
+    # Twice, so that both runs take the path of wrk's script that changes the token at every request.
+    one = Load(stage.token_file("one", [stage.user, stage.user]))
+    # ES256, for a hundred thousand RSA signatures take minutes to make.
+    everyone = stage.token_file("everyone", stage.issuer.mint_many("cached", count, alg="ES256"))
+    measure_requests(running, one, 1)
+    before = running.memory()
+    filled = run_wrk(running.port, Load(everyone, once=True), 150)
+    memory = (running.memory() - before) / max(1, filled["requests"])
+    for _ in range(scale.repetitions):
+        yield Sample("users", "1 user", measure_requests(running, one, scale.seconds))
+        figures = measure_requests(running, Load(everyone), scale.seconds)
+        yield Sample("users", f"{count:,} users", {**figures, "memory_each": memory})
+    running.stop()
+
+
+def idle(stage: Stage, scale: Scale) -> Iterator[Sample]:
+    """The same hit beside connections that rest, and what each of these takes in memory."""
+    running = stage.launch(Ours(), "idle")
+    load = Load(stage.token_file("hot", [stage.user]))
+    measure_requests(running, load, 1)
+    before = running.memory()
+    yield Sample("idle", "0 idle connections", measure_requests(running, load, scale.seconds))
+    with idle_connections(running.port, "/small", stage.user, scale.idle):
+        memory = (running.memory() - before) / scale.idle
+        figures = measure_requests(running, load, scale.seconds)
+    yield Sample("idle", f"{scale.idle:,} idle connections", {**figures, "memory_each": memory})
+    running.stop()
+
+
+def workers(stage: Stage, scale: Scale) -> Iterator[Sample]:
+    """One worker and two, both free to use every core; with two cores the load takes its part of them."""
+    everywhere = stage.around.cores | os.sched_getaffinity(0)
+    ports = {f"{n} workers": stage.launch(Ours(workers=n), f"{n} workers", cores=everywhere) for n in (1, 2)}
+    yield from _side_by_side("workers", ports, Load(stage.token_file("hot", [stage.user])), scale)
+    _stop(ports)
+
+
+def _side_by_side(work: str, running: dict[str, Running], load: Load, scale: Scale) -> Iterator[Sample]:
+    for _ in range(scale.repetitions):
+        for name, one in running.items():
+            yield Sample(work, name, measure_requests(one, load, scale.seconds))
+
+
+def _stop(running: dict[str, Running]) -> None:
+    for one in running.values():
+        one.stop()
+
+
+GROWTH = {"routes": routes, "users": users, "idle": idle, "workers": workers}

@@ -1,0 +1,56 @@
+"""Many small requests, by wrk with one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import install
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+
+
+@dataclass(frozen=True)
+class Load:
+    """One shape of traffic. ``rate`` (per second) holds wrk back by a random pause before each request."""
+
+    tokens: Path
+    fresh: Path | None = None
+    path: str = "/small"
+    method: str = "GET"
+    body: int | None = None
+    connections: int = 32
+    once: bool = False
+    rate: float | None = None
+
+
+def run_wrk(port: int, load: Load, seconds: float) -> dict[str, float]:
+    """Figures of one run: ``requests`` whole answers in ``seconds``, ``p50`` and ``p99`` in seconds, and failures."""
+    program = install.find_program("wrk", "wrk")
+    command = [program, "-t1", f"-c{load.connections}", f"-d{seconds:.0f}", "--timeout", "5s", "-s", SCRIPT]
+    command.append(f"http://127.0.0.1:{port}{load.path}")
+    environment = os.environ | install.library_path() | _environment(load)
+    done = subprocess.run(
+        list(map(str, command)),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 20,
+        check=True,
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _environment(load: Load) -> dict[str, str]:
+    values = {
+        "BENCH_TOKENS": load.tokens,
+        "BENCH_FRESH": load.fresh,
+        "BENCH_METHOD": load.method,
+        "BENCH_BODY": load.body,
+        "BENCH_ONCE": 1 if load.once else None,
+        "BENCH_DELAY": load.rate and round(1000 * load.connections / load.rate),
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}

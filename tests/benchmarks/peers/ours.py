@@ -1,0 +1,68 @@
+"""obo-proxy itself, with everything on: it verifies, exchanges, caches and forwards."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+from .. import processes, tokens
+from . import Surroundings
+from .base import CommandPeer, write
+
+
+class Ours(CommandPeer):
+    """``routes``, ``workers`` and ``max_entries`` are for the measurements of growth."""
+
+    name = "obo-proxy"
+    verifies = "yes, verdict remembered; exchanges"
+
+    def __init__(self, *, routes: int = 1, workers: int = 1, max_entries: int = 20_000) -> None:
+        self._routes = routes
+        self._workers = workers
+        self._max_entries = max_entries
+        self.admin_port = 0
+
+    def available(self) -> str | None:
+        if importlib.util.find_spec("proxy.app") is None:
+            return "obo-proxy serve is not there yet"
+        self.program = Path(sys.executable)
+        return None
+
+    def command(self, around: Surroundings, port: int) -> list[str | Path]:
+        self.admin_port = processes.free_port()
+        # JSON is YAML.
+        file = write(around.folder / "obo-proxy.yaml", json.dumps(self._configuration(around, port)))
+        return [self.program.with_name("obo-proxy"), "serve", "--config", file]
+
+    def _configuration(self, around: Surroundings, port: int) -> dict:
+        okta = f"http://127.0.0.1:{around.authorization_server_port}"
+        return {
+            "listen": {"port": port, "workers": self._workers, "max_connections": 20_000},
+            "admin": {"port": self.admin_port},
+            "authorization_servers": {
+                "okta": {
+                    "issuer": tokens.ISSUER,
+                    "token_url": f"{okta}/token",
+                    "jwks_url": f"{okta}/keys",
+                    "client": {"id": "0oa9aw62CPUnXomeU9c5", "secret": "a-secret-of-the-benchmark-alone"},
+                }
+            },
+            "subject_tokens": [{"authorization_server": "okta", "expected_audience": tokens.AUDIENCE}],
+            "routes": [*self._other_routes(around), self._route("everything", "/", around)],
+            "cache": {"max_entries": self._max_entries, "revalidate_after": "1h"},
+            "log": {"level": "warning"},
+        }
+
+    def _other_routes(self, around: Surroundings) -> list[dict]:
+        return [self._route(f"api{n}", f"/api{n}/orders", around) for n in range(self._routes - 1)]
+
+    def _route(self, name: str, path: str, around: Surroundings) -> dict:
+        return {
+            "name": name,
+            "path": path,
+            "upstream": f"http://127.0.0.1:{around.upstream_port}",
+            "audience": "api://orders",
+            "scopes": ["orders:read"],
+        }

@@ -1,0 +1,48 @@
+"""What was measured: figures by work and peer, one sample a repetition."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+OURS = "obo-proxy"
+REFERENCE = "Envoy"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run. Rates are per second, times in seconds, sizes in bytes; ``fault`` says why there are no figures."""
+
+    work: str
+    peer: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+    fault: str | None = None
+
+
+@dataclass
+class Results:
+    machine: str
+    verifies: dict[str, str] = field(default_factory=dict)  # by peer, in the order of the table
+    missing: dict[str, str] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+
+    def of(self, work: str, peer: str) -> list[Sample]:
+        return [sample for sample in self.samples if (sample.work, sample.peer) == (work, peer)]
+
+    def median(self, work: str, peer: str, figure: str) -> float | None:
+        """The median over the repetitions that gave the figure."""
+        values = [s.figures[figure] for s in self.of(work, peer) if figure in s.figures]
+        return statistics.median(values) if values else None
+
+    def share(self, work: str, peer: str, figure: str = "rate", reference: str = REFERENCE) -> float | None:
+        """``peer``'s median as a share of the reference's."""
+        ours, theirs = self.median(work, peer, figure), self.median(work, reference, figure)
+        return ours / theirs if ours is not None and theirs else None
+
+    def faults(self) -> dict[tuple[str, str], str]:
+        return {(s.work, s.peer): s.fault for s in self.samples if s.fault}
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"

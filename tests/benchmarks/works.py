@@ -1,0 +1,139 @@
+"""The work that every peer is given, one function for each; growth, which is ours alone, stands in ``growth``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .load.events import read_events
+from .load.transfer import download, upload
+from .load.wrk import Load, run_wrk
+from .processes import Running
+from .results import OURS, REFERENCE, Results
+from .stage import Stage
+
+Figures = Mapping[str, float]
+EXCHANGING = frozenset(
+    {OURS, REFERENCE}
+)  # first requests cost something only where tokens are verified and kept
+_fresh = itertools.count()  # no two files of new users hold the same
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long, how often, how many: full or quick."""
+
+    seconds: float
+    repetitions: int
+    new_users: int
+    readers: int
+    cached_users: int
+    idle: int
+
+
+FULL = Scale(seconds=2, repetitions=3, new_users=10_000, readers=200, cached_users=100_000, idle=10_000)
+QUICK = Scale(seconds=1, repetitions=2, new_users=2_000, readers=50, cached_users=2_000, idle=1_000)
+
+
+@dataclass(frozen=True)
+class Work:
+    name: str
+    title: str
+    measure: Callable[[Stage, Running, Scale, Results], Figures]
+    repetitions: int | None = None  # where the scale's is too many
+    peers: frozenset[str] | None = None
+
+
+def measure_requests(running: Running, load: Load, seconds: float) -> Figures:
+    """One run of wrk, with the CPU time the proxy spent on each request."""
+    before = running.cpu_seconds()
+    run = run_wrk(running.port, load, seconds)
+    spent = running.cpu_seconds() - before
+    answered = run["requests"] - run["refused"]
+    if not answered:
+        raise OSError(f"no request was answered: {run}")
+    return {
+        "rate": answered / run["seconds"],
+        "p50": run["p50"],
+        "p99": run["p99"],
+        "cpu": spent / answered,
+        "memory": running.memory(),
+        "failed": run["refused"] + run["broken"],
+    }
+
+
+def _hot(stage: Stage) -> Load:
+    return Load(stage.token_file("hot", [stage.user]))
+
+
+def hit(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    return measure_requests(running, _hot(stage), scale.seconds)
+
+
+def post(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    load = Load(_hot(stage).tokens, path="/upload", method="POST", body=16 * 1024)
+    return measure_requests(running, load, scale.seconds)
+
+
+def single(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    return measure_requests(running, Load(_hot(stage).tokens, connections=1), scale.seconds)
+
+
+def paced(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    """Half of what the slower of Envoy and us can do, so that both stand the same rate easily."""
+    most = [results.median("hit", peer, "rate") or 4_000 for peer in (OURS, REFERENCE)]
+    return measure_requests(running, Load(_hot(stage).tokens, rate=min(most) / 2), scale.seconds)
+
+
+def mixed(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    hot = stage.token_file("known", stage.issuer.mint_many("known", 100))
+    fresh = stage.token_file("fresh", stage.issuer.mint_many(f"mixed{next(_fresh)}-", 1_000))
+    run_wrk(running.port, Load(hot), 1)  # the hundred become known
+    return measure_requests(running, Load(hot, fresh=fresh), scale.seconds)
+
+
+def misses(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    new = stage.token_file("new", stage.issuer.mint_many(f"new{next(_fresh)}-", scale.new_users))
+    return measure_requests(running, Load(new, once=True), 20)
+
+
+def _transfer(running: Running, run: Callable[[], Figures]) -> Figures:
+    before = running.cpu_seconds()
+    figures = run()
+    return {
+        "rate": figures["bytes"] / figures["seconds"],
+        "cpu": running.cpu_seconds() - before,
+        "memory": running.memory(),
+    }
+
+
+def big_download(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    return _transfer(running, lambda: download(running.port, "/big", stage.user))
+
+
+def big_upload(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    return _transfer(running, lambda: upload(running.port, "/upload", stage.user, stage.folder / "big"))
+
+
+def events(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    return read_events(running.port, "/events", stage.user, scale.readers, 2)
+
+
+WORKS = (
+    Work("hit", "Small JSON answer, 32 connections, one known user", hit),
+    Work("single", "The same over one connection", single, repetitions=2),
+    Work("paced", "The same over 32 connections, held at one rate for all", paced, repetitions=2),
+    Work("post", "POST of 16 KiB, 32 connections", post, repetitions=2),
+    Work("download", "100 MiB down, one connection", big_download),
+    Work("upload", "100 MiB up, one connection", big_upload),
+    Work("events", "Server-sent events to many readers", events, repetitions=1),
+    Work("mixed", "Every hundredth request a new user's", mixed, repetitions=2, peers=EXCHANGING),
+    Work(
+        "misses",
+        "First requests of new users (Envoy verifies, we also exchange)",
+        misses,
+        repetitions=1,
+        peers=EXCHANGING,
+    ),
+)

@@ -1,0 +1,59 @@
+"""The benchmarks' own writers: medians, shares, promises, table and picture. No server is started."""
+
+from pathlib import Path
+
+import pytest
+
+from .benchmarks.plot import draw
+from .benchmarks.results import Results, Sample
+from .benchmarks.table import build_table
+from .benchmarks.targets import TARGETS, check
+
+
+@pytest.fixture
+def results() -> Results:
+    samples = [
+        Sample("start", "obo-proxy", {"ready": 0.4, "memory": 50 * 1024 * 1024}),
+        *(
+            Sample("hit", "obo-proxy", {"rate": rate, "cpu": 1e-4, "p99": 0.002})
+            for rate in (900, 9_000, 950)
+        ),
+        *(Sample("hit", "Envoy", {"rate": rate, "cpu": 1e-4, "p99": 0.002}) for rate in (1_000, 1_000, 10)),
+        Sample("hit", "nginx", fault="OSError: out | of time"),
+        *(Sample("routes", f"{count} routes", {"rate": rate}) for count, rate in ((1, 1_000), (1_000, 800))),
+    ]
+    verifies = {"obo-proxy": "yes", "Envoy": "jwt_authn", "nginx": "no"}
+    return Results("a machine", verifies, {"Caddy": "not on PATH"}, samples)
+
+
+def test_share_is_of_medians(results: Results) -> None:
+    """One odd repetition on either side changes nothing."""
+    assert results.share("hit", "obo-proxy") == 0.95
+
+
+def test_promises_are_judged_by_their_limits(results: Results) -> None:
+    """What was measured is kept or not; what was not measured is neither."""
+    verdicts = {
+        target.text: (m is not None and target.met(m)) for target, m in check(results) if m is not None
+    }
+    assert verdicts == {
+        "hit: share of Envoy with jwt_authn and its cache": True,
+        "1,000 routes: share of one": False,
+        "memory when idle, MiB": True,
+        "start to ready, s": True,
+    }
+    assert len(verdicts) < len(TARGETS)
+
+
+def test_missing_peers_are_named_with_their_reason(results: Results) -> None:
+    """A peer that is not there, and one that failed at one work, stand in the table."""
+    table = build_table(results)
+    assert "| Caddy | all | not on PATH |" in table
+    assert "| nginx | hit | OSError: out \\| of time |" in table
+
+
+def test_picture_is_an_svg(results: Results, tmp_path: Path) -> None:
+    """The plot is written as SVG."""
+    pytest.importorskip("matplotlib")
+    draw(results, tmp_path / "plot.svg")
+    assert "<svg" in (tmp_path / "plot.svg").read_text()
