@@ -25,7 +25,7 @@ def find_server_faults(place: str, server: AuthorizationServer) -> Iterator[Faul
         yield Fault(f"{place}.timeout", "must be more than 0")
     yield from check_ca_file(f"{place}.ca_file", server.ca_file)
     if server.client:
-        yield from _find_client_faults(f"{place}.client", server.client, signs=server.dpop)
+        yield from _find_client_faults(f"{place}.client", server.client)
 
 
 def is_okta_org(issuer: str) -> bool:
@@ -43,14 +43,11 @@ def _find_console_address(place: str, issuer: str) -> Iterator[Fault]:
         yield Fault(place, f"the address of Okta's Admin Console: leave out '-admin'{got(issuer)}")
 
 
-def _find_client_faults(place: str, client: Client, *, signs: bool) -> Iterator[Fault]:
-    """``signs`` says that the key has a use (DPoP) even where it does not authenticate us."""
+def _find_client_faults(place: str, client: Client) -> Iterator[Fault]:
     if client.auth == "private_key_jwt":
         yield from _find_key_faults(place, client)
     else:
         yield from _find_secret_faults(place, client)
-        if not signs:
-            yield from _find_unused_key(place, client)
     if client.secret_file:
         yield from check_secret_file(f"{place}.secret_file", client.secret_file)
     yield from check_private_key(f"{place}.private_key_file", client)
@@ -71,9 +68,6 @@ def _find_secret_faults(place: str, client: Client) -> Iterator[Fault]:
         yield Fault(f"{place}.secret", "given beside secret_file: leave one out")
     if client.secret is not None and not client.secret.get_secret_value().strip():
         yield Fault(f"{place}.secret", "empty")
-
-
-def _find_unused_key(place: str, client: Client) -> Iterator[Fault]:
     for key in ("private_key_file", "key_id", "signing_alg"):
         if getattr(client, key) is not None:
             yield Fault(f"{place}.{key}", f"not used with auth: {client.auth}, but with private_key_jwt")

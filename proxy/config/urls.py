@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from ..metadata import is_confidential
 from .faults import Fault, got
 
 # urlsplit drops tabs and line ends without a word; nothing outside this belongs into a URL.
@@ -28,14 +28,6 @@ def parse_url(text: str, schemes: tuple[str, ...] = _HTTP) -> SplitResult | None
 def is_host(text: str) -> bool:
     """Whether ``text`` may be a host name or an address, without a port."""
     return _HOST.fullmatch(text) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine by its very name."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def check_url(
@@ -67,7 +59,7 @@ def check_secure_url(place: str, text: str, *, allow_http: bool, query: bool = F
     """As ``check_url``, and https unless the host is loopback or ``allow_http`` says so."""
     yield from check_url(place, text, query=query)
     url = parse_url(text)
-    if url and url.scheme == "http" and not (allow_http or is_loopback(url.hostname or "")):
+    if url and not is_confidential(text, allow_http=allow_http):
         yield Fault(
             place,
             "plain http is refused, for tokens and keys travel here: use https"

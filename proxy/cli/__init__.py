@@ -1,0 +1,57 @@
+"""The command line: one module for each command, found by its ``add_parser``.
+
+Results go to stdout, all else to stderr. What a command needs is imported when it runs, so that the others
+start without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+
+from ..config.faults import ConfigurationError
+
+BAD_CONFIGURATION = 2
+INTERRUPTED = 130  # as shells count SIGINT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` name; the exit status."""
+    args = build_parser().parse_args(arguments)
+    try:
+        status: int = args.run(args)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIGURATION
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command of this package."""
+    parser = argparse.ArgumentParser(
+        prog="obo-proxy",
+        description="On-behalf-of forwarding reverse proxy: verifies the user's token, exchanges it (RFC 8693),"
+        " and streams the request on with the new one.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"obo-proxy {metadata.version('obo-proxy')}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in pkgutil.iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}").add_parser(subparsers)
+    return parser
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """The option that says where the configuration is."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration; else the file that OBO_CONFIG names, else the OBO_* variables",
+    )
