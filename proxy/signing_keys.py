@@ -165,6 +165,8 @@ class SigningKeys:
             self._flight = None
 
     def _replace(self, keys: tuple[SigningKey, ...], refusals: tuple[str, ...]) -> None:
+        if not self._keys:
+            self._refetched_at = -math.inf  # the first set is the fetch at start, whoever asked for it
         gone = [key.kid for key in self._keys.values() if key not in keys]
         if refusals != self._refusals:
             log.warning("some signing keys are not usable", extra={"refusals": refusals})

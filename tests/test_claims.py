@@ -15,7 +15,9 @@ CLAIMS = Issuer().claims()
 
 def verify(changes, policy=POLICY):
     claims = json.loads(json.dumps(CLAIMS | changes))
-    verify_claims(parse_claims({name: value for name, value in claims.items() if value is not None}), policy, NOW)
+    verify_claims(
+        parse_claims({name: value for name, value in claims.items() if value is not None}), policy, NOW
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,18 @@ def test_accepted(changes):
 
 INVALID = {
     "iss": ["", 1, ["https://a"], ISSUER + "/", ISSUER.upper(), "https://a", None],
-    "aud": ["", [], {}, {AUDIENCE: 1}, [[AUDIENCE]], [1, AUDIENCE], AUDIENCE + "x", "x" + AUDIENCE, True, None],
+    "aud": [
+        "",
+        [],
+        {},
+        {AUDIENCE: 1},
+        [[AUDIENCE]],
+        [1, AUDIENCE],
+        AUDIENCE + "x",
+        "x" + AUDIENCE,
+        True,
+        None,
+    ],
     "exp": ["1795216074", True, [], -1, 0, 2**53, int("9" * 4000), None],
     "nbf": ["1", False, NOW + 30.5, 0, 10**18],
     "iat": ["1", False, NOW + 3600, 0],
@@ -56,7 +69,11 @@ INVALID = {
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [pytest.param(name, value, id=f"{name}={value!r:.30}") for name, values in INVALID.items() for value in values],
+    [
+        pytest.param(name, value, id=f"{name}={value!r:.30}")
+        for name, values in INVALID.items()
+        for value in values
+    ],
 )
 def test_invalid(name, value):
     """A-10, A-11, A-12, A-13, A-20: claims of another type, value or issuer are refused."""

@@ -8,7 +8,7 @@ from tests.support.issuer import b64, make_body, make_jwk, make_key, make_rsa_ke
 
 RSA = make_jwk(make_rsa_key(), kid="r")
 EC = make_jwk(make_key("ES256"), kid="e")
-PRIVATE = {name: "AQAB" for name in ("d", "p", "q", "dp", "dq", "qi")}
+PRIVATE = dict.fromkeys(("d", "p", "q", "dp", "dq", "qi"), "AQAB")
 
 
 @pytest.mark.parametrize(

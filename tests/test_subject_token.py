@@ -45,7 +45,9 @@ def test_algorithms(alg):
     policy = SubjectTokenPolicy(ISSUER, AUDIENCE, algorithms=frozenset(EVERY_ALG))
     assert verify(issuer.mint(), issuer=issuer, policy=policy)["sub"] == "alice@example.com"
     with pytest.raises(SubjectTokenInvalid):
-        verify(issuer.mint(), issuer=issuer, policy=SubjectTokenPolicy(ISSUER, AUDIENCE, algorithms=frozenset()))
+        verify(
+            issuer.mint(), issuer=issuer, policy=SubjectTokenPolicy(ISSUER, AUDIENCE, algorithms=frozenset())
+        )
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"])
@@ -151,7 +153,9 @@ def test_refused_header_keys_do_not_hurt():
 
 
 @settings(max_examples=300)
-@given(st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_-]{0,40}(\.[A-Za-z0-9_-]{0,40}){2}", fullmatch=True))
+@given(
+    st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_-]{0,40}(\.[A-Za-z0-9_-]{0,40}){2}", fullmatch=True)
+)
 def test_any_text(text):
     """A-22: any text is refused from the table."""
     with pytest.raises(SubjectTokenError):
@@ -159,11 +163,19 @@ def test_any_text(text):
 
 
 @settings(max_examples=2000)
-@given(st.integers(0, len(GOOD) - 1), st.characters(max_codepoint=0x2FF), st.sampled_from(["replace", "insert", "cut"]))
+@given(
+    st.integers(0, len(GOOD) - 1),
+    st.characters(max_codepoint=0x2FF),
+    st.sampled_from(["replace", "insert", "cut"]),
+)
 def test_any_mutation(position, character, kind):
     """A-22: a valid token with any one character changed, added or taken away is refused from the table."""
     head, tail = GOOD[:position], GOOD[position:]
-    mutated = {"replace": head + character + tail[1:], "insert": head + character + tail, "cut": head + tail[1:]}[kind]
+    mutated = {
+        "replace": head + character + tail[1:],
+        "insert": head + character + tail,
+        "cut": head + tail[1:],
+    }[kind]
     if mutated != GOOD:
         with pytest.raises(SubjectTokenError):
             verify(mutated)
@@ -178,7 +190,8 @@ JSON_VALUES = st.recursive(
 
 @settings(max_examples=500)
 @given(
-    st.sampled_from([*OKTA.claims(), "nbf", "scope", "azp", "client_id", "cnf", "nonce", "acr", "typ"]), JSON_VALUES
+    st.sampled_from([*OKTA.claims(), "nbf", "scope", "azp", "client_id", "cnf", "nonce", "acr", "typ"]),
+    JSON_VALUES,
 )
 def test_any_claim_value(name, value):
     """A-22: any value of any claim, rightly signed, is accepted or refused from the table."""
@@ -190,7 +203,11 @@ def test_any_claim_value(name, value):
 
 
 @settings(max_examples=200)
-@given(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk", "cty"]), JSON_VALUES, max_size=3))
+@given(
+    st.dictionaries(
+        st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk", "cty"]), JSON_VALUES, max_size=3
+    )
+)
 def test_any_header(members):
     """A-22: so for any header."""
     try:
@@ -241,7 +258,9 @@ def make_subject_token(**changes):
     return SubjectToken("t", "okta", ISSUER, claims["sub"], claims, b"", claims["exp"])
 
 
-@pytest.mark.parametrize("changes", [{"scp": ["a", "b"]}, {"scp": None, "scope": "a b"}, {"scp": "a", "scope": "b"}])
+@pytest.mark.parametrize(
+    "changes", [{"scp": ["a", "b"]}, {"scp": None, "scope": "a b"}, {"scp": "a", "scope": "b"}]
+)
 def test_scopes(changes):
     """A-26: scopes are read from scp and scope, as lists or separated by spaces."""
     require_scopes(make_subject_token(**changes), ["a", "b"])
