@@ -105,7 +105,7 @@ def build_tls_context(tls: ListenTLS) -> ssl.SSLContext:
 
 def _build_config(app: ASGIApp) -> Config:
     config = Config(
-        app,  # type: ignore[arg-type]
+        app,
         interface="asgi3",
         ws="none",
         log_config=None,
