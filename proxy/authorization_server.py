@@ -1,0 +1,270 @@
+"""Everything that is said to one authorization server: metadata, keys, exchanges, introspection.
+
+Not here: what the answers mean (``token_exchange``, ``oauth_errors``), how often a call is tried (``endpoint``),
+and any caching of the users' tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import TTLCache
+
+from .background import Background
+from .client_auth import KeyFile, build_client_authentication, build_key_file
+from .client_keys import build_jwks
+from .clock import Clock
+from .config import models
+from .discovery import Discovery
+from .dpop import DPoPKey
+from .endpoint import Call, Endpoint, Random, Sleep, jitter
+from .errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
+from .metadata import Metadata
+from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
+from .outbound import Outbound
+from .rate_gate import RateLimit
+from .refusal_table import CHECK_DPOP_ON
+from .signing_keys import FetchedKeys
+from .subject_token import SubjectToken
+from .token_exchange import AccessToken, Form, TokenRequest, build_form, parse_token_response
+
+ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
+MOST_HELD = 10_000  # users held back at once; each for a second
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """One grant in a line: ``outcome`` is ``ok`` or the error's code; ``tries`` are requests made."""
+
+    authorization_server: str
+    request: TokenRequest
+    outcome: str
+    seconds: float
+    tries: int
+    status: int | None
+    okta_request_id: str | None
+    error: ProxyError | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServerStatus:
+    """For the status page; ``held_for`` and ``clock_offset`` are seconds."""
+
+    issuer: str
+    token_url: str | None
+    breaker_open: bool
+    held_for: float
+    rate_limit: RateLimit | None
+    in_flight: int
+    waiting: int
+    clock_offset: float
+    dpop: bool
+    dpop_nonce_known: bool
+    last_error: str | None
+    last_remedy: str | None
+
+
+class AuthorizationServer:
+    """One authorization server, by its settings; the token source of every route that exchanges there.
+
+    ``on_exchange`` hears of each grant once, when it has ended. Raises ValueError or OSError where the client's
+    settings or the CA file cannot be used at all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: models.AuthorizationServer,
+        *,
+        clock: Clock,
+        background: Background,
+        on_exchange: Callable[[ExchangeRecord], None] | None = None,
+        sleep: Sleep = asyncio.sleep,
+        random: Random = jitter,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.dpop_key = DPoPKey(clock) if settings.dpop else None
+        self.key_file: KeyFile | None = build_key_file(settings.client) if settings.client else None
+        self._clock = clock
+        self._on_exchange = on_exchange
+        self._sleep = sleep
+        self._random = random
+        self._outbound = Outbound(settings)
+        self._discovery = Discovery(settings, self._outbound, clock=clock, background=background)
+        self._token = self._build_endpoint(self._discovery.find_token_url, self.dpop_key)
+        self._introspection = self._build_endpoint(self._discovery.find_introspection_url, None)
+        self._held: TTLCache[bytes, None] = TTLCache(MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic)
+        self._actors: dict[tuple[str, ...], AccessToken] = {}
+        self._acting = asyncio.Lock()
+        self._last_error: ProxyError | None = None
+        self._warned = False
+
+    @property
+    def client_identity(self) -> Sequence[str]:
+        """Where and as whom we ask: what tells our tokens from another client's."""
+        client = self.settings.client
+        return (
+            self.settings.token_url or self.settings.issuer,
+            client.id if client else "",
+            client.auth if client else "",
+            self.dpop_key.thumbprint if self.dpop_key else "",
+        )
+
+    async def grant(self, request: TokenRequest, subject_token: SubjectToken | None) -> AccessToken:
+        """One exchange with all its retries, checked. Raises what a refusal means (ProxyError)."""
+        began = self._clock.monotonic()
+        call = Call()
+        try:
+            access_token = await self._grant(request, subject_token, call)
+        except ProxyError as error:
+            self._last_error = error
+            self._report(request, call, error, self._clock.monotonic() - began)
+            raise
+        self._report(request, call, None, self._clock.monotonic() - began)
+        return access_token
+
+    async def post_token(self, form: Form) -> Mapping[str, Any]:
+        """The token URL's answer to ``form``, unchecked. Raises ProxyError."""
+        return await self._endpoint(self._token).post(form)
+
+    async def introspect(self, token: str) -> Mapping[str, Any]:
+        """RFC 7662: what the server says of ``token``; ``active`` decides. Raises ProxyError."""
+        form = [("token", token), ("token_type_hint", "access_token")]
+        # A refusal here is of our client, never of the token, which would merely not be active (§2.2).
+        return await self._endpoint(self._introspection).post(form, has_user=False)
+
+    async def fetch_metadata(self) -> Metadata:
+        """The metadata as it is now (RFC 8414). Raises ProxyError."""
+        return await self._discovery.fetch_metadata()
+
+    async def fetch_signing_keys(self) -> FetchedKeys:
+        """The JWK Set as it is now. Raises ProxyError."""
+        return await self._discovery.fetch_signing_keys()
+
+    def public_jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Our public keys, for the server to fetch; none with a secret. Raises OSError or ValueError."""
+        return build_jwks(self.key_file.read() if self.key_file else ())
+
+    def status(self) -> AuthorizationServerStatus:
+        """How things stand now."""
+        token, metadata = self._token, self._discovery.metadata
+        token_url = self.settings.token_url or (metadata.token_url if metadata else None)
+        return AuthorizationServerStatus(
+            issuer=self.settings.issuer,
+            token_url=token_url,
+            breaker_open=token is not None and token.breaker.open,
+            held_for=token.gate.closed_for() if token else 0.0,
+            rate_limit=token.gate.rate_limit if token else None,
+            in_flight=token.bulkhead.in_flight if token else 0,
+            waiting=token.bulkhead.waiting if token else 0,
+            clock_offset=token.clock_offset if token else 0.0,
+            dpop=self.settings.dpop,
+            dpop_nonce_known=bool(token and token_url and token.nonces.find(token_url)),
+            last_error=str(self._last_error) if self._last_error else None,
+            last_remedy=self._last_error.remedy if self._last_error else None,
+        )
+
+    async def aclose(self) -> None:
+        await self._outbound.aclose()
+
+    async def _grant(
+        self, request: TokenRequest, subject_token: SubjectToken | None, call: Call
+    ) -> AccessToken:
+        if request.grant == "client_credentials":
+            subject_token = None  # a route that acts for nobody sends nobody's token
+        elif subject_token is None:
+            raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
+        actor_token = await self._find_actor_token(request) if request.actor else None
+        self._check_held(subject_token)
+        try:
+            answer = await self._endpoint(self._token).post(
+                build_form(request, subject_token, actor_token), has_user=subject_token is not None, call=call
+            )
+        except AuthorizationServerThrottled as error:
+            if is_per_user(error) and subject_token is not None:
+                self._held[subject_token.identity] = None
+            raise
+        return self._check(answer, request, subject_token)
+
+    def _check(
+        self, answer: Mapping[str, Any], request: TokenRequest, subject_token: SubjectToken | None
+    ) -> AccessToken:
+        access_token = parse_token_response(
+            answer,
+            request,
+            subject_token,
+            now=self._clock.time(),
+            check_subject=self.settings.check_subject,
+        )
+        if access_token.token_type == "DPoP" and self.dpop_key is None:
+            raise ExchangeResponseInvalid(
+                "the token is bound to a key, and we have none", remedy=CHECK_DPOP_ON
+            )
+        if request.grant == "token_exchange" and "issued_token_type" not in answer and not self._warned:
+            self._warned = True
+            log.warning(
+                "answers lack issued_token_type (RFC 8693 §2.2.1)", extra={"authorization_server": self.name}
+            )
+        return access_token
+
+    def _check_held(self, subject_token: SubjectToken | None) -> None:
+        if subject_token is not None and subject_token.identity in self._held:
+            raise AuthorizationServerThrottled(
+                "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
+            )
+
+    async def _find_actor_token(self, request: TokenRequest) -> AccessToken:
+        """Our own token (RFC 8693 §4.1: who acts), for the same scopes, kept until shortly before its end."""
+        async with self._acting:
+            kept = self._actors.get(request.scopes)
+            if kept is None or (kept.expires_at or 0.0) - ACTOR_LEEWAY <= self._clock.time():
+                own = TokenRequest(request.authorization_server, "client_credentials", scopes=request.scopes)
+                kept = self._actors[request.scopes] = await self._grant(own, None, Call())
+            return kept
+
+    def _report(self, request: TokenRequest, call: Call, error: ProxyError | None, seconds: float) -> None:
+        if self._on_exchange is None:
+            return
+        self._on_exchange(
+            ExchangeRecord(
+                authorization_server=self.name,
+                request=request,
+                outcome=error.code if error else "ok",
+                seconds=seconds,
+                tries=call.tries,
+                status=call.status,
+                okta_request_id=call.request_id,
+                error=error,
+            )
+        )
+
+    def _build_endpoint(
+        self, find_url: Callable[[], Awaitable[str]], dpop_key: DPoPKey | None
+    ) -> Endpoint | None:
+        if self.settings.client is None:
+            return None
+        return Endpoint(
+            self._outbound,
+            find_url,
+            build_client_authentication(self.settings.client, self.key_file),
+            timeout=self.settings.timeout,
+            clock=self._clock,
+            dpop_key=dpop_key,
+            sleep=self._sleep,
+            random=self._random,
+        )
+
+    def _endpoint(self, endpoint: Endpoint | None) -> Endpoint:
+        if endpoint is None:
+            raise ExchangeMisconfigured(
+                f"no client is configured at {self.name}",
+                remedy=f"Set authorization_servers.{self.name}.client.",
+            )
+        return endpoint
