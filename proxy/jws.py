@@ -1,7 +1,8 @@
 """RFC 7515: a JWS in compact serialization, read strictly, and its signature.
 
-PyJWT checks the signature; what it lets pass is refused here before it is asked. Keys that a header
-brings along (``jwk``, ``jku``, ``x5u``, ``x5c``) are never looked at (RFC 8725 §3.10).
+The token is read once, here: PyJWT's algorithms check the signature over the very bytes that were read,
+so that no second reader can see another token. Keys that a header brings along (``jwk``, ``jku``,
+``x5u``, ``x5c``) are never looked at (RFC 8725 §3.10).
 """
 
 from __future__ import annotations
@@ -20,16 +21,15 @@ MAX_SIZE = 16 * 1024  # characters; looked at before anything else, so that size
 # We understand no extension: crit (§4.1.11), b64 (RFC 7797), zip and enc (RFC 7516).
 REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
 
-_JWS = jwt.PyJWS()
-
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedJws:
     """Well-formed, and nothing more: nobody vouches for it yet."""
 
-    value: str = field(repr=False)
     header: Mapping[str, Any] = field(repr=False)
     payload: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
     alg: str
     kid: str | None
 
@@ -44,11 +44,12 @@ def parse_jws(value: str) -> UnverifiedJws:
     try:
         header = parse_json_object(decode_base64url(parts[0]))
         payload = decode_base64url(parts[1])
-        decode_base64url(parts[2])
+        signature = decode_base64url(parts[2])
     except ValueError:
         raise SubjectTokenInvalid("the token is not strictly encoded") from None
     _refuse_extensions(header)
-    return UnverifiedJws(value, header, payload, _parse_alg(header), _parse_kid(header))
+    signing_input = value.rpartition(".")[0].encode()
+    return UnverifiedJws(header, payload, signing_input, signature, _parse_alg(header), _parse_kid(header))
 
 
 def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection[str]) -> None:
@@ -57,10 +58,9 @@ def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection
         raise SubjectTokenInvalid("the token's alg is not allowed")
     if jws.alg not in key.algorithms:
         raise SubjectTokenInvalid("the token's alg does not fit the key")
-    try:
-        _JWS.decode(jws.value, key.public_key, algorithms=[jws.alg])
-    except jwt.PyJWTError as error:
-        raise SubjectTokenInvalid(f"the signature does not hold ({type(error).__name__})") from None
+    algorithm = jwt.get_algorithm_by_name(jws.alg)
+    if not algorithm.verify(jws.signing_input, key.public_key, jws.signature):
+        raise SubjectTokenInvalid("the signature does not hold")
 
 
 def _refuse_extensions(header: Mapping[str, Any]) -> None:
