@@ -60,7 +60,6 @@ class Demo:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.faults.clear()
         await self._stack.aclose()
 
     @property

@@ -99,12 +99,9 @@ class _Server(uvicorn.Server):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve_until_stopped(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        # Only shutdown cancels, and uvicorn would log it as the app's fault.
+        with contextlib.suppress(asyncio.CancelledError):
             await self._app(scope, receive, send)
-        except asyncio.CancelledError:
-            # Only shutdown cancels, and uvicorn would log it as the app's fault.
-            if not self.stopping.is_set():
-                raise
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -44,9 +45,6 @@ class _Guard:
         self._resource = resource
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
         try:
             claims = await self._resource.verify(HTTPConnection(scope), scope.get("method", "GET"))
         except AccessRefused as refused:
@@ -150,16 +148,11 @@ async def _echo(websocket: WebSocket) -> None:
     """Echoes; to ``whoami`` it answers with the token's claims."""
     offered = websocket.scope["subprotocols"]
     await websocket.accept(offered[0] if offered else None)
-    try:
-        while True:
-            message = await websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
+    with suppress(WebSocketDisconnect):
+        while (message := await websocket.receive())["type"] == "websocket.receive":
             if message.get("text") == "whoami":
                 await websocket.send_json(websocket.scope["claims"])
             elif message.get("text") is not None:
                 await websocket.send_text(message["text"])
             else:
                 await websocket.send_bytes(message["bytes"])
-    except WebSocketDisconnect:
-        return

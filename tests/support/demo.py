@@ -1,8 +1,4 @@
-"""The demo as a fixture, and altered copies of users' tokens.
-
-A test module that wants the fixture imports it: ``from tests.support.demo import demo  # noqa: F401``; or asks for it
-by name where ``tests/conftest.py`` names this module in ``pytest_plugins``.
-"""
+"""The demo as a fixture, and altered copies of users' tokens."""
 
 from __future__ import annotations
 
