@@ -9,9 +9,11 @@ import asyncio
 import logging
 import time
 from collections.abc import MutableMapping
+from dataclasses import asdict
 from typing import Any
 
 from .admin import build_admin
+from .authorization_server import ExchangeRecord
 from .background import Background
 from .clock import Clock, SystemClock
 from .config.models import Settings
@@ -38,7 +40,7 @@ class App:
         self._clock = clock
         self._background = Background()
         self._departures = Departures(self._background)
-        self._parts = build_parts(settings, clock=clock)
+        self._parts = build_parts(settings, clock=clock, on_exchange=self._note_exchange)
         self.admin = build_admin(self)
 
     @property
@@ -54,7 +56,7 @@ class App:
 
     async def reload(self, settings: Settings) -> None:
         """Serve by ``settings`` from the next request on; requests under way end as they began."""
-        parts = build_parts(settings, clock=self._clock, before=self._parts)
+        parts = build_parts(settings, clock=self._clock, on_exchange=self._note_exchange, before=self._parts)
         parts.start()
         self._parts, before = parts, self._parts
         self.settings = settings
@@ -67,7 +69,11 @@ class App:
         downstream.watch()
         self._departures.add(downstream, began)
         try:
-            await parts.gateway.forward(downstream)
+            document = parts.documents.find(downstream) if parts.documents else None
+            if document is None:
+                await parts.gateway.forward(downstream)
+            else:
+                await _publish(downstream, document)
         except ProxyError as error:
             await self._refuse(downstream, error)
         except UpstreamBroken as error:
@@ -103,12 +109,20 @@ class App:
         if downstream.started:
             downstream.abort()
             return
-        metadata = self._parts.resource_metadata_url
+        documents = self._parts.documents
         status, headers, body = build_problem(
-            error, request_id=downstream.request_id, resource_metadata=metadata
+            error,
+            request_id=downstream.request_id,
+            resource_metadata=documents.metadata_url(downstream) if documents else None,
         )
         await downstream.start(status, headers)
         await downstream.write(body, more=False)
+
+    def _note_exchange(self, record: ExchangeRecord) -> None:
+        """One canonical line for each exchange, beside Okta's System Log by its request id."""
+        self.metrics.count_exchange(record.authorization_server, record.outcome, record.seconds)
+        level = logging.INFO if record.outcome == "ok" else logging.WARNING
+        log.log(level, "exchange", extra=asdict(record))
 
     def _break_off(self, downstream: Downstream, error: UpstreamBroken) -> None:
         log.warning(
@@ -148,6 +162,16 @@ class App:
 def build_app(settings: Settings, *, clock: Clock | None = None) -> App:
     """The proxy as an ASGI app, not yet started: its lifespan starts and ends it."""
     return App(settings, clock=clock or SystemClock())
+
+
+async def _publish(downstream: Downstream, document: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(document)),
+        (b"cache-control", b"max-age=300"),
+    ]
+    await downstream.start(200, headers)
+    await downstream.write(document, more=False)
 
 
 def _stay_alive() -> None:

@@ -69,6 +69,11 @@ class Downstream:
         return client[0] if client else ""
 
     @property
+    def origin(self) -> str:
+        """Scheme and authority that the caller used, as far as we see them."""
+        return f"{self.scope['scheme']}://{self.host_field.decode('latin-1')}"
+
+    @property
     def query_part(self) -> bytes:
         """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
         if self.query:

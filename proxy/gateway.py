@@ -16,6 +16,7 @@ from .credentials import withhold
 from .downstream import Body, Downstream, parse_host
 from .forwarding import Forwarding
 from .headers import build_request_head, refuse_expectation, refuse_loop, strip_response
+from .logs import current_request_id
 from .presentation import Presentation
 from .routes import RouteTable
 from .subject_token import SubjectToken
@@ -91,6 +92,7 @@ class Gateway:
             downstream.raw_path, parse_host(downstream.host_field), downstream.method
         )
         downstream.route = route.name
+        current_request_id.set(downstream.request_id)
         subject_token, query_part = await self._authenticate(route, downstream)
         outgoing = self._build(route, downstream, route.target(downstream.raw_path, rest, query_part))
         if subject_token is not None:

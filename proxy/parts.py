@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .authorization_server import AuthorizationServer
+from .authorization_server import AuthorizationServer, ExchangeRecord
 from .background import Background
 from .clock import Clock
 from .config import models
+from .documents import Documents
 from .gateway import Gateway
 from .metrics import Gauges
 from .signing_keys import SigningKeys
@@ -22,10 +23,19 @@ from .verification import Verifier
 class Issuer:
     """An authorization server with its signing keys, and the tasks that keep them fresh."""
 
-    def __init__(self, name: str, settings: models.AuthorizationServer, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: models.AuthorizationServer,
+        *,
+        clock: Clock,
+        on_exchange: Callable[[ExchangeRecord], None],
+    ) -> None:
         self.settings = settings
         self.background = Background()
-        self.server = AuthorizationServer(name, settings, clock=clock, background=self.background)
+        self.server = AuthorizationServer(
+            name, settings, clock=clock, background=self.background, on_exchange=on_exchange
+        )
         self.keys = SigningKeys(self.server.fetch_signing_keys, clock=clock, background=self.background)
         self._started = False
 
@@ -62,6 +72,7 @@ class Parts:
     verifiers: tuple[Verifier, ...]
     upstreams: Mapping[str, Upstream]
     gateway: Gateway
+    documents: Documents | None
     _in_flight: int = 0
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)
     _retired: bool = False

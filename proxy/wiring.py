@@ -6,16 +6,19 @@ changed: the cache of access tokens, and each authorization server with what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from .access_tokens import AccessTokens
+from .authorization_server import ExchangeRecord
 from .cache_key import build_identity
 from .claims import SubjectTokenPolicy
 from .clock import Clock
 from .config import models
 from .credentials import build_take_token
+from .documents import Documents
 from .forwarding import Forwarding
 from .gateway import Authentication, Gateway, Route
 from .parts import Issuer, Parts, TokenStore
@@ -27,14 +30,24 @@ from .token_exchange import TokenRequest
 from .upstream import Upstream
 from .verification import Accepted, Verifier
 
+T = TypeVar("T")
 _NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
 
 
-def build_parts(settings: models.Settings, *, clock: Clock, before: Parts | None = None) -> Parts:
-    """The parts for ``settings``, not yet started; ``before`` are those that serve now."""
+def build_parts(
+    settings: models.Settings,
+    *,
+    clock: Clock,
+    on_exchange: Callable[[ExchangeRecord], None],
+    before: Parts | None = None,
+) -> Parts:
+    """The parts for ``settings``, not yet started; ``before`` are those that serve now.
+
+    ``on_exchange`` hears of each call for a token. Raises ValueError or OSError for credentials that cannot be used.
+    """
     sweep = Sweep()
     issuers = {
-        name: _take_over(before, name, server) or Issuer(name, server, clock=clock)
+        name: _take_over(before, name, server) or Issuer(name, server, clock=clock, on_exchange=on_exchange)
         for name, server in settings.authorization_servers.items()
     }
     store = before.store if before and before.settings.cache == settings.cache else None
@@ -59,6 +72,7 @@ def build_parts(settings: models.Settings, *, clock: Clock, before: Parts | None
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
         gateway=Gateway(_build_table(settings.routes, routes), forwarding),
+        documents=_build_documents(settings, issuers),
     )
 
 
@@ -177,7 +191,25 @@ def _build_demands(route: models.Route, clock: Clock) -> Callable[[SubjectToken]
     return require
 
 
-def _build_table(settings: Iterable[models.Route], routes: Iterable[Route]) -> RouteTable[Route]:
+def _build_documents(settings: models.Settings, issuers: dict[str, Issuer]) -> Documents | None:
+    """None where nothing is published, so that requests need not ask."""
+    if not settings.protected_resource_metadata and settings.publish_jwks is None:
+        return None
+
+    def read_jwks() -> Mapping[str, Any]:
+        return {"keys": [key for issuer in issuers.values() for key in issuer.server.public_jwks()["keys"]]}
+
+    table = _build_table(settings.routes, settings.routes) if settings.protected_resource_metadata else None
+    accepted = {entry.authorization_server for entry in settings.subject_tokens}
+    return Documents(
+        table,
+        issuers=[issuers[name].settings.issuer for name in sorted(accepted)],
+        jwks_path=settings.publish_jwks,
+        read_jwks=read_jwks,
+    )
+
+
+def _build_table(settings: Iterable[models.Route], routes: Iterable[T]) -> RouteTable[T]:
     return RouteTable(
         Pattern(
             path=setting.path.encode("ascii"),
