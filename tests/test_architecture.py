@@ -15,7 +15,8 @@ LAYERS = [
     {"errors", "clock"},
     # Pure: values in, values out.
     {
-        "answer", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys", "dpop", "presentation", "forwarding", "headers",
+        "answer", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys", "dpop",
+        "presentation", "forwarding", "headers",
         "introspection", "jose", "jwk", "jws", "metadata", "metrics", "oauth_errors", "protected_resource",
         "rate_gate", "refusal_table", "refusals", "routes",
         "subject_token", "token_exchange", "config",
