@@ -31,7 +31,7 @@ QUICK_PEERS = {
 QUICK_WORKS = {"hit", "single", "paced", "download", "upload", "misses", "routes", "idle"}
 # Seconds of measuring after which nothing more is begun; a minute and ten are promised, of which the last run and
 # the ending of the processes take their part.
-BUDGET = {True: 45, False: 540}
+BUDGET = {True: 48, False: 540}
 FAULTS = (OSError, RuntimeError, ValueError, KeyError, subprocess.SubprocessError)
 
 
@@ -104,7 +104,7 @@ def _measure(stage: Stage, results: Results, scale: Scale, chosen: set[str], dea
 def _measure_work(stage: Stage, results: Results, scale: Scale, work: Work, deadline: float) -> None:
     """Round after round over all peers, so that what else the machine does meets all alike."""
     broken = set()
-    for _ in range(min(work.repetitions or scale.repetitions, scale.repetitions)):
+    for _ in range(max(1, scale.repetitions - work.fewer)):
         for name in stage.running:
             if name in broken or (work.peers is not None and name not in work.peers):
                 continue

@@ -89,8 +89,19 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Running:
-    """Starts ``command`` in a process group of its own on ``cores``; its output goes to ``log``."""
-    pinned = ["taskset", "-c", ",".join(map(str, sorted(cores))), *map(str, command)]
+    """Starts ``command`` in a process group of its own on ``cores``; its output goes to ``log``.
+
+    It is killed with us, whatever ends us (both wrappers are util-linux's, and become the command).
+    """
+    pinned = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "taskset",
+        "-c",
+        ",".join(map(str, sorted(cores))),
+        *map(str, command),
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(
             pinned,
