@@ -55,7 +55,7 @@ class SigningKeysStatus:
 class SigningKeys:
     """The keys of one issuer; ``generation`` changes when a key that was there is there no longer.
 
-    ``sleep`` waits that many seconds between refreshes.
+    ``sleep`` waits that many seconds between refreshes; ``issuer`` is whose keys the log says they are.
     """
 
     def __init__(
@@ -64,12 +64,14 @@ class SigningKeys:
         *,
         clock: Clock,
         background: Background,
+        issuer: str = "",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.generation = 0
         self._fetch = fetch
         self._clock = clock
         self._background = background
+        self._issuer = issuer
         self._sleep = sleep
         self._started = False
         self._keys: Mapping[str | None, SigningKey] = {}
@@ -168,8 +170,10 @@ class SigningKeys:
         if not self._keys:
             self._refetched_at = -math.inf  # the first set is the fetch at start, whoever asked for it
         gone = [key.kid for key in self._keys.values() if key not in keys]
-        if refusals != self._refusals:
-            log.warning("some signing keys are not usable", extra={"refusals": refusals})
+        if refusals and refusals != self._refusals:
+            log.warning(
+                "some signing keys are not usable", extra={"issuer": self._issuer, "refusals": refusals}
+            )
         self._keys = {key.kid: key for key in keys}
         self._refusals = refusals
         self._fetched_at = self._clock.monotonic()
@@ -184,7 +188,7 @@ class SigningKeys:
         self._error = str(error) if isinstance(error, ProxyError | ValueError) else type(error).__name__
         self._failures += 1
         self._failed += 1
-        log.warning("signing keys were not refreshed", extra={"error": self._error})
+        log.warning("signing keys were not refreshed", extra={"issuer": self._issuer, "error": self._error})
         if self._keys and self._clock.monotonic() - self._fetched_at > MAX_STALE:
             self._keys = {}
             self.generation += 1
