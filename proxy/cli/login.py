@@ -88,7 +88,7 @@ async def _login(args: argparse.Namespace, settings: Settings) -> str:
         code = await receiver.receive(sign_in, args.timeout)
         return await _redeem(outbound, server, metadata, sign_in, code, public=bool(args.client_id))
     finally:
-        await receiver.aclose()
+        receiver.close()
         await outbound.aclose()
 
 
@@ -155,7 +155,10 @@ async def _redeem(
     if public or server.client is None:
         credentials = Credentials(form=[("client_id", sign_in.client_id)])
     else:
-        credentials = build_client_authentication(server.client).authenticate(url, time.time())
+        try:
+            credentials = build_client_authentication(server.client).authenticate(url, time.time())
+        except (OSError, ValueError) as error:
+            raise LoginFailed(f"the client's credentials cannot be used: {error}") from error
     headers = {"Authorization": credentials.authorization} if credentials.authorization else {}
     form = encode_form([*build_code_form(sign_in, code), *credentials.form])
     answer = await outbound.post(url, headers, form)
@@ -184,20 +187,20 @@ class _Receiver:
             raise LoginFailed(f"cannot listen on {_HOST}:{port}: {error.strerror}") from error
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def receive(self, sign_in: SignIn, timeout: float) -> str:
-        """The code, within ``timeout`` seconds."""
+    async def receive(self, sign_in: SignIn, patience: float) -> str:
+        """The code, within ``patience`` seconds."""
         self._sign_in = sign_in
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 return await self._code
         except TimeoutError:
-            raise LoginFailed(f"nobody signed in within {timeout:g} s") from None
+            raise LoginFailed(f"nobody signed in within {patience:g} s") from None
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
+        """Stop listening; what a browser has opened ahead and never used ends with the loop."""
         self._code.cancel()
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
