@@ -99,7 +99,7 @@ def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
 
 
 def _find_unknown_server(sound: Sound, place: str, name: str) -> Iterator[Fault]:
-    if name in sound.server_names:
+    if name in sound.server_names or not sound.is_whole("authorization_servers." + name):
         return
     near = difflib.get_close_matches(name, sound.server_names, n=1)
     hint = f", did you mean {near[0]!r}?" if near else ""

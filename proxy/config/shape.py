@@ -209,7 +209,7 @@ _MESSAGES = {
     "bool_type": "neither true nor false",
     "bool_parsing": "neither true nor false",
     "literal_error": "not one of {expected}",
-    "greater_than_equal": "less than {ge}",
-    "less_than_equal": "more than {le}",
+    "greater_than_equal": "less than {ge:.0f}",
+    "less_than_equal": "more than {le:.0f}",
     "path_type": "not the path of a file",
 }
