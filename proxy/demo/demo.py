@@ -138,6 +138,11 @@ class Demo:
         """A reference that only introspection can read, to a token as ``mint`` would make it."""
         return mint_opaque(self.tenant, user, **wishes)
 
+    def demand_dpop(self) -> None:
+        """The org no longer lets the service clients go without DPoP."""
+        for client in self.tenant.clients.values():
+            client.dpop_required = client.service
+
     def settings(
         self, *, private_key_jwt: bool = False, dpop: bool = False, **overrides: Any
     ) -> dict[str, Any]:

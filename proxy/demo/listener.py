@@ -104,6 +104,14 @@ class _Server(uvicorn.Server):
             await self._app(scope, receive, send)
 
 
+def is_free(host: str, port: int) -> bool:
+    """Whether that port could be listened on just now."""
+    with contextlib.suppress(OSError):
+        _bind(host, port).close()
+        return True
+    return False
+
+
 def _bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
