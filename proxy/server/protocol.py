@@ -77,8 +77,6 @@ class HardenedProtocol(HttpToolsProtocol):
             self._expect_head(new=reader.head_bytes == len(data))
         elif reader.in_body:
             self._extend_body(len(data))
-        elif self._newest is not None and not self._newest.complete:
-            self.read_deadline = _NEVER
         if self._active is None:
             self._answer_next()
         if self._waiting:
@@ -120,6 +118,7 @@ class HardenedProtocol(HttpToolsProtocol):
         )
         cycle.scope = self._build_scope(cycle)
         self._waiting.append(cycle)
+        self.read_deadline = _NEVER
 
     def on_body_piece(self, data: bytes) -> None:
         if self._newest is not None and self._newest.feed(data):
@@ -128,6 +127,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_end(self) -> None:
         if self._newest is not None:
             self._newest.feed_end()
+        self.read_deadline = _NEVER
 
     def _build_scope(self, cycle: Cycle) -> dict[str, Any]:
         reader = self._reader
@@ -235,6 +235,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def _refuse(self, error: ProxyError) -> None:
         """Nothing more is read. The refusal is written once the requests before it have been answered."""
         self._reader.done = True
+        self.read_deadline = _NEVER
         broken = self._newest
         if broken is not None and broken.more_body and not broken.complete:
             if broken is not self._active:

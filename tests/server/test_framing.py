@@ -120,6 +120,7 @@ REFUSED = {
     },
     "chunk line ends in LF": (chunked(b"5\nabcde\r\n0\r\n\r\n"), 400, "bad_request"),
     "chunk longer than said": (chunked(b"5\r\nabcdeX\r\n0\r\n\r\n"), 400, "bad_request"),
+    "length in a trailer": (chunked(b"0\r\nContent-Length: 9\r\n\r\n"), 400, "bad_request"),
     "bad trailer": (chunked(b"0\r\nX : a\r\n\r\n"), 400, "bad_request"),
 }  # fmt: skip
 
