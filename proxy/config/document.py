@@ -50,7 +50,7 @@ def parse_document(content: bytes, name: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}" if mark else name
-        raise _refuse(place, f"not YAML: {_without_quotes(error.problem)}") from None
+        raise _refuse(place, f"not YAML: {_without_names(error.problem)}") from None
     except (yaml.YAMLError, ValueError):
         raise _refuse(name, "not YAML in UTF-8") from None
     except RecursionError:
@@ -107,9 +107,9 @@ def _check_keys(node: yaml.MappingNode) -> None:
         seen.add(key.value)
 
 
-def _without_quotes(problem: str | None) -> str:
-    # PyYAML quotes tags and aliases, and an unquoted secret may look like one.
-    return re.sub(r"'[^']{2,}'", "'…'", problem or "unreadable")
+def _without_names(problem: str | None) -> str:
+    # PyYAML quotes tags, aliases and anchors, and an unquoted secret may look like one.
+    return re.sub(r"\b(tag|alias|anchor|handle)\b.*", r"\1", problem or "unreadable")
 
 
 def _refuse(place: str, message: str) -> ConfigurationError:

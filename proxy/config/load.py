@@ -26,11 +26,11 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     if path is None and environ.get("OBO_CONFIG"):
         path = Path(environ["OBO_CONFIG"])
+    names = {build_place(place): name for name, place in OVERRIDES.items() if environ.get(name)}
     if path is None:
-        names = _name_places(environ, {**SECTIONS, **SIDECAR, **OVERRIDES}, always={**SECTIONS, **SIDECAR})
+        names |= {build_place(place): name for table in (SIDECAR, SECTIONS) for name, place in table.items()}
         return _parse(override(build_sidecar(environ), environ), names)
-    raw = expand(read_document(path), environ)
-    return _parse(override(raw, environ), _name_places(environ, OVERRIDES))
+    return _parse(override(expand(read_document(path), environ), environ), names)
 
 
 def parse_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = _NOTHING) -> Settings:
@@ -39,6 +39,7 @@ def parse_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = _NOTHING
 
 
 def _parse(raw: dict[str, Any], names: Mapping[str, str]) -> Settings:
+    """``names`` are the variables that stand behind places."""
     sound, faults = check_shape(raw)
     faults += tuple(find_faults(sound))
     if faults:
@@ -46,14 +47,3 @@ def _parse(raw: dict[str, Any], names: Mapping[str, str]) -> Settings:
             tuple(Fault(names.get(fault.place, fault.place), fault.message) for fault in faults)
         )
     return sound.settings
-
-
-def _name_places(
-    environ: Mapping[str, str],
-    variables: Mapping[str, tuple[str | int, ...]],
-    always: Mapping[str, object] = _NOTHING,
-) -> dict[str, str]:
-    """The variable behind each place: of those that are set, and of those that are ``always`` asked for."""
-    return {
-        build_place(path): name for name, path in variables.items() if name in always or environ.get(name)
-    }

@@ -1,5 +1,7 @@
 """Faults of shape: each at its place, all at once, none twice."""
 
+# ruff: noqa: E501  a row of a table stays one line
+
 from __future__ import annotations
 
 from typing import Any
@@ -100,8 +102,7 @@ def test_all_faults_come_at_once_of_shape_and_of_rules() -> None:
         "routes[0].upstream: not an absolute URL (got 'orders:8080')",
         "routes[1]: not a mapping of keys to values",
         "routes[2].path: not a path that starts with '/' and reads alike to all (got 'b')",
-        "routes[2].scopes[0]: an OpenID Connect scope, which Okta refuses to a service app:"
-        " ask for the API's own scopes (got 'openid')",
+        "routes[2].scopes[0]: an OpenID Connect scope, which Okta refuses to a service app: ask for the API's own scopes (got 'openid')",
         "subject_tokens[0].authorization_server: no such authorization server, did you mean 'okta'? (got 'otka')",
     ]
 
