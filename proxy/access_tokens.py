@@ -11,6 +11,7 @@ from .cache_entries import Entry
 from .cache_key import CacheKey, build_cache_key, build_refusal_key, build_request_digest
 from .errors import ProxyError
 from .flights import Flight, Outcome
+from .shared_tokens import Answer
 from .subject_token import SubjectToken
 from .token_cache import TokenCache
 from .token_exchange import AccessToken, TokenRequest
@@ -104,16 +105,33 @@ class AccessTokens:
         renewing: Entry | None = None,
     ) -> Flight:
         async def fly(flight: Flight) -> Outcome:
-            try:
-                access_token = await self._server.grant(self._request, subject_token)
-            except ProxyError as error:
-                self._refused(error, key, asker, subject_token, renewing)
-                return error
-            if not flight.recalled:
-                self._cache.put(key, access_token, _expires_at(subject_token))
-            return access_token
+            answer = await self._share(key, asker, subject_token, renewing)
+            outcome = answer.outcome
+            if isinstance(outcome, ProxyError):
+                self._refused(outcome, key, asker, subject_token, renewing)
+            elif not flight.recalled:
+                self._cache.put(key, outcome, answer)
+            return outcome
 
         return self._cache.flights.start(name, owner=key.owner, asker=asker, exchange=fly)
+
+    async def _share(
+        self, key: CacheKey, asker: bytes, subject_token: SubjectToken | None, renewing: Entry | None
+    ) -> Answer:
+        """What another replica was answered, or else we."""
+        shared = self._cache.shared
+        if shared is None:
+            return await self._grant(subject_token)
+        known = self._cache.rejected(key) if renewing is None else renewing.access_token.value
+        return await shared.share(key, asker, known, lambda: self._grant(subject_token))
+
+    async def _grant(self, subject_token: SubjectToken | None) -> Answer:
+        outcome: Outcome
+        try:
+            outcome = await self._server.grant(self._request, subject_token)
+        except ProxyError as error:
+            outcome = error
+        return Answer(outcome, _expires_at(subject_token), self._cache.time())
 
     def _refused(
         self,

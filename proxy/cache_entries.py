@@ -11,6 +11,7 @@ from cachetools import Cache, TLRUCache
 from .clock import Clock
 from .token_exchange import AccessToken
 
+UNKNOWN_LIFETIME: Final = 60.0  # s, where nobody told the token's end (RFC 8693 §2.2.1 only recommends to)
 SMALLEST_SHARE: Final = 16  # entries that any owner may have
 OWNERS_PART: Final = 8  # one owner has at most this part of all, so nobody can push out everybody
 
@@ -30,6 +31,18 @@ class Entry:
     deadline: float
     renew_at: float
     revalidate_at: float
+
+
+def find_bound(
+    access_token: AccessToken, subject_expires_at: float, obtained_at: float, max_ttl: float
+) -> float:
+    """When a token may no longer be given, before any leeway (all but ``max_ttl`` in epoch seconds)."""
+    expires_at = access_token.expires_at
+    return min(
+        obtained_at + UNKNOWN_LIFETIME if expires_at is None else expires_at,
+        subject_expires_at,
+        obtained_at + max_ttl,
+    )
 
 
 class Entries(TLRUCache[bytes, Entry]):

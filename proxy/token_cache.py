@@ -13,15 +13,15 @@ from typing import Final
 from cachetools import TTLCache
 
 from .background import Background
-from .cache_entries import Entries, Entry
+from .cache_entries import Entries, Entry, find_bound
 from .cache_key import CacheKey, build_owner
 from .clock import Clock
 from .config import models
 from .flights import Flights
 from .refusals import Refusals
+from .shared_tokens import Answer, SharedTokens
 from .token_exchange import AccessToken
 
-UNKNOWN_LIFETIME: Final = 60.0  # s, where nobody told the token's end (RFC 8693 §2.2.1 only recommends to)
 LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
 REFRESH_PART: Final = 0.5  # of a lifetime at most, so that short-lived tokens are not renewed all the time
 RENEWAL_PAUSE: Final = 5.0  # s between two attempts to renew one entry
@@ -34,13 +34,22 @@ class TokenCache:
     ``lookups`` counts by result: ``hit``, ``miss``, ``coalesced``, ``refused``.
     """
 
-    def __init__(self, settings: models.Cache, *, clock: Clock, background: Background) -> None:
+    def __init__(
+        self,
+        settings: models.Cache,
+        *,
+        clock: Clock,
+        background: Background,
+        shared: SharedTokens | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._background = background
         self._entries = Entries(settings.max_entries, clock)
-        self._rejected: TTLCache[bytes, None] = TTLCache(
+        self._rejected: TTLCache[bytes, str] = TTLCache(
             settings.max_entries, REJECTION_PAUSE, timer=clock.monotonic
         )
+        self.shared = shared
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
         self.lookups: Counter[str] = Counter()
@@ -54,6 +63,10 @@ class TokenCache:
         """How many entries have left for others."""
         return self._entries.evictions
 
+    def time(self) -> float:
+        """Epoch seconds, by the clock that entries end by."""
+        return self._clock.time()
+
     def find(self, key: CacheKey) -> Entry | None:
         """The entry, if it has not ended."""
         try:
@@ -66,21 +79,22 @@ class TokenCache:
         self.lookups["hit"] += 1
         return entry
 
-    def put(self, key: CacheKey, access_token: AccessToken, subject_expires_at: float) -> None:
-        """Keep the token as long as it may be used; one that ends within the leeway is used once."""
+    def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
+        """Keep the token as long as it may be used; one that ends within the leeway is used once.
+
+        An answer may be another replica's and of a while ago: its whole lifetime says how much leeway it
+        gets, its age when it is to be renewed.
+        """
         now, wall = self._clock.monotonic(), self._clock.time()
         settings = self._settings
-        expires_at = access_token.expires_at
-        bound = min(
-            wall + UNKNOWN_LIFETIME if expires_at is None else expires_at,
-            subject_expires_at,
-            wall + settings.max_ttl,
-        )
-        lifetime = (bound - wall) - min(settings.expiry_leeway, (bound - wall) * LEEWAY_PART)
-        if not lifetime > 0:
+        obtained_at = min(answer.obtained_at, wall)
+        bound = find_bound(access_token, answer.subject_expires_at, obtained_at, settings.max_ttl)
+        lifetime = (bound - obtained_at) - min(settings.expiry_leeway, (bound - obtained_at) * LEEWAY_PART)
+        remaining = obtained_at + lifetime - wall
+        if not remaining > 0:
             return
-        deadline = now + lifetime
-        revalidate_at = now + settings.revalidate_after
+        deadline = now + remaining
+        revalidate_at = now + settings.revalidate_after - (wall - obtained_at)
         refresh_at = deadline - min(settings.refresh_ahead, lifetime * REFRESH_PART)
         self._entries.add(
             key.digest,
@@ -88,7 +102,7 @@ class TokenCache:
                 access_token,
                 key.owner,
                 bound=bound,
-                expires_at=wall + lifetime,
+                expires_at=wall + remaining,
                 deadline=deadline,
                 renew_at=min(refresh_at, revalidate_at),
                 revalidate_at=revalidate_at,
@@ -129,15 +143,27 @@ class TokenCache:
             return True
         if key.digest in self._rejected:
             return self.flights.find(key.digest) is not None
-        self._rejected[key.digest] = None
+        self._rejected[key.digest] = access_token.value
         self._entries.remove(key.digest)
+        if self.shared is not None:
+            self._background.spawn(self.shared.forget(key), name="forget")
         return True
 
+    def rejected(self, key: CacheKey) -> str | None:
+        """The token that was rejected under ``key`` a moment ago."""
+        return self._rejected.get(key.digest)
+
     async def purge(self, issuer: str, subject: str) -> int:
-        """Drop the user's entries, and keep what is being exchanged for them from becoming one."""
+        """Drop the user's entries, and keep what is being exchanged for them from becoming one.
+
+        Returns how many there were here; those that replicas share are dropped as well.
+        """
         owner = build_owner(issuer, subject)
         self.flights.recall(owner)
-        return self._entries.remove_owned(owner)
+        dropped = self._entries.remove_owned(owner)
+        if self.shared is not None:
+            await self.shared.purge(owner)
+        return dropped
 
     def _current(self, key: CacheKey) -> Entry | None:
         return self._entries.get(key.digest)

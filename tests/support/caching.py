@@ -43,6 +43,7 @@ class FakeSource:
         self.clock = clock
         self.lifetime = lifetime
         self.asked: list[SubjectToken | None] = []
+        self.called = asyncio.Event()
         self.gate: asyncio.Event | None = None
         self.error: Exception | None = None
         self.refuse: Callable[[SubjectToken | None], ProxyError | None] = lambda _: None
@@ -53,6 +54,7 @@ class FakeSource:
 
     async def grant(self, request: TokenRequest, subject_token: SubjectToken | None) -> AccessToken:
         self.asked.append(subject_token)
+        self.called.set()
         number = self.calls
         if self.gate is not None:
             await self.gate.wait()

@@ -1,0 +1,82 @@
+"""A Redis of the test's own, on loopback, with nothing on disk; it ends with the test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
+
+
+def require_binary() -> str:
+    """Skip where there is none; continuous integration must have one."""
+    if BINARY is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("redis-server is missing")
+        pytest.skip("redis-server is missing")
+    return BINARY
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class RedisServer:
+    """One process; ``restart`` brings it back empty on the same port."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.directory = directory
+        self.port = find_free_port()
+        self.url = f"valkey://127.0.0.1:{self.port}/0"
+        self._options = options
+        self._process: asyncio.subprocess.Process
+
+    async def start(self) -> None:
+        arguments = [
+            *(f"--port {self.port} --bind 127.0.0.1 --appendonly no --daemonize no".split()),
+            *("--save", "", "--dir", str(self.directory), "--dbfilename", "dump.rdb"),
+            *self._options,
+        ]
+        self._process = await asyncio.create_subprocess_exec(
+            require_binary(), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        async for line in self._process.stdout:
+            if b"eady to accept connections" in line:
+                return
+        pytest.fail("redis-server has not started")
+
+    async def stop(self) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+        await self._process.communicate()
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def run_redis(directory: Path, *options: str) -> AsyncIterator[RedisServer]:
+    server = RedisServer(directory, *options)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
