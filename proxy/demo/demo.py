@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,6 +31,11 @@ class Demo:
     ``name`` chooses the signing keys: two demos of one name in one process share them. Ports of 0 are any free.
     """
 
+    tenant: Tenant
+    resource: Resource
+    authorization_server: Listener
+    orders_api: Listener
+
     def __init__(
         self,
         *,
@@ -40,23 +44,26 @@ class Demo:
         authorization_server_port: int = 0,
         api_port: int = 0,
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="obo-proxy-demo-")
+        self._name = name
+        self._host = host
+        self._ports = (authorization_server_port, api_port)
         self._client_key = ec.generate_private_key(ec.SECP256R1())
         self._stack = AsyncExitStack()
-        self.authorization_server = Listener(
-            partial(self._build_authorization_server, name), host=host, port=authorization_server_port
-        )
-        self.orders_api = Listener(self._build_orders_api, host=host, port=api_port)
-
-    tenant: Tenant
-    resource: Resource
-    _authorization_wire: Wire
-    _api_wire: Wire
+        self._folder: Path
+        self._authorization_wire: Wire
+        self._api_wire: Wire
 
     async def __aenter__(self) -> Self:
-        self._stack.enter_context(self._folder)
-        await self._stack.enter_async_context(self.authorization_server)
-        await self._stack.enter_async_context(self.orders_api)
+        async with AsyncExitStack() as stack:
+            self._folder = Path(stack.enter_context(TemporaryDirectory(prefix="obo-proxy-demo-")))
+            self._write_private_key()
+            self.authorization_server = await stack.enter_async_context(
+                Listener(self._build_authorization_server, host=self._host, port=self._ports[0])
+            )
+            self.orders_api = await stack.enter_async_context(
+                Listener(self._build_orders_api, host=self._host, port=self._ports[1])
+            )
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,7 +107,7 @@ class Demo:
     @property
     def private_key_file(self) -> Path:
         """The private key of the client ``obo-proxy-key``, as PEM."""
-        return Path(self._folder.name, "client.pem")
+        return self._folder / "client.pem"
 
     @property
     def private_key_id(self) -> str:
@@ -150,11 +157,13 @@ class Demo:
         key = (self.private_key_file, self.private_key_id) if private_key_jwt else None
         return build_settings(self.tenant, self.api_url, key=key, dpop=dpop) | overrides
 
-    def _build_authorization_server(self, name: str, url: str) -> Wire:
-        self.tenant = build_tenant(url, name=name, client_key=self._client_key)
+    def _write_private_key(self) -> None:
         pem = self._client_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self.private_key_file.touch(mode=0o600)
         self.private_key_file.write_bytes(pem)
+
+    def _build_authorization_server(self, url: str) -> Wire:
+        self.tenant = build_tenant(url, name=self._name, client_key=self._client_key)
         self._authorization_wire = build_authorization_server(self.tenant)
         return self._authorization_wire
 

@@ -14,6 +14,8 @@ import pytest
 
 from proxy.config.load import parse_settings
 from proxy.demo import Demo
+from proxy.demo.listener import is_free
+from proxy.demo.welcome import build_welcome
 from tests.support.demo import FORGERIES, decode
 
 
@@ -135,3 +137,21 @@ async def test_fixed_ports():
     async with Demo(authorization_server_port=port) as running:
         assert running.org_url == f"http://127.0.0.1:{port}"
         assert (await get(f"{running.issuer()}/v1/keys")).status_code == 200
+
+
+async def test_port_taken():
+    """A port that another listens on is not free, and cannot be had."""
+    async with Demo() as running:
+        port = running.authorization_server.port
+        assert not is_free("127.0.0.1", port)
+        with pytest.raises(OSError, match="in use"):
+            await Demo(authorization_server_port=port).__aenter__()
+    assert is_free("127.0.0.1", port)
+
+
+async def test_welcome(demo):
+    """The running demo's greeting has every address, and tokens that are good to paste."""
+    text = build_welcome(demo, "http://proxy.test", "http://admin.test")
+    for address in ("http://proxy.test", "http://admin.test", demo.org_url, demo.api_url):
+        assert address in text
+    assert decode(text.partition("BOB='")[2].partition("'")[0])["sub"] == "bob"
