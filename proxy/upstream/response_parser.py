@@ -239,8 +239,9 @@ class ResponseParser:
         self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self.buffered += len(data)
+        if self._framing is not Framing.ENDED:  # else it is the body of a response nobody asked for
+            self._pieces.append(data)
+            self.buffered += len(data)
 
     def on_message_begin(self) -> None:
         if self._framing is Framing.ENDED:
