@@ -15,7 +15,7 @@ from .access_tokens import AccessTokens
 from .credentials import withhold
 from .downstream import Body, Downstream, parse_host
 from .forwarding import Forwarding
-from .headers import build_request_head, refuse_expectation, refuse_loop, strip_response
+from .headers import build_request_head, is_preflight, refuse_expectation, refuse_loop, strip_response
 from .logs import current_request_id
 from .presentation import Presentation
 from .routes import RouteTable
@@ -45,7 +45,8 @@ class Authentication:
 class Route:
     """One API and everything it takes to call it.
 
-    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent.
+    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``preflight`` is the
+    route that a CORS preflight takes instead, where it may pass without a token.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Route:
     access_tokens: AccessTokens | None
     presentation: Presentation
     max_body_bytes: int | None
+    preflight: Route | None = None
 
     def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
         """The request target to send: the path as received, or with its prefix replaced."""
@@ -91,6 +93,8 @@ class Gateway:
         route, rest = self._routes.match(
             downstream.raw_path, parse_host(downstream.host_field), downstream.method
         )
+        if route.preflight is not None and is_preflight(downstream.method, downstream.headers):
+            route = route.preflight
         downstream.route = route.name
         current_request_id.set(downstream.request_id)
         subject_token, query_part = await self._authenticate(route, downstream)

@@ -124,6 +124,13 @@ def refuse_expectation(fields: Fields) -> None:
             raise ExpectationFailed("an expectation other than 100-continue")
 
 
+def is_preflight(method: str, fields: Fields) -> bool:
+    """Whether a browser asks what it may ask (Fetch Standard §4.8): such a request brings no credentials."""
+    return method == "OPTIONS" and {b"origin", b"access-control-request-method"} <= {
+        name for name, _ in fields
+    }
+
+
 def _nominated(fields: Fields) -> frozenset[bytes]:
     """The names in every ``Connection`` line, lower-cased, empty elements dropped (RFC 9110 §7.6.1)."""
     options = [

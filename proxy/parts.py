@@ -36,7 +36,12 @@ class Issuer:
         self.server = AuthorizationServer(
             name, settings, clock=clock, background=self.background, on_exchange=on_exchange
         )
-        self.keys = SigningKeys(self.server.fetch_signing_keys, clock=clock, background=self.background)
+        self.keys = SigningKeys(
+            self.server.fetch_signing_keys,
+            clock=clock,
+            background=self.background,
+            issuer=settings.issuer,
+        )
         self._started = False
 
     def start(self) -> None:

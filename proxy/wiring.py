@@ -7,6 +7,7 @@ changed: the cache of access tokens, and each authorization server with what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -139,7 +140,7 @@ def _build_route(
     access_tokens = None
     if request is not None:
         access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
-    return Route(
+    built = Route(
         name=route.name,
         upstream=Upstream(
             route.upstream,
@@ -159,6 +160,9 @@ def _build_route(
         ),
         max_body_bytes=settings.listen.max_body_bytes,
     )
+    if not route.cors_preflight:
+        return built
+    return replace(built, preflight=replace(built, authentication=None, access_tokens=None))
 
 
 def build_token_request(route: models.Route, settings: models.Settings) -> TokenRequest | None:
@@ -197,7 +201,8 @@ def _build_documents(settings: models.Settings, issuers: dict[str, Issuer]) -> D
         return None
 
     def read_jwks() -> Mapping[str, Any]:
-        return {"keys": [key for issuer in issuers.values() for key in issuer.server.public_jwks()["keys"]]}
+        published = [key for issuer in issuers.values() for key in issuer.server.public_jwks()["keys"]]
+        return {"keys": [key for number, key in enumerate(published) if key not in published[:number]]}
 
     table = _build_table(settings.routes, settings.routes) if settings.protected_resource_metadata else None
     accepted = {entry.authorization_server for entry in settings.subject_tokens}
