@@ -7,12 +7,13 @@ import signal
 import socket
 import stat
 import sys
+from pathlib import Path
 
 import httpx
 import jwt
 import pytest
 
-from proxy.config.load import parse_settings
+from proxy.config.load import load_settings, parse_settings
 from proxy.demo import Demo
 from proxy.demo.listener import is_free
 from proxy.demo.welcome import build_welcome
@@ -155,3 +156,16 @@ async def test_welcome(demo):
     for address in ("http://proxy.test", "http://admin.test", demo.org_url, demo.api_url):
         assert address in text
     assert decode(text.partition("BOB='")[2].partition("'")[0])["sub"] == "bob"
+
+
+async def test_configuration_file_in_step(demo):
+    """config/demo.yaml, for containers, is what the demo configures the proxy with."""
+    path = Path(__file__).parents[2] / "config" / "demo.yaml"
+    shipped = load_settings(path, {"DEMO_ORG_URL": demo.org_url, "DEMO_API_URL": demo.api_url})
+    built = parse_settings(demo.settings())
+    assert (shipped.routes, shipped.subject_tokens) == (built.routes, built.subject_tokens)
+    servers = {
+        name: server.model_copy(update={"allow_http": False})
+        for name, server in shipped.authorization_servers.items()
+    }
+    assert servers == built.authorization_servers
