@@ -59,9 +59,13 @@ class Bulkhead:
         """Everybody who waits raises a copy of ``error``; the next burst begins small."""
         self._places = self._first
         while self._waiting:
-            self._waiting.popleft().set_exception(copy(error))
+            turn = self._waiting.popleft()
+            if not turn.done():  # or it has left, and does not know it yet
+                turn.set_exception(copy(error))
 
     def _admit(self) -> None:
         while self._waiting and self.in_flight < self._places:
-            self.in_flight += 1
-            self._waiting.popleft().set_result(None)
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.in_flight += 1
+                turn.set_result(None)

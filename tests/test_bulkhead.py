@@ -84,3 +84,18 @@ async def test_leaving_after_being_turned_away_gives_nothing_back():
     with pytest.raises(asyncio.CancelledError):
         await second
     assert bulkhead.in_flight == 1
+
+
+@pytest.mark.parametrize("turned_away", [False, True])
+async def test_a_turn_that_comes_as_one_leaves(turned_away):
+    """F-22: one who is leaving and does not know it yet gets no turn; the next one does."""
+    bulkhead = Bulkhead(first=1)
+    _, second, third = await enter(bulkhead, 3)
+    second.cancel()
+    if turned_away:
+        bulkhead.turn_away(AuthorizationServerThrottled("held"))
+    bulkhead.leave()
+    results = await asyncio.gather(second, third, return_exceptions=True)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert isinstance(results[1], AuthorizationServerThrottled) is turned_away
+    assert bulkhead.in_flight == (0 if turned_away else 1)

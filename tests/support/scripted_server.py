@@ -20,6 +20,7 @@ import jwt
 
 RESET = b""  # close without an answer
 HANG = None  # say nothing until the caller has left
+DRIP = b"DRIP"  # one byte after another, and no end
 
 
 @dataclass
@@ -98,11 +99,21 @@ class ScriptedServer:
             said = await said if inspect.isawaitable(said) else said
             if said is HANG:
                 await reader.read()
+            elif said is DRIP:
+                await _drip(writer)
             else:
                 writer.write(said)
                 await writer.drain()
         finally:
             self.in_flight -= 1
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0)
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
