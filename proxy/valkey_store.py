@@ -23,10 +23,11 @@ _TLS_SCHEMES: Final = {"valkeys", "rediss"}
 
 
 class ValkeyStore:
-    """Implements ``Store`` on one of the client's kinds."""
+    """Implements ``Store`` on one of the client's kinds; ``others`` are closed with it."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *others: Any) -> None:
         self._client = client
+        self._others = others
 
     async def get(self, names: Sequence[bytes]) -> Sequence[Any]:
         with _refusals():
@@ -46,7 +47,8 @@ class ValkeyStore:
             await self._client.delete(*names)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        for client in (self._client, *self._others):
+            await client.aclose()
 
 
 def connect(url: str) -> ValkeyStore:
@@ -56,7 +58,7 @@ def connect(url: str) -> ValkeyStore:
     # The client by itself checks the certificate, but not that it is this host's.
     tls = {"ssl_check_hostname": True} if scheme in _TLS_SCHEMES else {}
     if kind == "sentinel":
-        return ValkeyStore(_connect_by_sentinel(parts, {"ssl": True} | tls if tls else {}))
+        return _connect_by_sentinel(parts, {"ssl": True} | tls if tls else {})
     plain = urlunsplit(parts._replace(scheme=scheme))
     if kind == "cluster":
         return ValkeyStore(ValkeyCluster.from_url(plain, max_connections=CONNECTIONS, **tls))
@@ -66,7 +68,7 @@ def connect(url: str) -> ValkeyStore:
     return ValkeyStore(Valkey.from_pool(pool))
 
 
-def _connect_by_sentinel(parts: SplitResult, tls: dict[str, Any]) -> Any:
+def _connect_by_sentinel(parts: SplitResult, tls: dict[str, Any]) -> ValkeyStore:
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     service, _, db = parts.path.strip("/").partition("/")
@@ -74,7 +76,7 @@ def _connect_by_sentinel(parts: SplitResult, tls: dict[str, Any]) -> Any:
         raise ValueError("no service behind the sentinels' hosts")
     nodes = [_parse_host(host) for host in hosts.split(",")]
     sentinel = Sentinel(nodes, sentinel_kwargs=tls)  # type: ignore[no-untyped-call]
-    return sentinel.master_for(
+    master = sentinel.master_for(
         service,
         username=unquote(username) or None,
         password=unquote(password) or None,
@@ -82,6 +84,7 @@ def _connect_by_sentinel(parts: SplitResult, tls: dict[str, Any]) -> Any:
         max_connections=CONNECTIONS,
         **tls,
     )
+    return ValkeyStore(master, *sentinel.sentinels)
 
 
 def _parse_host(host: str) -> tuple[str, int]:

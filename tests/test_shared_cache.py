@@ -2,11 +2,15 @@
 
 import asyncio
 import random
+from base64 import b64encode
 from contextlib import asynccontextmanager
 
 import pytest
 from valkey.asyncio import Valkey
 
+from proxy.background import Background
+from proxy.config import models
+from proxy.config.faults import ConfigurationError
 from proxy.errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
@@ -14,12 +18,14 @@ from proxy.errors import (
     SubjectTokenRefused,
 )
 from proxy.sealing import SealingKey
-from proxy.shared_cache import SharedCache
+from proxy.shared_cache import KeyFile, SharedCache, build_shared_cache
 from proxy.shared_store import GuardedStore
 from proxy.valkey_store import connect
 
 from .support.caching import Rig, make_subject_token
-from .support.redis_server import run_redis
+from .support.certificates import Authority
+from .support.issuer import StillClock
+from .support.redis_server import find_free_port, run_redis
 
 ALICE = make_subject_token("alice")
 BOB = make_subject_token("bob")
@@ -550,3 +556,138 @@ async def test_users_never_see_each_others_tokens_over_replicas(redis, store):
             await shuffle(store, dice)
             for replica in running:
                 replica.clock.advance(11)
+
+
+async def test_a_cluster_serves(tmp_path):
+    """C-20: with ``+cluster`` any node is enough; an owner's names lie in one slot."""
+    options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+    async with run_redis(tmp_path, *options) as server:
+        client = Valkey.from_url(server.url)
+        await client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        async with asyncio.timeout(10):
+            while (await client.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        url = f"valkey+cluster://127.0.0.1:{server.port}"
+        async with replicas(url) as (one, two):
+            await one.get(ALICE)
+            await one.settle()
+            assert await two.get(ALICE) == "alice#1"
+            assert two.source.calls == 0
+            await two.cache.purge(ALICE.issuer, "alice")
+            assert await two.get(ALICE) == "alice#1"
+            assert two.source.calls == 1
+            assert one.store.failures == two.store.failures == 0
+        await client.aclose()
+
+
+async def test_sentinels_name_the_store(redis, tmp_path):
+    """C-20: with ``+sentinel`` the store is whichever the sentinels say it is."""
+    (tmp_path / "s").mkdir()
+    port = find_free_port()
+    configuration = tmp_path / "s" / "sentinel.conf"
+    configuration.write_text(
+        f"port {port}\nbind 127.0.0.1\nprotected-mode no\nsentinel monitor orders 127.0.0.1 {redis.port} 1\n"
+    )
+    async with run_redis(tmp_path / "s", sentinel_file=configuration):
+        sentinels = f"127.0.0.1:{find_free_port()},127.0.0.1:{port}"
+        async with replicas(f"valkey+sentinel://{sentinels}/orders/0") as (one, two):
+            await one.get(ALICE)
+            await one.settle()
+            assert await two.get(ALICE) == "alice#1"
+            assert two.source.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "failures"),
+    [("127.0.0.1", True, 0), ("valkey.example.com", True, 1), ("127.0.0.1", False, 1)],
+    ids=["right", "another host's", "another authority's"],
+)
+async def test_tls_checks_whose_certificate_it_is(tmp_path, host, trusted, failures):
+    """C-20: with TLS the certificate must be this very host's, and of an authority we trust."""
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    issued = authority.issue(host)
+    port = find_free_port()
+    options = {
+        "--port": "0",
+        "--tls-port": str(port),
+        "--tls-cert-file": str(issued.cert_file),
+        "--tls-key-file": str(issued.key_file),
+        "--tls-ca-cert-file": str(authority.ca_file),
+        "--tls-auth-clients": "no",
+    }
+    ca_file = authority.ca_file if trusted else other.ca_file
+    url = f"valkeys://127.0.0.1:{port}/0?ssl_ca_certs={ca_file}"
+    async with (
+        run_redis(tmp_path, *(part for option in options.items() for part in option)),
+        replicas(url, 1) as (one,),
+    ):
+        assert await one.get(ALICE) == "alice#1"
+        await one.settle()
+        assert one.store.failures == failures
+
+
+async def test_a_user_with_few_rights_is_enough(redis, store):
+    """C-20: an ACL user who may use these few commands, on our names alone; a wrong password is a store away."""
+    rights = "+mget +set +del ~obo-proxy:*"
+    await store.execute_command("ACL SETUSER", "proxy", "on", ">secret", *rights.split())
+    async with replicas(f"valkey://proxy:secret@127.0.0.1:{redis.port}/0") as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        assert await two.get(ALICE) == "alice#1"
+        assert (one.store.failures, two.store.failures, two.source.calls) == (0, 0, 0)
+    async with replicas(f"valkey://proxy:wrong@127.0.0.1:{redis.port}/0", 1) as (three,):
+        assert await three.get(ALICE) == "alice#1"
+        assert three.store.failures == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["valkey+other://127.0.0.1", "valkey+sentinel://127.0.0.1", "http://127.0.0.1"],
+    ids=["kind", "no service", "scheme"],
+)
+def test_a_url_that_names_no_store_is_refused(url, tmp_path):
+    """Bad configuration is a fault at start, and shows no credentials."""
+    with pytest.raises(ConfigurationError) as caught:
+        build(url, write_keys(tmp_path))
+    assert str(caught.value) == "cache.shared.url: names no store"
+
+
+KEY_FILE = b64encode(bytes(32))
+
+
+def write_keys(directory, content=KEY_FILE):
+    path = directory / "encryption.key"
+    path.write_bytes(content)
+    return path
+
+
+def build(url, path):
+    settings = models.Cache.model_validate({"shared": {"url": url, "encryption_key_file": path}})
+    return build_shared_cache(settings, clock=StillClock(), background=Background())
+
+
+async def test_it_is_built_as_configured(redis, tmp_path):
+    """Without ``cache.shared`` there is none; with it, the store and the keys are those named."""
+    assert build_shared_cache(models.Cache(), clock=StillClock(), background=Background()) is None
+    shared = build(redis.url, write_keys(tmp_path))
+    await shared.purge(bytes(32))
+    await shared.aclose()
+
+
+def test_a_key_file_without_keys_is_refused(tmp_path):
+    """The fault names the line, and nothing of its content."""
+    with pytest.raises(ConfigurationError, match="line 1 is not 32 bytes in base64"):
+        build("valkey://127.0.0.1", write_keys(tmp_path, b"hunter2"))
+
+
+def test_the_key_file_is_read_again_when_it_changes(tmp_path):
+    """C-20: a key is rotated without a restart; an unsound file leaves the keys that were read last."""
+    path = write_keys(tmp_path)
+    keys = KeyFile(path)
+    (old,) = keys()
+    write_keys(tmp_path, b64encode(b"\x01" * 32) + b"\n" + b64encode(bytes(32)))
+    new, same = keys()
+    assert same.open(b"n", old.seal(b"n", b"v")) == b"v"
+    assert new.open(b"n", old.seal(b"n", b"v")) is None
+    write_keys(tmp_path, b"half a ke")
+    assert keys() == (new, same)

@@ -34,24 +34,29 @@ def find_free_port() -> int:
 class RedisServer:
     """One process; ``restart`` brings it back empty on the same port."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, sentinel_file: Path | None = None) -> None:
         self.directory = directory
         self.port = find_free_port()
         self.url = f"valkey://127.0.0.1:{self.port}/0"
-        self._options = options
+        self._arguments = [str(sentinel_file), "--sentinel"] if sentinel_file else self._plain(options)
         self._process: asyncio.subprocess.Process
 
-    async def start(self) -> None:
-        arguments = [
+    def _plain(self, options: tuple[str, ...]) -> list[str]:
+        return [
             *(f"--port {self.port} --bind 127.0.0.1 --appendonly no --daemonize no".split()),
             *("--save", "", "--dir", str(self.directory), "--dbfilename", "dump.rdb"),
-            *self._options,
+            *options,
         ]
+
+    async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            require_binary(), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            require_binary(),
+            *self._arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         async for line in self._process.stdout:
-            if b"eady to accept connections" in line:
+            if b"eady to accept connections" in line or b"+monitor master" in line:
                 return
         pytest.fail("redis-server has not started")
 
@@ -73,8 +78,10 @@ class RedisServer:
 
 
 @asynccontextmanager
-async def run_redis(directory: Path, *options: str) -> AsyncIterator[RedisServer]:
-    server = RedisServer(directory, *options)
+async def run_redis(
+    directory: Path, *options: str, sentinel_file: Path | None = None
+) -> AsyncIterator[RedisServer]:
+    server = RedisServer(directory, *options, sentinel_file=sentinel_file)
     await server.start()
     try:
         yield server
