@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "clock"},
     # Pure: values in, values out.
     {
-        "answer", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys", "dpop",
+        "answer", "authorization_code", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys", "dpop",
         "presentation", "forwarding", "headers",
         "introspection", "jose", "jwk", "jws", "metadata", "metrics", "oauth_errors", "protected_resource",
         "rate_gate", "refusal_table", "refusals", "routes",
