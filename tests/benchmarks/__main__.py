@@ -18,16 +18,7 @@ from .stage import Stage, build_stage
 from .table import build_table
 from .works import FULL, QUICK, WORKS, Scale, Work
 
-QUICK_PEERS = {
-    OURS,
-    "direct",
-    "Envoy",
-    "Envoy, no JWT cache",
-    "nginx",
-    "Caddy",
-    "starlette + httpx",
-    "crude sketch",
-}
+QUICK_PEERS = {OURS, "direct", "Envoy", "Envoy, no JWT cache", "nginx", "Caddy", "starlette + httpx"}
 QUICK_WORKS = {"hit", "single", "paced", "download", "upload", "misses", "routes", "idle"}
 # Seconds of measuring after which nothing more is begun; a minute and ten are promised, of which the last run and
 # the ending of the processes take their part.
