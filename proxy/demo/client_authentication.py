@@ -102,7 +102,7 @@ async def _fetch_jwks(client: Client) -> list[dict[str, Any]]:
 def _check_signature(assertion: str, header: Mapping[str, Any], jwks: list[dict[str, Any]]) -> None:
     if not jwks:
         raise Refused("client_assertion_jwks_not_configured")
-    if header["alg"] not in _ALGORITHMS:
+    if header.get("alg") not in _ALGORITHMS:
         raise Refused("client_assertion_invalid_signature_algorithm")
     kid = header.get("kid")
     jwk = next((jwk for jwk in jwks if kid in (None, jwk.get("kid"))), None)

@@ -65,7 +65,7 @@ def _verify_signature(proof: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise Refused("invalid_dpop_proof_invalid_jwt")
     try:
         return jwk, jwt.decode(proof, jwt.PyJWK(jwk, header["alg"]), _ALGORITHMS, options=UNCHECKED)
-    except (jwt.PyJWTError, KeyError):
+    except (jwt.PyJWTError, KeyError, ValueError):
         raise Refused("invalid_dpop_proof_invalid_signature") from None
 
 

@@ -36,6 +36,7 @@ class Faults:
     """Everything that can go wrong; nothing does until it is asked for."""
 
     def __init__(self) -> None:
+        self._gates: dict[str, asyncio.Event] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -48,9 +49,8 @@ class Faults:
         self.keys_cache_control = "max-age=3600, must-revalidate"
         self._delays: dict[str, float] = {}
         self._answers: dict[str, Answer] = {}
-        for gate in getattr(self, "_gates", {}).values():
-            gate.set()
-        self._gates: dict[str, asyncio.Event] = {}
+        for endpoint in list(self._gates):
+            self.release(endpoint)
 
     def slow(self, endpoint: str, seconds: float) -> None:
         """Answers come that much later."""

@@ -39,6 +39,11 @@ button {{ font: inherit; display: block; width: 100%; margin: .5rem 0; padding: 
 </body>
 </html>
 """
+_PAGE_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "referrer-policy": "no-referrer",
+}
 
 
 class SignIn:
@@ -57,7 +62,7 @@ class SignIn:
         try:
             self._check_request(parameters)
             if request.method == "GET":
-                return HTMLResponse(self._render(client, parameters), headers={"cache-control": "no-store"})
+                return HTMLResponse(self._render(client, parameters), headers=_PAGE_HEADERS)
             answer = {"code": self._make_code(client, parameters)}
         except Refused as refused:
             answer = {"error": refused.error, "error_description": refused.description}

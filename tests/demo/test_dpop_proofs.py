@@ -74,6 +74,7 @@ WRONG = {
     "no key": ({"header": {"jwk": None}}, "invalid_jwt"),
     "private key": ({"header": {"jwk": {**JWK, "d": "x"}}}, "invalid_jwt"),
     "symmetric key": ({"header": {"jwk": {"kty": "oct", "k": "x"}}}, "invalid_jwt"),
+    "broken key": ({"header": {"jwk": {**JWK, "x": "x"}}}, "invalid_signature"),
     "other key": ({"key": ec.generate_private_key(ec.SECP256R1())}, "invalid_signature"),
     "htm": ({"htm": "GET"}, "invalid_htm"),
     "htu": ({"htu": URL}, "invalid_htu"),
