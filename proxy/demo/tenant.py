@@ -126,7 +126,8 @@ class Tenant:
 
     def user(self, login: str) -> User:
         """The user of that login, hired on the spot where there is none."""
-        return self.users.setdefault(login, User(login, f"00u{login}".ljust(20, "0")[:20], login.title()))
+        uid = "00u" + sha256(login.encode()).hexdigest()[:17]
+        return self.users.setdefault(login, User(login, uid, login.title()))
 
     def renew_dpop_nonce(self) -> str:
         """Puts a fresh nonce in force; the one before stays good, older ones end."""
