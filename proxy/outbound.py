@@ -14,7 +14,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from .answer import Answer
+from .answer import Answer, show
 from .config.models import AuthorizationServer
 from .errors import AuthorizationServerTimeout, AuthorizationServerUnavailable, ExchangeResponseInvalid
 
@@ -69,7 +69,6 @@ class Outbound:
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
             raise AuthorizationServerTimeout(f"no whole answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
-            # The text of a foreign exception may quote what was sent; its type says enough.
             raise AuthorizationServerUnavailable(
                 f"the authorization server cannot be reached: {_describe(error)}", retry_after=RETRY_AFTER
             ) from None
@@ -100,12 +99,6 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 
 def _describe(error: BaseException) -> str:
-    cause = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    names = [type(error).__name__]
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        names.append(cause.verify_message)
-    elif isinstance(cause, OSError) and cause.strerror:
-        names.append(cause.strerror)
-    return ", ".join(names)
+    """The text of a foreign exception may quote what was sent, unless nothing was sent yet."""
+    name = type(error).__name__
+    return f"{name}: {show(str(error))}" if isinstance(error, httpx.ConnectError) else name
