@@ -13,6 +13,7 @@ from .config import models
 from .documents import Documents
 from .gateway import Gateway
 from .metrics import Gauges
+from .shared_cache import build_shared_cache
 from .signing_keys import SigningKeys
 from .sweep import Sweep
 from .token_cache import TokenCache
@@ -56,14 +57,17 @@ class Issuer:
 
 
 class TokenStore:
-    """The cache of access tokens with the flights that fill it."""
+    """The cache of access tokens with the flights that fill it, and what replicas share of it."""
 
     def __init__(self, settings: models.Cache, *, clock: Clock) -> None:
         self.background = Background()
-        self.cache = TokenCache(settings, clock=clock, background=self.background)
+        self.shared = build_shared_cache(settings, clock=clock, background=self.background)
+        self.cache = TokenCache(settings, clock=clock, background=self.background, shared=self.shared)
 
     async def aclose(self) -> None:
         await self.background.aclose()
+        if self.shared is not None:
+            await self.shared.aclose()
 
 
 @dataclass(eq=False)

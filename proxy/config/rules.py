@@ -174,13 +174,28 @@ def _find_cache_faults(cache: Cache) -> Iterator[Fault]:
     if cache.ignore_claims and cache.key == "token":
         yield Fault("cache.ignore_claims", "not used with key: token, so leave it out")
     if cache.shared:
-        url = cache.shared.url.get_secret_value()
-        yield from check_url(
-            "cache.shared.url", url, schemes=_SHARED_CACHE_SCHEMES, userinfo=True, query=True
-        )
+        yield from _check_store_url("cache.shared.url", cache.shared.url.get_secret_value())
         yield from check_encryption_key_file(
             "cache.shared.encryption_key_file", cache.shared.encryption_key_file
         )
+
+
+def _check_store_url(place: str, text: str) -> Iterator[Fault]:
+    """``unix:///path`` has no host; behind ``+sentinel://`` there may be several, with commas between."""
+    scheme, _, rest = text.partition("://")
+    if scheme == "unix":
+        if not rest.partition("?")[0].rpartition("@")[2].startswith("/"):
+            yield Fault(place, "no path of a socket behind unix://")
+        return
+    sentinel = scheme.endswith("+sentinel")
+    hosts, slash, path = rest.partition("/")
+    user, at, hosts = hosts.rpartition("@")
+    plain = scheme.removesuffix("+sentinel").removesuffix("+cluster")
+    for host in hosts.split(",") if sentinel else [hosts]:
+        url = f"{plain}://{user}{at}{host}{slash}{path}"
+        yield from check_url(place, url, schemes=_SHARED_CACHE_SCHEMES, userinfo=True, query=True)
+    if sentinel and not path:
+        yield Fault(place, "no service behind the sentinels: valkey+sentinel://host,host/service")
 
 
 def _find_publication_faults(sound: Sound) -> Iterator[Fault]:

@@ -135,13 +135,31 @@ def test_encryption_keys(content: bytes, fault: str | None, tmp_path: Path) -> N
     assert faults_of(raw) == ([f"{place}: {fault} (got {path!r})"] if fault else [])
 
 
-def test_the_shared_cache_has_an_url_of_its_own(tmp_path: Path) -> None:
+_NOT_A_URL = "not an absolute URL with valkey or valkeys or redis or rediss"
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("valkey://:s3cr3t@cache:6379/0", None),
+        ("rediss://user:s3cr3t@cache/0?ssl_ca_certs=/ca.pem", None),
+        ("valkeys+cluster://one:6379", None),
+        ("valkey+sentinel://user:s3cr3t@one:26379,two/orders/0", None),
+        ("unix:///run/valkey.sock?db=1", None),
+        ("unix://:s3cr3t@/run/valkey.sock", None),
+        ("http://:s3cr3t@cache", f"{_NOT_A_URL} (got 'http://***@cache')"),
+        ("valkey+other://cache", f"{_NOT_A_URL} (got 'valkey+other://cache')"),
+        ("valkey://one,two:1", f"{_NOT_A_URL} (got 'valkey://one,two:1')"),
+        ("valkey+sentinel://one,two:x/orders", f"{_NOT_A_URL} (got 'valkey://two:x/orders')"),
+        ("valkey+sentinel://one,two", "no service behind the sentinels: valkey+sentinel://host,host/service"),
+        ("unix://run/valkey.sock", "no path of a socket behind unix://"),
+    ],
+)
+def test_the_shared_cache_has_an_url_of_its_own(url: str, fault: str | None, tmp_path: Path) -> None:
     """Only what the cache speaks; its password is not shown."""
     path = write(tmp_path / "keys", ENCRYPTION_KEY)
-    raw = change(("cache.shared", {"url": "http://:s3cr3t@cache", "encryption_key_file": path}))
-    assert faults_of(raw) == [
-        "cache.shared.url: not an absolute URL with valkey or valkeys or redis or rediss (got 'http://***@cache')"
-    ]
+    raw = change(("cache.shared", {"url": url, "encryption_key_file": path}))
+    assert faults_of(raw) == ([f"cache.shared.url: {fault}"] if fault else [])
 
 
 @pytest.mark.parametrize(
