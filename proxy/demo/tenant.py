@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 from .faults import Faults
