@@ -34,7 +34,7 @@ class ConfigurationError(Exception):
 def build_place(parts: tuple[str | int, ...]) -> str:
     """``("routes", 0, "upstream")`` → ``routes[0].upstream``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.removeprefix(".")
+    return "".join(one if one.isprintable() else "�" for one in text).removeprefix(".")
 
 
 def got(value: Any) -> str:

@@ -17,6 +17,7 @@ from .faults import Fault, got
 from .models import Client
 
 _BEARER = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
+_MOST_BYTES = 1024 * 1024  # the largest bundle of authorities is a quarter of that; a device never ends
 _ENCRYPTION_KEY_BYTES = 32  # AES-256
 
 
@@ -103,10 +104,12 @@ def check_certificate(place: str, cert_file: Path, key_file: Path) -> Iterator[F
 
 def _read(place: str, path: Path) -> bytes | Fault:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         return Fault(place, f"cannot be read: {reason}{got(str(path))}")
+    return content if len(content) <= _MOST_BYTES else Fault(place, f"larger than 1 MiB{got(str(path))}")
 
 
 def _is_encryption_key(line: bytes) -> bool:

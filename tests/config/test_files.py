@@ -64,12 +64,17 @@ def test_secret_files(content: bytes, mode: int, faults: list[str], tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/nowhere", "No such file or directory"), ("/", "Is a directory"), ("a\0b", "not a path")],
+    [
+        ("/nowhere", "cannot be read: No such file or directory"),
+        ("/", "cannot be read: Is a directory"),
+        ("a\0b", "cannot be read: not a path"),
+        ("/dev/zero", "larger than 1 MiB"),
+    ],
 )
 def test_files_that_cannot_be_read(path: str, reason: str) -> None:
     """O-06: a missing file is known at the start, not at the first request."""
     raw = change((CLIENT, {"id": "a", "secret_file": path}))
-    assert faults_of(raw) == [f"{CLIENT}.secret_file: cannot be read: {reason} (got {path!r})"]
+    assert faults_of(raw) == [f"{CLIENT}.secret_file: {reason} (got {path!r})"]
 
 
 def test_both_secrets_are_one_too_many(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""``obo-proxy serve`` as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+RUN = (sys.executable, "-c", "import sys; from proxy.cli import main; sys.exit(main())", "serve", "--config")
+
+
+def write(path: Path, **changes: Any) -> Path:
+    route = {"name": "a", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
+    path.write_text(
+        yaml.safe_dump({"listen": {"port": 0}, "admin": {"port": 0}, "routes": [route], **changes})
+    )
+    return path
+
+
+class Served:
+    """A running process: its log, and its admin side."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def find(self, event: str) -> dict[str, Any]:
+        """The next log line of that event."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            if (fields := json.loads(line))["event"] == event:
+                return fields
+        raise AssertionError(f"ended without {event!r}")
+
+
+@asynccontextmanager
+async def serving(path: Path) -> AsyncIterator[Served]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("OBO_")}
+    process = await asyncio.create_subprocess_exec(
+        *RUN, str(path), stderr=asyncio.subprocess.PIPE, env=environ
+    )
+    try:
+        yield Served(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_its_life(tmp_path: Path) -> None:
+    """O-06: it says where it serves, loads its configuration again on SIGHUP, keeps the old where the new is bad,
+    and ends with 0 once drained."""
+    path = write(tmp_path / "obo.yaml")
+    async with serving(path) as served, httpx.AsyncClient(trust_env=False) as client:
+        admin = (await served.find("serving"))["admin"]
+        assert (await client.get(f"http://{admin}/healthz")).status_code == 200
+        served.process.send_signal(signal.SIGHUP)
+        await served.find("configuration loaded again")
+        write(path, routes=[])
+        served.process.send_signal(signal.SIGHUP)
+        assert (await served.find("reload failed"))["reason"] == "routes: needs at least 1 entry"
+        metrics = (await client.get(f"http://{admin}/metrics")).text
+        assert 'obo_config_reloads_total{outcome="success"} 1.0' in metrics
+        assert 'obo_config_reloads_total{outcome="failure"} 1.0' in metrics
+        served.process.terminate()
+        assert await served.process.wait() == 0
+
+
+async def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """One line, and 1."""
+    blocker = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = blocker.sockets[0].getsockname()[1]
+    async with serving(write(tmp_path / "obo.yaml", listen={"port": port})) as served:
+        _, err = await served.process.communicate()
+        assert served.process.returncode == 1
+    blocker.close()
+    await blocker.wait_closed()
+    assert err.decode().splitlines()[-1].startswith("obo-proxy: cannot serve: ")
+
+
+async def test_ctrl_c_drains(tmp_path: Path) -> None:
+    """It is as clean as SIGTERM."""
+    async with serving(write(tmp_path / "obo.yaml")) as served:
+        await served.find("serving")
+        served.process.send_signal(signal.SIGINT)
+        await served.find("draining")
+        assert await served.process.wait() == 0
