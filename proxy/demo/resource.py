@@ -54,7 +54,7 @@ class Resource:
         self._nonce = secrets.token_urlsafe(16)
         self._seen_proofs: set[str] = set()
         self._fetch_keys = fetch_keys
-        self._keys: dict[str, Keys] = {}
+        self._keys: dict[str, dict[object, jwt.PyJWK]] = {}  # by issuer and kid
 
     async def verify(self, connection: HTTPConnection, method: str) -> dict[str, Any] | None:
         """The claims of the request's token; None on an open path. Raises ``AccessRefused``."""
@@ -85,13 +85,12 @@ class Resource:
         return claims
 
     async def _find_key(self, issuer: str, kid: object) -> jwt.PyJWK:
-        for fetch in (False, True):
-            if fetch:
-                self._keys[issuer] = await self._fetch_keys(issuer)
-            for jwk in self._keys.get(issuer, []):
-                if jwk["kid"] == kid:
-                    return jwt.PyJWK(jwk)
-        raise jwt.InvalidKeyError("unknown kid")
+        if kid not in self._keys.get(issuer, {}):
+            self._keys[issuer] = {jwk["kid"]: jwt.PyJWK(jwk) for jwk in await self._fetch_keys(issuer)}
+        try:
+            return self._keys[issuer][kid]
+        except KeyError:
+            raise jwt.InvalidKeyError("unknown kid") from None
 
     def _check_binding(
         self, connection: HTTPConnection, method: str, scheme: str, token: str, claims: Mapping[str, Any]

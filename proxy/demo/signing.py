@@ -38,6 +38,11 @@ def _make_jwk(name: str) -> dict[str, Any]:
     return build_public_jwk(make_key(name))
 
 
+@cache
+def _make_verifier(name: str) -> jwt.PyJWK:
+    return jwt.PyJWK(_make_jwk(name))
+
+
 def encode_base64url(data: bytes) -> str:
     """Base64url without padding (RFC 7515 §2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -106,7 +111,8 @@ class KeyRing:
     def verify(self, token: str) -> dict[str, Any]:
         """The claims if a published key made the token, else PyJWTError; times and audience are not looked at."""
         kid = jwt.get_unverified_header(token).get("kid")
-        jwk = next((jwk for jwk in self.published if jwk["kid"] == kid), None)
-        if jwk is None:
-            raise jwt.InvalidTokenError("unknown kid")
-        return jwt.decode(token, jwt.PyJWK(jwk), ["RS256"], options=UNCHECKED)
+        for generation in self._published:
+            name = f"{self._name}/{generation}"
+            if _make_jwk(name)["kid"] == kid:
+                return jwt.decode(token, _make_verifier(name), ["RS256"], options=UNCHECKED)
+        raise jwt.InvalidTokenError("unknown kid")
