@@ -23,18 +23,18 @@ class Ours(CommandPeer):
         self._workers = workers
         self._max_entries = max_entries
         self.admin_port = 0
+        self.program = Path(sys.executable).with_name("obo-proxy")
 
     def available(self) -> str | None:
         if importlib.util.find_spec("proxy.app") is None:
             return "obo-proxy serve is not there yet"
-        self.program = Path(sys.executable)
         return None
 
     def command(self, around: Surroundings, port: int) -> list[str | Path]:
         self.admin_port = processes.free_port()
         # JSON is YAML.
         file = write(around.folder / "obo-proxy.yaml", json.dumps(self._configuration(around, port)))
-        return [self.program.with_name("obo-proxy"), "serve", "--config", file]
+        return [self.program, "serve", "--config", file]
 
     def _configuration(self, around: Surroundings, port: int) -> dict:
         okta = f"http://127.0.0.1:{around.authorization_server_port}"
