@@ -82,7 +82,7 @@ class AuthorizationServer(Section):
     dpop: bool = False
     timeout: Duration = 5.0
     ca_file: FilePath | None = None
-    proxy_url: Text | None = None
+    proxy_url: Text | None = Field(None, repr=False)  # may hold a password
     check_subject: bool = True
     allow_http: bool = False
 
@@ -144,7 +144,7 @@ class Route(Section):
     token_in: TokenIn = TokenIn(header="Authorization")
     requested_token_type: Literal["access_token", "jwt"] | None = None
     actor: bool = False
-    extra_parameters: dict[Text, str] = {}
+    extra_parameters: dict[Text, str] = Field({}, repr=False)
     required_scopes: tuple[Text, ...] = ()
     acr_values: tuple[Text, ...] = ()
     max_age: Duration | None = None
