@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 KEPT = 64 * 1024  # bytes of each body that are remembered
 
@@ -101,9 +101,13 @@ class RawConnection(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether more was written than the other side reads."""
+        return not self._drained.is_set()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport: Any = transport
         self._playing = asyncio.get_running_loop().create_task(self._play())
 
     def data_received(self, data: bytes) -> None:
