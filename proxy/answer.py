@@ -11,6 +11,7 @@ from typing import Any
 from .jose import parse_json_object
 
 _SHOWN = 300  # characters of foreign text that a log line may hold
+_SHORTEST_SECRET = 6  # characters; replacing less would make a text unreadable and hide nothing
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _TOKEN_LIKE = re.compile(r"eyJ[\w.\-]+|[\w\-]{40,}")
 
@@ -49,5 +50,6 @@ def show(text: Any, hide: Collection[str] = ()) -> str:
     if not isinstance(text, str):
         return ""
     for secret in hide:
-        text = text.replace(secret, "[hidden]")
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "[hidden]")
     return _UNPRINTABLE.sub(" ", _TOKEN_LIKE.sub("[hidden]", text))[:_SHOWN].strip()

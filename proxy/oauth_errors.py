@@ -28,6 +28,7 @@ from .refusal_table import CHECK_CLIENT, CHECK_URL, REFUSALS, Refusal
 RETRY_AFTER = 2.0  # s, told to callers where the server names no time
 PER_USER_RETRY_AFTER = 1.0  # s: Okta's limit for one user is counted by the second
 
+_CODE = re.compile(r"[a-z][a-z0-9_.\-]{1,63}", re.IGNORECASE)
 _ACR_VALUES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 _PARAMETER = re.compile(r'(acr_values|max_age)="?([^",]*)"?')
 _FAULTS = frozenset({"server_error", "temporarily_unavailable"})
@@ -40,11 +41,10 @@ def classify(answer: Answer, *, has_user: bool = True, hide: Collection[str] = (
     texts might repeat.
     """
     document = answer.document or {}
-    error = show(document.get("error"), hide) or None
-    description = show(document.get("error_description") or document.get("errorSummary"), hide)
-    reason = (
-        f"the authorization server answered {answer.status} {error or 'without an error code'}: {description}"
-    )
+    error = _parse_error(document.get("error"), hide)
+    description = str(document.get("error_description") or document.get("errorSummary") or "")
+    said = f"{error or 'without an error code'}: {show(description, hide)}"
+    reason = f"the authorization server answered {answer.status} {said}"
     if answer.status == 429:
         return _throttled(reason, error)
     if answer.status >= 500 or answer.status == 408 or error in _FAULTS:
@@ -57,6 +57,13 @@ def classify(answer: Answer, *, has_user: bool = True, hide: Collection[str] = (
 def is_per_user(error: ProxyError) -> bool:
     """Whether only one user asked too often: 429 ``invalid_grant`` is that, and no other."""
     return isinstance(error, AuthorizationServerThrottled) and error.oauth_error == "invalid_grant"
+
+
+def _parse_error(value: Any, hide: Collection[str]) -> str | None:
+    """The code, which callers get to see: nothing but a name, and none of our secrets."""
+    if not isinstance(value, str) or not _CODE.fullmatch(value) or value in hide:
+        return None
+    return value
 
 
 def _throttled(reason: str, error: str | None) -> ProxyError:

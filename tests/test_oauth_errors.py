@@ -185,6 +185,21 @@ def test_what_a_step_up_asks_for(fields, body, acr_values, max_age):
     assert (refusal.acr_values, refusal.max_age) == (acr_values, max_age)
 
 
+def test_a_short_secret_garbles_no_code():
+    """X-20: what is decided is decided on what was said, not on what is shown."""
+    refusal = classify(make(400, "invalid_grant", "subject token is invalid"), hide=["i", "subject"])
+    assert refusal.oauth_error == "invalid_grant"
+    assert "[hidden] token is invalid" in str(refusal)
+
+
+@pytest.mark.parametrize("error", ["a b", "x" * 65, "é_e", "bad\r\n", "canary.secret", "5"])
+def test_what_is_no_code_is_not_shown_as_one(error):
+    """X-21: callers get to see the code."""
+    refusal = classify(make(400, error), hide=["canary.secret"])
+    assert refusal.oauth_error is None
+    assert "canary" not in str(refusal)
+
+
 def test_what_the_server_says_is_shown_safely():
     """X-14, X-21: no line break, no secret of ours and nothing like a token in the reason."""
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"

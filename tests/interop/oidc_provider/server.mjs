@@ -1,0 +1,64 @@
+// An authorization server made of npm's oidc-provider, for the tests of the exchange.
+//
+// Its client authentication, replay checks and DPoP nonces are its own; only the exchange grant (RFC 8693), which
+// it does not have, is added through its documented extension point. Settings come as JSON in OBO_INTEROP:
+// clients, jwks (that sign subject tokens). The address is printed as one line once it listens on loopback.
+
+import { createServer } from 'node:http';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import Provider, { errors } from 'oidc-provider';
+import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
+
+const { clients, jwks } = JSON.parse(process.env.OBO_INTEROP);
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const subjectKeys = createLocalJWKSet(jwks);
+const resourceServer = { scope: 'orders:read orders:write', accessTokenFormat: 'jwt', accessTokenTTL: 300 };
+
+const server = createServer();
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+
+const provider = new Provider(issuer, {
+  clients,
+  scopes: ['orders:read', 'orders:write'],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'RS512', 'ES256', 'ES384', 'ES512'] },
+  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  features: {
+    clientCredentials: { enabled: true },
+    introspection: { enabled: true },
+    devInteractions: { enabled: false },
+    dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => 'api://orders',
+      getResourceServerInfo: (ctx, audience) => ({ ...resourceServer, audience }),
+    },
+  },
+});
+
+const parameters = ['subject_token', 'subject_token_type', 'audience', 'scope', 'requested_token_type'];
+provider.registerGrantType(EXCHANGE, async (ctx) => {
+  const { client, params } = ctx.oidc;
+  const dPoP = await validateDpop(provider, ctx);
+  let subject;
+  try {
+    subject = (await jwtVerify(params.subject_token, subjectKeys)).payload.sub;
+  } catch {
+    throw new errors.InvalidGrant('subject token is invalid');
+  }
+  if (params.audience !== 'api://orders') throw new errors.InvalidTarget();
+  const token = new provider.AccessToken({ accountId: subject, client, gty: EXCHANGE, scope: params.scope });
+  token.resourceServer = new provider.ResourceServer(params.audience, { ...resourceServer, audience: params.audience });
+  if (dPoP) token.setThumbprint('jkt', dPoP.thumbprint);
+  ctx.body = {
+    access_token: await token.save(),
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    token_type: token.tokenType,
+    expires_in: token.expiration,
+    scope: token.scope,
+  };
+}, parameters);
+
+server.on('request', provider.callback());
+process.stdin.resume().on('end', () => process.exit(0)); // ends with the tests that started it
+console.log(issuer);
