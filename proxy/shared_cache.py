@@ -237,5 +237,9 @@ def build_shared_cache(settings: models.Cache, *, clock: Clock, background: Back
     except (ValueError, OSError) as error:
         raise ConfigurationError((Fault("cache.shared.encryption_key_file", str(error)),)) from error
     return SharedCache(
-        GuardedStore(store, clock), keys, max_ttl=settings.max_ttl, clock=clock, background=background
+        GuardedStore(store, clock=clock, background=background),
+        keys,
+        max_ttl=settings.max_ttl,
+        clock=clock,
+        background=background,
     )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
+from .background import Background
 from .clock import Clock
 
 BUDGET: Final = 0.05  # s for one command; no request waits longer for a store that is away
@@ -44,14 +45,17 @@ class Store(Protocol):
 
 
 class GuardedStore:
-    """A ``Store`` that answers within ``BUDGET``, and at once while it is left alone after a failure.
+    """A ``Store`` that answers within ``budget`` (s), and at once while it is left alone after a failure.
 
-    Raises StoreRefused and StoreAway alone, whatever the store or its client does.
+    Raises StoreRefused and StoreAway alone, whatever the store or its client does. What takes longer goes on
+    in the background, as long as its client lets it: a connection that was slow to make is there next time.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, background: Background, budget: float = BUDGET) -> None:
         self._store = store
         self._clock = clock
+        self._background = background
+        self._budget = budget
         self._away_until = 0.0
         self._pause = FIRST_PAUSE
         self.failures = 0
@@ -74,9 +78,12 @@ class GuardedStore:
     async def _within_budget(self, command: Callable[[], Awaitable[T]]) -> T:
         if self._clock.monotonic() < self._away_until:
             raise StoreAway
+        running = self._background.spawn(_run(command), name="shared cache")
+        await asyncio.wait([running], timeout=self._budget)
         try:
-            async with asyncio.timeout(BUDGET):
-                result = await command()
+            if not running.done():
+                raise TimeoutError
+            result = running.result()
         except StoreRefused:
             raise
         except Exception as error:
@@ -93,3 +100,7 @@ class GuardedStore:
         self._away_until = now + self._pause
         log.warning("the shared cache is away", extra={"error": type(error).__name__, "pause": self._pause})
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+
+async def _run(command: Callable[[], Awaitable[T]]) -> T:
+    return await command()

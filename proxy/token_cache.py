@@ -52,7 +52,7 @@ class TokenCache:
         self.shared = shared
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
-        self.lookups: Counter[str] = Counter()
+        self.lookups = Counter(hit=0, miss=0, coalesced=0, refused=0)
         self.renewals = 0
 
     def __len__(self) -> int:

@@ -18,6 +18,8 @@ from valkey.exceptions import ResponseError
 from .shared_store import StoreRefused
 
 CONNECTIONS: Final = 64  # more than are busy at once as long as the store answers within its budget
+# Nobody waits that long (``shared_store.BUDGET``), but a connection may take longer to make than a command.
+_TIMEOUTS: Final = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}  # s
 _SENTINEL_PORT: Final = 26379
 _TLS_SCHEMES: Final = {"valkeys", "rediss"}
 
@@ -57,32 +59,33 @@ def connect(url: str) -> ValkeyStore:
     scheme, _, kind = parts.scheme.partition("+")
     # The client by itself checks the certificate, but not that it is this host's.
     tls = {"ssl_check_hostname": True} if scheme in _TLS_SCHEMES else {}
+    options: dict[str, Any] = _TIMEOUTS | tls
     if kind == "sentinel":
-        return _connect_by_sentinel(parts, {"ssl": True} | tls if tls else {})
+        return _connect_by_sentinel(parts, options | ({"ssl": True} if tls else {}))
     plain = urlunsplit(parts._replace(scheme=scheme))
     if kind == "cluster":
-        return ValkeyStore(ValkeyCluster.from_url(plain, max_connections=CONNECTIONS, **tls))
+        return ValkeyStore(ValkeyCluster.from_url(plain, max_connections=CONNECTIONS, **options))
     if kind:
         raise ValueError(f"neither +sentinel nor +cluster: +{kind}")
-    pool = BlockingConnectionPool.from_url(plain, max_connections=CONNECTIONS, **tls)
+    pool = BlockingConnectionPool.from_url(plain, max_connections=CONNECTIONS, **options)
     return ValkeyStore(Valkey.from_pool(pool))
 
 
-def _connect_by_sentinel(parts: SplitResult, tls: dict[str, Any]) -> ValkeyStore:
+def _connect_by_sentinel(parts: SplitResult, options: dict[str, Any]) -> ValkeyStore:
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     service, _, db = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("no service behind the sentinels' hosts")
     nodes = [_parse_host(host) for host in hosts.split(",")]
-    sentinel = Sentinel(nodes, sentinel_kwargs=tls)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(nodes, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
     master = sentinel.master_for(
         service,
         username=unquote(username) or None,
         password=unquote(password) or None,
         db=int(db or 0),
         max_connections=CONNECTIONS,
-        **tls,
+        **options,
     )
     return ValkeyStore(master, *sentinel.sentinels)
 

@@ -49,7 +49,7 @@ async def test_a_second_request_is_served_from_the_cache():
     first = await get(rig.tokens, ALICE)
     assert await get(rig.tokens, ALICE) is first
     assert (await get(rig.tokens, BOB)).value == "bob#2"
-    assert rig.cache.lookups == {"miss": 2, "hit": 1}
+    assert +rig.cache.lookups == {"miss": 2, "hit": 1}
     assert len(rig.cache) == 2
 
 
@@ -96,7 +96,7 @@ async def test_500_cold_requests_make_one_exchange():
     rig.source.gate.set()
     assert {token.value for token in await asyncio.gather(*callers)} == {"alice#1"}
     assert rig.source.calls == 1
-    assert rig.cache.lookups == {"miss": 1, "coalesced": 499}
+    assert +rig.cache.lookups == {"miss": 1, "coalesced": 499}
     assert len(rig.cache.flights) == 0
 
 
@@ -241,7 +241,7 @@ async def test_a_refusal_is_remembered_for_that_subject_token_alone(kind):
             await get(rig.tokens, bad)
         errors.append(caught.value)
     assert rig.source.calls == 1
-    assert rig.cache.lookups == {"miss": 1, "refused": 4}
+    assert +rig.cache.lookups == {"miss": 1, "refused": 4}
     assert len({id(error) for error in errors}) == 5
     assert {(error.remedy, error.oauth_error, str(error)) for error in errors} == {
         ("ask", "invalid_grant", "no")

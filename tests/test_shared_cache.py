@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import subprocess
+import sys
+import textwrap
 from base64 import b64encode
 from contextlib import asynccontextmanager
 
@@ -19,7 +22,7 @@ from proxy.errors import (
 )
 from proxy.sealing import SealingKey
 from proxy.shared_cache import KeyFile, SharedCache, build_shared_cache
-from proxy.shared_store import GuardedStore
+from proxy.shared_store import BUDGET, GuardedStore
 from proxy.valkey_store import connect
 
 from .support.caching import Rig, make_subject_token
@@ -50,9 +53,9 @@ async def store(redis):
 class Replica(Rig):
     """A proxy of its own, with a source whose tokens name it."""
 
-    def __init__(self, url: str, keys=KEYS, **settings: object) -> None:
+    def __init__(self, url: str, keys=KEYS, budget: float = 5.0, **settings: object) -> None:
         super().__init__(**settings)
-        self.store = GuardedStore(connect(url), self.clock)
+        self.store = GuardedStore(connect(url), clock=self.clock, background=self.background, budget=budget)
         self.shared = SharedCache(
             self.store, lambda: keys, max_ttl=3600, clock=self.clock, background=self.background
         )
@@ -114,6 +117,17 @@ async def test_a_token_that_has_ended_is_not_taken(redis):
         await one.settle()
         two.clock.advance(3600)
         assert await two.get(ALICE) == "alice#1"
+        assert two.source.calls == 1
+
+
+async def test_a_token_to_be_used_once_is_not_shared(redis, store):
+    """C-10: what has ended by the time it is written serves those who waited here, and nobody is kept waiting."""
+    async with replicas(redis.url) as (one, two):
+        one.source.lifetime = 0.0
+        await one.get(ALICE)
+        await one.settle()
+        assert await store.keys("*") == []
+        await two.get(ALICE)
         assert two.source.calls == 1
 
 
@@ -432,7 +446,7 @@ async def test_what_was_sealed_under_a_name_but_is_no_answer_is_not_there(redis,
 
 async def test_a_frozen_store_costs_its_budget_once(redis):
     """C-21: kill -STOP: the first request waits 50 ms at most, the next not at all; thawed, it serves again."""
-    async with replicas(redis.url) as (one, two):
+    async with replicas(redis.url, budget=BUDGET) as (one, two):
         await one.get(ALICE)
         await one.settle()
         redis.freeze()
@@ -565,7 +579,7 @@ async def test_a_cluster_serves(tmp_path):
         client = Valkey.from_url(server.url)
         await client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         async with asyncio.timeout(10):
-            while (await client.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":  # noqa: ASYNC110
+            while (await client.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":
                 await asyncio.sleep(0.05)
         url = f"valkey+cluster://127.0.0.1:{server.port}"
         async with replicas(url) as (one, two):
@@ -672,6 +686,25 @@ async def test_it_is_built_as_configured(redis, tmp_path):
     shared = build(redis.url, write_keys(tmp_path))
     await shared.purge(bytes(32))
     await shared.aclose()
+
+
+def test_without_the_client_it_is_refused(tmp_path):
+    """The extra that is missing is named at start."""
+    program = textwrap.dedent(f"""
+        import sys
+
+        sys.modules["valkey"] = None  # as if it were not installed
+        from proxy.background import Background
+        from proxy.clock import SystemClock
+        from proxy.config import models
+        from proxy.shared_cache import build_shared_cache
+
+        shared = {{"url": "valkey://127.0.0.1", "encryption_key_file": {str(write_keys(tmp_path))!r}}}
+        settings = models.Cache.model_validate({{"shared": shared}})
+        build_shared_cache(settings, clock=SystemClock(), background=Background())
+    """)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "ConfigurationError: cache.shared: needs the Valkey client" in ended.stderr
 
 
 def test_a_key_file_without_keys_is_refused(tmp_path):
