@@ -10,7 +10,7 @@ from .load.wrk import Load, run_wrk
 from .peers.ours import Ours
 from .processes import Running
 from .results import Sample
-from .stage import Stage
+from .stage import Stage, raise_descriptor_limit
 from .works import Scale, measure_requests
 
 
@@ -44,15 +44,17 @@ def users(stage: Stage, scale: Scale) -> Iterator[Sample]:
 
 def idle(stage: Stage, scale: Scale) -> Iterator[Sample]:
     """The same hit beside connections that rest, and what each of these takes in memory."""
+    # A proxy keeps a descriptor back for the upstream's side of each connection.
+    count = min(scale.idle, raise_descriptor_limit() // 2 - 500)
     running = stage.launch(Ours(), "idle")
     load = Load(stage.token_file("hot", [stage.user]))
     measure_requests(running, load, 1)
     before = running.memory()
     yield Sample("idle", "0 idle connections", measure_requests(running, load, scale.seconds))
-    with idle_connections(running.port, "/small", stage.user, scale.idle):
-        memory = (running.memory() - before) / scale.idle
+    with idle_connections(running.port, "/small", stage.user, count):
+        memory = (running.memory() - before) / count
         figures = measure_requests(running, load, scale.seconds)
-    yield Sample("idle", f"{scale.idle:,} idle connections", {**figures, "memory_each": memory})
+    yield Sample("idle", f"{count:,} idle connections", {**figures, "memory_each": memory})
     running.stop()
 
 

@@ -100,8 +100,7 @@ class Stage:
 @contextlib.contextmanager
 def build_stage(folder: Path) -> Iterator[Stage]:
     """Upstream and authorization server on the load's cores, and this process with them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
+    raise_descriptor_limit()
     proxy_cores, load_cores = processes.split_cores()
     os.sched_setaffinity(0, load_cores)
     with contextlib.ExitStack() as stack:
@@ -119,6 +118,16 @@ def build_stage(folder: Path) -> Iterator[Stage]:
         )
         yield Stage(folder, issuer, around, stack, issuer.mint("alice@example.com"))
     os.sched_setaffinity(0, proxy_cores | load_cores)
+
+
+def raise_descriptor_limit() -> int:
+    """Open files for us and whoever we start, as many as ten thousand idle connections need if we may; how many."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, 65_536), max(hard, 65_536)))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def _start_upstream(stack: contextlib.ExitStack, folder: Path, cores: set[int]) -> int:
