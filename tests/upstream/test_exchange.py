@@ -15,7 +15,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.upstream import Upstream
-from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, STAY, STOP_READING, RawUpstream, response
+from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, START_READING, STAY, STOP_READING, RawUpstream, response
 
 from .requests import Body, fetch, read_all, send, until
 
@@ -311,12 +311,12 @@ async def test_body_that_raises_while_the_response_is_read(connect: Connect) -> 
             await answer.read()
 
 
-@pytest.mark.parametrize("end", [STAY, CLOSE, RESET], ids=["open", "FIN", "RST"])
-async def test_early_response(connect: Connect, end: object) -> None:
+@pytest.mark.parametrize("end", [[START_READING, STAY], [CLOSE], [RESET]], ids=["open", "FIN", "RST"])
+async def test_early_response(connect: Connect, end: list[object]) -> None:
     """H-48: a refusal in the middle of an upload arrives at once, stops it, and ends the connection."""
     unread = iter(range(100_000))
     refusal = response(b"too much", status=b"413 Content Too Large")
-    async with RawUpstream([STOP_READING, refusal, end]) as raw:
+    async with RawUpstream([STOP_READING, refusal, *end]) as raw:
         upstream = connect(raw.url)
         body = Body((bytes(65536) for _ in unread), None)
         async with asyncio.timeout(5):
