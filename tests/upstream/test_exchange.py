@@ -15,7 +15,16 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.upstream import Upstream
-from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, START_READING, STAY, STOP_READING, RawUpstream, response
+from tests.support.raw_upstream import (
+    CLOSE,
+    READ_BODY,
+    RESET,
+    START_READING,
+    STAY,
+    STOP_READING,
+    RawUpstream,
+    response,
+)
 
 from .requests import Body, fetch, read_all, send, until
 

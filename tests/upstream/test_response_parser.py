@@ -93,7 +93,8 @@ def test_until_close() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"HTT", OK, OK + b"Content-Length: 2\r\n\r\na", CHUNKED + b"1\r\na\r\n", CHUNKED + b"1\r\na\r\n0\r\n"]
+    "data",
+    [b"HTT", OK, OK + b"Content-Length: 2\r\n\r\na", CHUNKED + b"1\r\na\r\n", CHUNKED + b"1\r\na\r\n0\r\n"],
 )
 def test_truncated(data: bytes) -> None:
     """F-10: an end within the head, a counted or a chunked body is no end of the response."""
@@ -120,7 +121,12 @@ def test_head_has_no_body(fields: bytes) -> None:
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
 @pytest.mark.parametrize(
     "rest",
-    [b"\r\nabc", b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"\r\nHTTP/1.1 "],
+    [
+        b"\r\nabc",
+        b"Content-Length: 3\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\r\nHTTP/1.1 ",
+    ],
     ids=["bytes", "length", "chunked", "response"],
 )
 def test_bodiless_status(status: bytes, rest: bytes) -> None:
@@ -143,7 +149,10 @@ def test_extra_bytes(data: bytes, extra: bytes) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: Chunked\r\nContent-Length: 9\r\n"],
+    [
+        b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: Chunked\r\nContent-Length: 9\r\n",
+    ],
     ids=["length first", "coding first"],
 )
 def test_coding_wins(fields: bytes) -> None:

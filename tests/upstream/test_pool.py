@@ -1,0 +1,252 @@
+"""The connections to one upstream: how many, how long, and whose turn it is."""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proxy.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
+from proxy.sweep import Sweep
+from proxy.upstream import Upstream
+from proxy.upstream.connection import Unanswered
+from proxy.upstream.pool import IDLE_EXPIRY, MAX_AGE, WAITING_PER_CONNECTION
+from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, STAY, RawUpstream, response
+
+from .requests import Body, fetch, send, until
+
+Connect = Callable[..., Upstream]
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def tick(sweep: Sweep, later: float) -> None:
+    """The sweep comes by, ``later`` seconds from now."""
+    now = asyncio.get_running_loop().time() + later
+    for listener in tuple(sweep._listeners):
+        listener(now)
+
+
+async def test_connections_are_bounded(connect: Connect) -> None:
+    """F-25: no more connections than allowed; who comes later waits and is served in the order of coming."""
+    gate = asyncio.Event()
+    async with RawUpstream([gate, response()]) as raw:
+        upstream = connect(raw.url, max_connections=2)
+        callers = [asyncio.ensure_future(fetch(upstream, path=b"/%d" % number)) for number in range(6)]
+        await until(lambda: len(raw.requests) == 2)
+        assert (upstream.active, upstream.idle, upstream.waiting) == (2, 0, 4)
+        gate.set()
+        await asyncio.gather(*callers)
+        assert (upstream.active, upstream.idle, upstream.waiting) == (0, 2, 0)
+        assert len(raw.connections) == 2
+        assert {head.split()[1] for head in raw.requests[:4]} == {b"/0", b"/1", b"/2", b"/3"}
+
+
+async def test_queue_is_bounded_in_number(connect: Connect) -> None:
+    """F-25: beyond the queue there is an answer at once."""
+    async with RawUpstream([STAY]) as raw:
+        upstream = connect(raw.url, max_connections=1)
+        callers = [asyncio.ensure_future(fetch(upstream)) for _ in range(1 + WAITING_PER_CONNECTION)]
+        await until(lambda: len(raw.requests) == 1)
+        assert upstream.waiting == WAITING_PER_CONNECTION
+        with pytest.raises(Overloaded) as refused:
+            await send(upstream)
+        assert refused.value.retry_after
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+        assert (upstream.active, upstream.waiting) == (0, 0)
+
+
+async def test_queue_is_bounded_in_time(connect: Connect, sweep: Sweep) -> None:
+    """F-25: nobody waits longer for a connection than one may take to open."""
+    async with RawUpstream([STAY]) as raw:
+        upstream = connect(raw.url, max_connections=1)
+        first, second = asyncio.ensure_future(fetch(upstream)), asyncio.ensure_future(fetch(upstream))
+        await until(lambda: upstream.waiting == 1 and len(raw.requests) == 1)
+        tick(sweep, 4.9)
+        assert not second.done()
+        tick(sweep, 5.1)
+        with pytest.raises(Overloaded):
+            await second
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_lost_connection_gives_up_its_place(connect: Connect) -> None:
+    """F-22: who waits may open a connection where another was lost."""
+    gate = asyncio.Event()
+    async with RawUpstream([gate, CLOSE], [response(b"a")]) as raw:
+        upstream = connect(raw.url, max_connections=1)
+        first, second = asyncio.ensure_future(fetch(upstream)), asyncio.ensure_future(fetch(upstream))
+        await until(lambda: upstream.waiting == 1 and len(raw.requests) == 1)
+        gate.set()
+        with pytest.raises(UpstreamUnreachable):
+            await first
+        assert await second == (200, b"a")
+
+
+async def test_last_used_is_used_first(connect: Connect, sweep: Sweep) -> None:
+    """F-13: idle connections are reused last in first out, and those left over expire."""
+    gate = asyncio.Event()
+    async with RawUpstream([gate, response()]) as raw:
+        upstream = connect(raw.url)
+        both = asyncio.gather(fetch(upstream), fetch(upstream))
+        await until(lambda: len(raw.requests) == 2)
+        gate.set()
+        await both
+        assert upstream.idle == 2
+        await fetch(upstream)
+        assert len(raw.connections) == 2
+        tick(sweep, IDLE_EXPIRY - 1)
+        assert upstream.idle == 2
+        tick(sweep, IDLE_EXPIRY + 1)
+        assert upstream.idle == 0
+        for connection in raw.connections:
+            await connection.closed.wait()
+
+
+async def test_no_connection_is_for_ever(connect: Connect) -> None:
+    """F-33: a connection of great age is not kept, so that names are resolved anew."""
+    async with RawUpstream() as raw:
+        upstream = connect(raw.url)
+        await fetch(upstream)
+        upstream._idle[0].opened_at -= MAX_AGE + 1
+        await fetch(upstream)
+        assert upstream.idle == 0
+        await fetch(upstream)
+        assert len(raw.connections) == 2
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET], ids=["FIN", "RST"])
+async def test_stale_connection_repeats_once(connect: Connect, end: object) -> None:
+    """F-12: a GET that meets a connection just closed is sent again on a new one, once."""
+    async with RawUpstream([response(b"a")], [end], [response(b"b")]) as raw:
+        upstream = connect(raw.url)
+        assert await fetch(upstream) == (200, b"a")
+        assert await fetch(upstream) == (200, b"b")
+        assert len(raw.requests) == 3
+        assert len(raw.connections) == 2
+
+
+async def test_repeats_no_more_than_once(connect: Connect) -> None:
+    """F-12: an upstream that closes again is unreachable."""
+    async with RawUpstream([response()], [CLOSE]) as raw:
+        upstream = connect(raw.url)
+        await fetch(upstream)
+        with pytest.raises(UpstreamUnreachable):
+            await send(upstream)
+        assert len(raw.requests) == 3
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT"])
+@pytest.mark.parametrize("with_body", [False, True], ids=["no body", "body"])
+async def test_never_repeated(connect: Connect, method: bytes, with_body: bool) -> None:
+    """F-12: what is not idempotent, or has a body, is never sent twice once anything of it was written."""
+    async with RawUpstream([response()], [READ_BODY, CLOSE], [response()]) as raw:
+        upstream = connect(raw.url)
+        await fetch(upstream)
+        with pytest.raises(UpstreamUnreachable):
+            await send(upstream, method, body=Body([b"a"], 1) if with_body else None, idempotent=with_body)
+        assert len(raw.requests) == 2
+
+
+async def test_not_repeated_once_anything_was_answered(connect: Connect) -> None:
+    """F-12: a single byte of a response shows that the request was seen."""
+    async with RawUpstream([response()], [b"H", CLOSE]) as raw:
+        upstream = connect(raw.url)
+        await fetch(upstream)
+        with pytest.raises(Exception, match="within the response head"):
+            await send(upstream)
+        assert len(raw.requests) == 2
+
+
+async def test_post_avoids_a_closed_connection(connect: Connect) -> None:
+    """F-12: a POST is written to no connection that has been closed, even if the loop has not read that yet."""
+    async with RawUpstream() as raw:
+        upstream = connect(raw.url)
+        for _ in range(20):
+            assert await fetch(upstream, b"POST") == (200, b"")
+            raw.connections[-1].transport.abort()
+            await raw.connections[-1].closed.wait()
+        assert len(raw.requests) == 20
+
+
+async def test_closing_upstream_fails_no_request(connect: Connect) -> None:
+    """F-12: 500 GETs in a row to an upstream that closes after each response all succeed."""
+    async with RawUpstream([response(b"a"), CLOSE]) as raw:
+        upstream = connect(raw.url)
+        for _ in range(500):
+            assert await fetch(upstream) == (200, b"a")
+
+
+async def test_refused(connect: Connect) -> None:
+    """F-11: nobody listens."""
+    async with RawUpstream() as raw:
+        url = raw.url
+    upstream = connect(url)
+    with pytest.raises(UpstreamUnreachable):
+        await send(upstream)
+    assert upstream.active == 0
+
+
+async def test_unknown_name(connect: Connect) -> None:
+    """F-33: a name that does not resolve."""
+    upstream = connect("http://nowhere.invalid")
+    with pytest.raises(UpstreamUnreachable):
+        await send(upstream)
+    assert upstream.active == 0
+
+
+async def test_connect_timeout(connect: Connect, tmp_path: Path) -> None:
+    """F-14: a handshake that is not answered in time; its place is free again."""
+    async with RawUpstream() as raw:
+        upstream = connect(raw.url.replace("http:", "https:"), connect=0.05)
+        with pytest.raises(UpstreamTimeout):
+            await send(upstream)
+        assert upstream.active == 0
+        await raw.connections[0].closed.wait()
+
+
+async def test_unix_socket(connect: Connect, tmp_path: Path) -> None:
+    """An upstream may be a unix-domain socket."""
+    async with RawUpstream([response(b"a")], path=tmp_path / "s") as raw:
+        assert await fetch(connect(raw.url)) == (200, b"a")
+
+
+async def test_aclose(connect: Connect) -> None:
+    """Closing ends what is idle, under way and waiting, each with its error, and refuses what comes later."""
+    async with RawUpstream([STAY]) as raw:
+        upstream = connect(raw.url, max_connections=1)
+        callers = [asyncio.ensure_future(fetch(upstream)) for _ in range(2)]
+        await until(lambda: len(raw.requests) == 1)
+        await upstream.aclose()
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [Unanswered, Overloaded]
+        with pytest.raises(Overloaded):
+            await send(upstream)
+
+
+async def test_churn(connect: Connect) -> None:
+    """F-22, F2: cancelled callers at five times the pool's size leave every place, file and task free."""
+    async with RawUpstream([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n0\r\n\r\n"]) as raw:
+        upstream = connect(raw.url, max_connections=4)
+        await fetch(upstream)
+        files, tasks = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+        dice = random.Random(4)
+        for _ in range(60):
+            callers = [asyncio.ensure_future(fetch(upstream)) for _ in range(20)]
+            for caller in callers:
+                if dice.random() < 0.5:
+                    for _ in range(dice.randrange(4)):
+                        await asyncio.sleep(0)
+                    caller.cancel()
+            await asyncio.gather(*callers, return_exceptions=True)
+            assert upstream.active == upstream.waiting == 0
+        await asyncio.gather(*(fetch(upstream) for _ in range(20)))
+        assert (upstream.active, upstream.waiting) == (0, 0)
+        assert 1 <= upstream.idle <= 4
+        await until(lambda: raw.open_connections == upstream.idle)
+        assert len(asyncio.all_tasks()) - upstream.idle <= tasks
+        assert len(os.listdir("/proc/self/fd")) <= files + 2 * (upstream.idle - 1)
