@@ -11,7 +11,9 @@ from proxy.upstream import Response, Upstream
 class Body:
     """A request body of given pieces; an exception among them is raised, an event is waited for."""
 
-    def __init__(self, pieces: Iterable[bytes | Exception | asyncio.Event], length: int | None = None) -> None:
+    def __init__(
+        self, pieces: Iterable[bytes | Exception | asyncio.Event], length: int | None = None
+    ) -> None:
         self.length = length
         self._pieces = iter(pieces)
 
@@ -37,7 +39,9 @@ async def send(
 ) -> Response:
     head = method + b" " + path + b" HTTP/1.1\r\nHost: a\r\n"
     if body is not None:
-        framing = b"Transfer-Encoding: chunked" if body.length is None else b"Content-Length: %d" % body.length
+        framing = (
+            b"Transfer-Encoding: chunked" if body.length is None else b"Content-Length: %d" % body.length
+        )
         head += framing + b"\r\n"
     safe = method in {b"GET", b"HEAD"} if idempotent is None else idempotent
     return await upstream.send(head + b"\r\n", method=method, body=body, idempotent=safe)
