@@ -121,7 +121,7 @@ class Cycle:
         try:
             await self.app(self.scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
-            log.error("application failed", extra=_describe(error))  # noqa: TRY400 its text may hold secrets
+            log.error("application failed", extra=describe_fault(error))  # noqa: TRY400 its text may hold secrets
         finally:
             if not (self.complete or self.departed):
                 self._protocol.end_early(self)
@@ -239,7 +239,7 @@ class Cycle:
         self._protocol.on_response_complete()
 
 
-def _describe(error: Exception) -> dict[str, str]:
+def describe_fault(error: Exception) -> dict[str, str]:
     """The kind of an error and where it was raised; never its text."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return {"error": type(error).__name__, "at": f"{frame.filename}:{frame.lineno}"}

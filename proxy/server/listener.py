@@ -108,6 +108,7 @@ def _build_config(app: ASGIApp) -> Config:
         app,
         interface="asgi3",
         ws="none",
+        ws_per_message_deflate=False,  # what one read may unfold to could not be bounded
         log_config=None,
         log_level="warning",  # at INFO uvicorn writes targets with their query, below that whole frames
         access_log=False,

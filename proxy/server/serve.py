@@ -14,7 +14,7 @@ from ..background import Background
 from ..config.models import Settings
 from ..sweep import Sweep
 from .cycle import ASGIApp
-from .descriptors import affordable_connections
+from .descriptors import affordable_connections, raise_limit
 from .lifespan import Lifespan
 from .limits import Limits
 from .listener import Listener
@@ -117,6 +117,7 @@ async def serve(
     the end has come: readiness turns false there. Raises OSError for a port that is not to be had.
     """
     asyncio.get_running_loop().set_exception_handler(_report)
+    raise_limit()
     async with Server(settings, app, admin_app) as server:
         ending = asyncio.Event()
 

@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
+from .cycle import Message, describe_fault
+from .response_head import Framing, ResponseHead, build_response_head
+from .sockets import has_left
 from .state import State
 
-_NEVER = float("inf")
+log = logging.getLogger(__name__)
+
+_NEVER = math.inf
+_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 # What the handshake itself is made of (RFC 6455 §4.2.1); the rest, which may be long, is for the application.
 _HANDSHAKE = frozenset(
     {
@@ -32,21 +41,25 @@ _HANDSHAKE = frozenset(
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Has the attributes that the sweep looks at; its timers are uvicorn's."""
-
-    read_deadline = write_deadline = _NEVER
+    """Implements ``Connection`` for the application, and has the deadlines that the sweep looks at."""
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(config, state, app_state, asyncio.get_running_loop())
-        self.logger = logging.getLogger("uvicorn.error")
+        self.read_deadline = self.write_deadline = _NEVER
+        self.target = b""
+        self._limits = state.limits
         self._headers: list[tuple[bytes, bytes]] = []
-        self._target = b""
+        self._callback: Callable[[], None] | None = None
+        self._refusal: ResponseHead | None = None
+        self._held = b""
+        self._going_away = False
+        self._unsent = 0
 
     def take_over(
         self, transport: asyncio.Transport, target: bytes, headers: list[tuple[bytes, bytes]]
     ) -> None:
         """Go on with ``transport`` after a handshake's head."""
-        self._target = target
+        self.target = target
         self._headers = headers
         self.connection_made(transport)
         fields = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _HANDSHAKE)
@@ -59,7 +72,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _complete_scope(self) -> None:
         """What ``websockets`` was not told of the head."""
-        raw_path, _, query = self._target.partition(b"?")
+        raw_path, _, query = self.target.partition(b"?")
         subprotocols = [
             token.strip().decode("latin-1")
             for name, value in self._headers
@@ -71,32 +84,174 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.scope["query_string"] = query
         self.scope["headers"] = self._headers
         self.scope["subprotocols"] = subprotocols
+        extensions: dict[str, Any] = {"websocket.http.response": {}, "obo": self}
+        self.scope["extensions"] = extensions
+
+    async def run_asgi(self) -> None:
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            return
+        except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
+            log.error("application failed", extra=describe_fault(error))  # noqa: TRY400 its text may hold secrets
+            self._fail()
+        finally:
+            self._expect_end()
+
+    def _fail(self) -> None:
+        if not self.handshake_complete:
+            self.send_500_response()
+        elif not self.close_sent:
+            self._close(CloseCode.INTERNAL_ERROR)
+
+    def _expect_end(self) -> None:
+        """The application is done: what it has said may still leave, but not for ever."""
+        self._callback = None
+        if self.close_timer is None:
+            self.transport.close()
+        self._unsent = 0
+        self.write_deadline = self.loop.time() + self._limits.write_timeout
+
+    # What the peer sends
+
+    def handle_cont(self, event: Frame) -> None:
+        """A message in one buffer: a list of its fragments could take far more memory than they hold."""
+        if not isinstance(self.frames[0], bytearray):
+            self.frames[0] = bytearray(self.frames[0])  # type: ignore[call-overload]
+        self.frames[0] += event.data
+        if event.fin:
+            self.send_receive_event_to_app()
 
     def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames[0]):
             self.frames = []
             self.conn.fail(CloseCode.INVALID_DATA)
             self.handle_parser_exception()
             return
         super().send_receive_event_to_app()
+        if self.read_paused:
+            self.read_deadline = self.loop.time() + _PEEK_PERIOD
 
-    def shutdown(self) -> None:
-        """The server goes away (RFC 6455 §7.4.1)."""
-        if self.handshake_complete and not self.close_sent:
-            self.stop_keepalive()
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.GOING_AWAY})
-            self.conn.send_close(CloseCode.GOING_AWAY)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            self.transport.close()
+    def handle_parser_exception(self) -> None:
+        """A frame that breaks the rules ends the websocket.
+
+        What the peer still sends is read, or it might not come to read why (RFC 6455 §7.1.1).
+        """
+        if self.close_timer is not None:
             return
-        super().shutdown()
+        close = self.conn.close_sent
+        if close is None:  # it came before the handshake was answered
+            self.transport.abort()
+            return
+        self.stop_keepalive()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self._end(self._limits.linger_timeout)
 
-    def expire(self, now: float) -> None:
-        """Has no deadline."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        departed = self.conn.close_rcvd is None and not self.close_sent
+        if departed:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
+        super().connection_lost(exc)
+        self.read_deadline = self.write_deadline = _NEVER
+        callback, self._callback = self._callback, None
+        if departed and callback is not None:
+            callback()
+
+    # What the application sends
+
+    async def send(self, message: Message) -> None:  # type: ignore[override]
+        """As ASGI says; a close after the end is not an error, for the peer may have been faster."""
+        kind = message["type"]
+        if kind == "websocket.http.response.start" and not self.handshake_complete:
+            self._refusal = build_response_head(
+                message["status"], message["headers"], method="GET", version="1.1", keep_alive=False
+            )
+            self._held = self._refusal.data
+        elif kind == "websocket.http.response.body" and self._refusal is not None:
+            self._refuse(self._refusal, message["body"], more=message.get("more_body", False))
+        elif self.disconnected or self.close_sent or self.transport.is_closing():
+            if kind != "websocket.close":
+                raise ClientDisconnected
+        else:
+            await super().send(message)  # type: ignore[arg-type]
+            if self._going_away and kind == "websocket.accept":
+                self._close(CloseCode.GOING_AWAY)
+
+    def on_departure(self, callback: Callable[[], None] | None) -> None:
+        """``Connection.on_departure``; a peer that closes as RFC 6455 §7 says has not departed."""
+        self._callback = callback
+        if callback is not None and self.disconnected:
+            self._callback = None
+            callback()
 
     def abort(self) -> None:
         self.transport.abort()
+
+    def _refuse(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
+        """An HTTP answer in the websocket's place."""
+        data, self._held = self._held, b""
+        self.transport.write(data if head.framing is Framing.NONE else data + body)
+        if not more:
+            self._refusal = None
+            self.handshake_complete = self.close_sent = True
+
+    def _close(self, code: CloseCode) -> None:
+        """Begin the closing handshake; the peer has ``close_timeout`` to end it."""
+        self.stop_keepalive()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
+        self.conn.send_close(code)
+        self._end(self.close_timeout)
+
+    def _end(self, seconds: float) -> None:
+        """Write our close, and read on until the peer closes or for ``seconds``."""
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(seconds, self.transport.close)
+        self.read_paused = False
+        self.transport.resume_reading()
+
+    # Deadlines and ends
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_writes()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.write_deadline = _NEVER
+
+    def shutdown(self) -> None:
+        """The server goes away (RFC 6455 §7.4.1): at once, or as soon as the handshake is answered."""
+        self._going_away = True
+        if self.handshake_complete and not self.close_sent:
+            self._close(CloseCode.GOING_AWAY)
+
+    def expire(self, now: float) -> None:
+        """A deadline has passed."""
+        if now > self.write_deadline:
+            self._expire_writing()
+        if now > self.read_deadline:
+            self._look_for_peer()
+
+    def _expire_writing(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent >= self._unsent > 0:
+            self.transport.abort()
+        else:
+            self._expect_writes()
+
+    def _expect_writes(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else _NEVER
+
+    def _look_for_peer(self) -> None:
+        """What is not read does not tell of its end."""
+        if not self.read_paused:
+            self.read_deadline = _NEVER
+        elif has_left(self.transport):
+            self.transport.abort()
+        else:
+            self.read_deadline = self.loop.time() + _PEEK_PERIOD
 
 
 def _is_utf8(data: bytes) -> bool:
