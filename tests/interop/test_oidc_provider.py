@@ -16,14 +16,14 @@ from typing import Any
 import jwt
 import pytest
 
-from proxy.authorization_server import AuthorizationServer
-from proxy.background import Background
 from proxy.client_keys import ClientKey, build_jwks, generate_key, pem
 from proxy.clock import SystemClock
 from proxy.config import models
 from proxy.errors import ExchangeMisconfigured, SubjectTokenRefused
 from proxy.subject_token import SubjectToken
 from proxy.token_exchange import TokenRequest
+
+from .meeting import Meeting, make_subject_token
 
 HERE = Path(__file__).parent / "oidc_provider"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -34,10 +34,7 @@ REQUEST = TokenRequest("as", "token_exchange", audience="api://orders", scopes=(
 SERVICE = TokenRequest("as", "client_credentials", audience="api://orders", scopes=("orders:read",))
 ALONE = not (shutil.which("node") and shutil.which("npm")) and os.environ.get("CI") != "true"
 
-pytestmark = [
-    pytest.mark.skipif(ALONE, reason="node and npm are not here"),
-    pytest.mark.xdist_group("oidc-provider"),
-]
+pytestmark = pytest.mark.skipif(ALONE, reason="node and npm are not here")
 
 
 def make_client(client_id: str, method: str, **more: Any) -> dict[str, Any]:
@@ -117,30 +114,11 @@ async def issuer(packages: Path, tmp_path: Path) -> AsyncIterator[str]:
     await process.wait()
 
 
-class Meeting:
-    """Our side of it: one client at that issuer, by metadata alone."""
-
-    def __init__(self, issuer: str, client: models.Client, **settings: Any) -> None:
-        self.background = Background()
-        self.server = AuthorizationServer(
-            "as",
-            models.AuthorizationServer(issuer=issuer, client=client, **settings),
-            clock=SystemClock(),
-            background=self.background,
-        )
-
-    async def __aenter__(self) -> AuthorizationServer:
-        return self.server
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.background.aclose()
-        await self.server.aclose()
-
-
-def make_subject_token(value: str | None = None) -> SubjectToken:
-    end = SystemClock().time() + 300
-    signed = jwt.encode({"sub": "alice", "exp": int(end)}, USERS_KEY, "ES256", {"kid": "users"})
-    return SubjectToken(value or signed, "as", "https://users", "alice", {}, b"a" * 32, end)
+def make_user_token(value: str | None = None) -> SubjectToken:
+    end = int(SystemClock().time() + 300)
+    return make_subject_token(
+        value or jwt.encode({"sub": "alice", "exp": end}, USERS_KEY, "ES256", {"kid": "users"})
+    )
 
 
 BASIC = models.Client(id="id:with%odd+chars", secret=ODD_SECRET)
@@ -151,7 +129,7 @@ POST = models.Client(id="post", auth="client_secret_post", secret=ODD_SECRET)
 async def test_secrets_with_every_odd_character(issuer, client):
     """X-08: by header and by form; metadata, the exchange, our own token, and introspection of it."""
     async with Meeting(issuer, client) as server:
-        token = await server.grant(REQUEST, make_subject_token())
+        token = await server.grant(REQUEST, make_user_token())
         claims = jwt.decode(token.value, options={"verify_signature": False})
         assert (claims["sub"], claims["aud"], claims["scope"]) == ("alice", "api://orders", "orders:read")
         assert claims["client_id"] == client.id
@@ -170,14 +148,14 @@ async def test_private_key_jwt(issuer, tmp_path, alg):
     )
     async with Meeting(issuer, client) as server:
         for _ in range(3):
-            assert (await server.grant(REQUEST, make_subject_token())).token_type == "Bearer"
+            assert (await server.grant(REQUEST, make_user_token())).token_type == "Bearer"
 
 
 async def test_dpop_with_its_nonce(issuer):
     """D-01, D-02: its nonce is learnt and used; the token is bound to our key and no other."""
     client = models.Client(id="bound", secret="s")
     async with Meeting(issuer, client, dpop=True) as server:
-        for request, subject_token in ((REQUEST, make_subject_token()), (SERVICE, None)):
+        for request, subject_token in ((REQUEST, make_user_token()), (SERVICE, None)):
             token = await server.grant(request, subject_token)
             assert token.token_type == "DPoP"
             claims = jwt.decode(token.value, options={"verify_signature": False})
@@ -189,10 +167,10 @@ async def test_its_refusals(issuer):
     """X-20: a bad subject token is the user's, a bad secret and a bad audience are ours."""
     async with Meeting(issuer, BASIC) as server:
         with pytest.raises(SubjectTokenRefused):
-            await server.grant(REQUEST, make_subject_token("a.b.c"))
+            await server.grant(REQUEST, make_user_token("a.b.c"))
         elsewhere = TokenRequest("as", "token_exchange", audience="api://other", scopes=("orders:read",))
         with pytest.raises(ExchangeMisconfigured):
-            await server.grant(elsewhere, make_subject_token())
+            await server.grant(elsewhere, make_user_token())
     async with Meeting(issuer, models.Client(id="post", auth="client_secret_post", secret="wrong")) as server:
         with pytest.raises(ExchangeMisconfigured):
-            await server.grant(REQUEST, make_subject_token())
+            await server.grant(REQUEST, make_user_token())
