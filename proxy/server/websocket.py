@@ -164,8 +164,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         kind = message["type"]
         if kind == "websocket.http.response.start" and not self.handshake_complete:
             self._refusal = build_response_head(
-                message["status"], message["headers"], method="GET", version="1.1", keep_alive=False
-            )
+                message["status"], message["headers"], method="GET", version="1.0", keep_alive=False
+            )  # not in chunks: without a length the body ends with the connection
             self._held = self._refusal.data
         elif kind == "websocket.http.response.body" and self._refusal is not None:
             self._refuse(self._refusal, message["body"], more=message.get("more_body", False))
