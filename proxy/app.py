@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from .admin import build_admin
 from .authorization_server import ExchangeRecord
@@ -23,9 +23,11 @@ from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamB
 from .metrics import Metrics
 from .parts import Parts
 from .problem import build_problem
+from .websockets import DownstreamWebSocket
 from .wiring import build_parts
 
 log = logging.getLogger(__name__)
+D = TypeVar("D", bound=Downstream)
 
 DEPARTED = 499  # what is counted, as nginx does, where the caller left before an answer
 
@@ -50,7 +52,9 @@ class App:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(Downstream(scope, receive, send))
+            await self._serve(Downstream(scope, receive, send), _forward)
+        elif scope["type"] == "websocket":
+            await self._serve(DownstreamWebSocket(scope, receive, send), _forward_websocket)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -62,18 +66,14 @@ class App:
         self.settings = settings
         self._background.spawn(before.retire(parts), name="retire")
 
-    async def _serve(self, downstream: Downstream) -> None:
+    async def _serve(self, downstream: D, forward: Callable[[Parts, D], Awaitable[None]]) -> None:
         parts = self._parts
         parts.enter()
         began = time.monotonic()
         downstream.watch()
         self._departures.add(downstream, began)
         try:
-            document = parts.documents.find(downstream) if parts.documents else None
-            if document is None:
-                await parts.gateway.forward(downstream)
-            else:
-                await _publish(downstream, document)
+            await forward(parts, downstream)
         except ProxyError as error:
             await self._refuse(downstream, error)
         except UpstreamBroken as error:
@@ -162,6 +162,18 @@ class App:
 def build_app(settings: Settings, *, clock: Clock | None = None) -> App:
     """The proxy as an ASGI app, not yet started: its lifespan starts and ends it."""
     return App(settings, clock=clock or SystemClock())
+
+
+async def _forward(parts: Parts, downstream: Downstream) -> None:
+    document = parts.documents.find(downstream) if parts.documents else None
+    if document is None:
+        await parts.gateway.forward(downstream)
+    else:
+        await _publish(downstream, document)
+
+
+async def _forward_websocket(parts: Parts, downstream: DownstreamWebSocket) -> None:
+    await parts.gateway.forward_websocket(downstream)
 
 
 async def _publish(downstream: Downstream, document: bytes) -> None:

@@ -7,15 +7,26 @@ on a route that asks for none, no credential at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from .access_tokens import AccessTokens
 from .credentials import withhold
 from .downstream import Body, Downstream, parse_host
+from .errors import NoRoute
 from .forwarding import Forwarding
-from .headers import build_request_head, is_preflight, refuse_expectation, refuse_loop, strip_response
+from .headers import (
+    Fields,
+    build_request_head,
+    is_preflight,
+    refuse_expectation,
+    refuse_loop,
+    strip_handshake,
+    strip_response,
+)
+from .lifetime import Lifetime, cut_after
 from .logs import current_request_id
 from .presentation import Presentation
 from .routes import RouteTable
@@ -23,6 +34,7 @@ from .subject_token import SubjectToken
 from .token_exchange import AccessToken
 from .upstream import Response, Upstream
 from .verification import Verifier
+from .websockets import DownstreamWebSocket, UpstreamWebSocket, WebSocketUpstream, relay
 
 # RFC 9110 §9.2.2: what may be sent again when nobody can tell whether it arrived.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -45,12 +57,14 @@ class Authentication:
 class Route:
     """One API and everything it takes to call it.
 
-    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``preflight`` is the
-    route that a CORS preflight takes instead, where it may pass without a token.
+    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``websockets`` is
+    None where the route takes none; ``lifetime`` where nothing ends with its token. ``preflight`` is the route
+    that a CORS preflight takes instead, where it may pass without a token.
     """
 
     name: str
     upstream: Upstream
+    websockets: WebSocketUpstream | None
     upstream_host: bytes
     preserve_host: bool
     path_rewrite: bytes | None
@@ -58,6 +72,7 @@ class Route:
     access_tokens: AccessTokens | None
     presentation: Presentation
     max_body_bytes: int | None
+    lifetime: Lifetime | None
     preflight: Route | None = None
 
     def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
@@ -68,17 +83,45 @@ class Route:
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request as it goes upstream, but for the access token."""
+    """A request as it goes upstream; ``access_token`` is the one it was last sent with."""
 
+    route: Route
+    subject_token: SubjectToken | None
     method: str
     target: bytes
     fields: list[tuple[bytes, bytes]]
     ours: list[tuple[bytes, bytes]]
     body: Body | None
+    access_token: AccessToken | None = None
 
     @property
     def repeatable(self) -> bool:
         return self.body is None and self.method in _IDEMPOTENT
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the token it was sent with ends; None where that ends nothing."""
+        lifetime = self.route.lifetime
+        return None if lifetime is None else lifetime.left(self.access_token, self.subject_token)
+
+
+class Answer(Protocol):
+    """What an upstream says to a request."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Fields: ...
+
+    def close(self) -> None:
+        """Be done with it."""
+        ...
+
+
+A = TypeVar("A", bound=Answer)
+# Sends a request with the fields that show its token; the answer has a head at least.
+Transmit = Callable[[Outgoing, list[tuple[bytes, bytes]]], Awaitable[A]]
 
 
 class Gateway:
@@ -90,20 +133,51 @@ class Gateway:
 
     async def forward(self, downstream: Downstream) -> None:
         """Serve one request. Raises ProxyError before the response has begun, UpstreamBroken after."""
+        route, rest = self._match(downstream)
+        if route.preflight is not None and is_preflight(downstream.method, downstream.headers):
+            route = route.preflight
+        outgoing = await self._prepare(route, rest, downstream)
+        response = await self._call(outgoing, _send_request)
+        with closing(response):
+            if route.lifetime is None:
+                await self._relay(response, downstream)
+            else:
+                await cut_after(outgoing.seconds_left, self._relay(response, downstream))
+
+    async def forward_websocket(self, downstream: DownstreamWebSocket) -> None:
+        """Serve one websocket, from its handshake to its end. Raises ProxyError before it is accepted."""
+        route, rest = self._match(downstream)
+        if route.websockets is None:
+            raise NoRoute("the route takes no websockets")
+        downstream.read_subprotocols()
+        outgoing = await self._prepare(route, rest, downstream)
+        upstream = await self._call(outgoing, _open_websocket(route.websockets, downstream.subprotocols))
+        with closing(upstream):
+            headers = strip_handshake(strip_response(upstream.headers))
+            headers.append(self._forwarding.via)
+            if upstream.accepted:
+                await downstream.accept(upstream.subprotocol, headers)
+                await relay(downstream, upstream, outgoing.seconds_left)
+            else:
+                await downstream.start(upstream.status, headers)
+                await downstream.write(upstream.body, more=False)
+
+    def _match(self, downstream: Downstream) -> tuple[Route, bytes]:
         route, rest = self._routes.match(
             downstream.raw_path, parse_host(downstream.host_field), downstream.method
         )
-        if route.preflight is not None and is_preflight(downstream.method, downstream.headers):
-            route = route.preflight
         downstream.route = route.name
         current_request_id.set(downstream.request_id)
+        return route, rest
+
+    async def _prepare(self, route: Route, rest: bytes, downstream: Downstream) -> Outgoing:
+        """The request as it goes upstream on behalf of its user, who is known from here on."""
         subject_token, query_part = await self._authenticate(route, downstream)
-        outgoing = self._build(route, downstream, route.target(downstream.raw_path, rest, query_part))
+        target = route.target(downstream.raw_path, rest, query_part)
+        outgoing = self._build(route, subject_token, downstream, target)
         if subject_token is not None:
             outgoing.fields = withhold(subject_token.value, outgoing.fields)
-        response = await self._call(route, subject_token, outgoing)
-        with closing(response):
-            await self._relay(response, downstream)
+        return outgoing
 
     async def _authenticate(self, route: Route, downstream: Downstream) -> tuple[SubjectToken | None, bytes]:
         authentication = route.authentication
@@ -116,7 +190,9 @@ class Gateway:
             authentication.require(subject_token)
         return subject_token, query_part
 
-    def _build(self, route: Route, downstream: Downstream, target: bytes) -> Outgoing:
+    def _build(
+        self, route: Route, subject_token: SubjectToken | None, downstream: Downstream, target: bytes
+    ) -> Outgoing:
         fields = downstream.headers
         refuse_loop(fields, self._forwarding.pseudonym)
         refuse_expectation(fields)
@@ -130,46 +206,35 @@ class Gateway:
         ]
         if body is not None:
             ours.append(body.framing)
-        return Outgoing(downstream.method, target, self._forwarding.strip(peer, fields), ours, body)
+        return Outgoing(
+            route, subject_token, downstream.method, target, self._forwarding.strip(peer, fields), ours, body
+        )
 
-    async def _call(self, route: Route, subject_token: SubjectToken | None, outgoing: Outgoing) -> Response:
-        access_tokens = route.access_tokens
+    async def _call(self, outgoing: Outgoing, transmit: Transmit[A]) -> A:
+        access_tokens, subject_token = outgoing.route.access_tokens, outgoing.subject_token
         if access_tokens is None:
-            return await self._send(route, outgoing, None)
+            return await transmit(outgoing, [])
         cached = access_tokens.cached(subject_token)
         access_token = cached or await access_tokens.obtain(subject_token)
-        response = await self._send(route, outgoing, access_token)
-        if response.status != 401 or cached is None:
-            return response
+        answer = await self._send(outgoing, access_token, transmit)
+        if answer.status != 401 or cached is None:
+            return answer
         # The upstream no longer takes a token that it took before: forget it, and ask once with a new one.
         if not access_tokens.reject(subject_token, cached) or not outgoing.repeatable:
-            return response
-        response.close()
-        return await self._send(route, outgoing, await access_tokens.obtain(subject_token))
+            return answer
+        answer.close()
+        return await self._send(outgoing, await access_tokens.obtain(subject_token), transmit)
 
-    async def _send(self, route: Route, outgoing: Outgoing, access_token: AccessToken | None) -> Response:
-        if access_token is None:
-            return await self._transmit(route, outgoing, [])
-        presentation = route.presentation
+    async def _send(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
+        outgoing.access_token = access_token
+        presentation = outgoing.route.presentation
         fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
-        response = await self._transmit(route, outgoing, fields)
-        if not presentation.learn(access_token, response.status, response.headers) or not outgoing.repeatable:
-            return response
-        response.close()
+        answer = await transmit(outgoing, fields)
+        if not presentation.learn(access_token, answer.status, answer.headers) or not outgoing.repeatable:
+            return answer
+        answer.close()
         fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
-        return await self._transmit(route, outgoing, fields)
-
-    async def _transmit(
-        self, route: Route, outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]
-    ) -> Response:
-        return await route.upstream.send(
-            build_request_head(
-                outgoing.method, outgoing.target, outgoing.fields, outgoing.ours + credentials
-            ),
-            method=outgoing.method.encode("ascii"),
-            body=outgoing.body,
-            idempotent=outgoing.method in _IDEMPOTENT,
-        )
+        return await transmit(outgoing, fields)
 
     async def _relay(self, response: Response, downstream: Downstream) -> None:
         data, whole = response.take()
@@ -181,3 +246,20 @@ class Gateway:
             data = await response.read()
             whole = not data
             await downstream.write(data, more=not whole)
+
+
+async def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Response:
+    return await outgoing.route.upstream.send(
+        build_request_head(outgoing.method, outgoing.target, outgoing.fields, outgoing.ours + credentials),
+        method=outgoing.method.encode("ascii"),
+        body=outgoing.body,
+        idempotent=outgoing.method in _IDEMPOTENT,
+    )
+
+
+def _open_websocket(upstream: WebSocketUpstream, subprotocols: list[str]) -> Transmit[UpstreamWebSocket]:
+    async def transmit(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> UpstreamWebSocket:
+        fields = strip_handshake(outgoing.fields)
+        return await upstream.open(outgoing.target, fields + outgoing.ours + credentials, subprotocols)
+
+    return transmit

@@ -89,6 +89,11 @@ def strip_response(fields: Fields) -> list[tuple[bytes, bytes]]:
     return [field for field in kept if field[0] not in nominated] if nominated else kept
 
 
+def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
+    """``fields`` without those of a websocket's handshake (RFC 6455 §11.3): each hop makes its own."""
+    return [field for field in fields if not field[0].startswith(b"sec-websocket-")]
+
+
 def build_request_head(
     method: str, target: bytes, fields: Fields, ours: Iterable[tuple[bytes, bytes]]
 ) -> bytes:

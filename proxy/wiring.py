@@ -22,6 +22,7 @@ from .credentials import build_take_token
 from .documents import Documents
 from .forwarding import Forwarding
 from .gateway import Authentication, Gateway, Route
+from .lifetime import Lifetime
 from .parts import Issuer, Parts, TokenStore
 from .presentation import Presentation
 from .routes import Pattern, RouteTable
@@ -30,6 +31,7 @@ from .sweep import Sweep
 from .token_exchange import TokenRequest
 from .upstream import Upstream
 from .verification import Accepted, Verifier
+from .websockets import WebSocketUpstream
 
 T = TypeVar("T")
 _NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
@@ -140,15 +142,17 @@ def _build_route(
     access_tokens = None
     if request is not None:
         access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
+    upstream = Upstream(
+        route.upstream,
+        timeouts=route.timeouts,
+        max_connections=route.max_connections,
+        tls=route.tls,
+        sweep=sweep,
+    )
     built = Route(
         name=route.name,
-        upstream=Upstream(
-            route.upstream,
-            timeouts=route.timeouts,
-            max_connections=route.max_connections,
-            tls=route.tls,
-            sweep=sweep,
-        ),
+        upstream=upstream,
+        websockets=WebSocketUpstream(upstream.origin, route.timeouts) if route.websocket else None,
         upstream_host=_build_host(route.upstream),
         preserve_host=route.preserve_host,
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
@@ -159,6 +163,7 @@ def _build_route(
             issuers[request.authorization_server].server.dpop_key if request else None,
         ),
         max_body_bytes=settings.listen.max_body_bytes,
+        lifetime=Lifetime(clock) if route.on_token_expiry == "close" else None,
     )
     if not route.cors_preflight:
         return built

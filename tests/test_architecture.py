@@ -23,7 +23,7 @@ LAYERS = [
     },
     {"problem", "logs", "background", "bulkhead", "sweep", "cache_entries", "flights", "signing_keys", "token_cache"},
     {"authorization_server", "credentials", "downstream", "departures", "upstream", "verification", "access_tokens",
-     "discovery", "endpoint", "outbound"},
+     "discovery", "endpoint", "lifetime", "outbound", "websockets"},
     {"gateway", "documents"},
     {"parts", "wiring"},
     {"app", "admin"},

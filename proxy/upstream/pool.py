@@ -32,6 +32,7 @@ class Upstream:
     """A pool of connections to one origin, made and used on one running loop.
 
     ``url``: ``http://…``, ``https://…`` or ``unix:/path.sock``; ValueError for any other. ``sweep`` must run.
+    ``origin`` may be connected to outside the pool as well.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Upstream:
         tls: models.UpstreamTLS | None,
         sweep: Sweep,
     ) -> None:
-        self._origin = parse_origin(url, tls)
+        self.origin = parse_origin(url, tls)
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._sweep = sweep
@@ -149,7 +150,7 @@ class Upstream:
         connection = Connection(self, self._timeouts)
         self._busy.add(connection)
         try:
-            await self._origin.connect(connection, self._timeouts.connect)
+            await self.origin.connect(connection, self._timeouts.connect)
         except BaseException:
             connection.abort()
             raise
