@@ -7,7 +7,6 @@ library's pool would hand what one answer left unread to the next request, which
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -27,10 +26,6 @@ HEADERS = {
     "Connection": "close",
     "User-Agent": "obo-proxy",
 }
-
-# Both log URLs and header fields, some of which are secrets.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Outbound:
