@@ -216,7 +216,7 @@ class Endpoint:
         self.gate.observe(answer, per_user=is_per_user(error))
         if held := self.gate.closed_for():
             self.bulkhead.turn_away(self._throttled(held))
-            if not is_per_user(error):
+            if error.status == 503 and not is_per_user(error):
                 error.retry_after = math.ceil(held)
 
     def _count_failure(self) -> None:
