@@ -116,7 +116,7 @@ async def serve(
     ``ready`` is called once the ports are open, ``reload`` on SIGHUP, ``drain`` before anything else when
     the end has come: readiness turns false there. Raises OSError for a port that is not to be had.
     """
-    asyncio.get_running_loop().set_exception_handler(_report)
+    asyncio.get_running_loop().set_exception_handler(LoopComplaints())
     raise_limit()
     async with Server(settings, app, admin_app) as server:
         ending = asyncio.Event()
@@ -174,9 +174,18 @@ def _signals(end: Callable[[], None], reload: Callable[[], None]) -> Iterator[No
             loop.remove_signal_handler(number)
 
 
-def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What the loop has to complain of, as one line without a traceback."""
-    error = context.get("exception")
-    log.error(
-        "event loop", extra={"reason": context["message"], "error": type(error).__name__ if error else None}
-    )
+class LoopComplaints:
+    """What the loop complains of, without a traceback and once a second: out of descriptors, it repeats itself."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if loop.time() < self._next:
+            return
+        self._next = loop.time() + 1.0
+        error = context.get("exception")
+        log.error(
+            "event loop",
+            extra={"reason": context["message"], "error": type(error).__name__ if error else None},
+        )

@@ -172,9 +172,11 @@ BOUNDARIES = {
     "field": ({"max_field_bytes": 50}, lambda n: get(b"GET / HTTP/1.1", b"X: " + b"a" * (45 + n)), 431),
     "fields": ({"max_header_fields": 5}, lambda n: get(b"GET / HTTP/1.1", *[b"X: a"] * (4 + n)), 431),
     "head": (
-        {"max_header_bytes": 120}, lambda n: get(b"GET / HTTP/1.1", *[b"X: " + b"a" * 40] * 2, b"Y: " + b"a" * (6 + n)), 431,
+        {"max_header_bytes": 120},
+        lambda n: get(b"GET / HTTP/1.1", *[b"X: " + b"a" * 40] * 2, b"Y: " + b"a" * (6 + n)),
+        431,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("limits", "make", "status"), BOUNDARIES.values(), ids=BOUNDARIES)

@@ -67,7 +67,20 @@ REFUSED = {
     "two equal Hosts": (get(b"GET / HTTP/1.1", b"Host: example.com"), 400, "bad_request"),
     **{
         f"Host {host.decode()}": (b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", 400, "bad_request")
-        for host in [b"", b"a@b", b"a/b", b"a,b", b"a b", b"a:", b"a:b", b"a:65536", b"a:1:2", b"[::1", b"[g]", b"a?b"]
+        for host in [
+            b"",
+            b"a@b",
+            b"a/b",
+            b"a,b",
+            b"a b",
+            b"a:",
+            b"a:b",
+            b"a:65536",
+            b"a:1:2",
+            b"[::1",
+            b"[g]",
+            b"a?b",
+        ]
     },
     # field lines: H-25, H-33
     "obs-fold": (post(b"X: a", b" b"), 400, "bad_request"),
@@ -81,14 +94,21 @@ REFUSED = {
     "DEL in value": (post(b"X: a\x7fb"), 400, "bad_request"),
     # framing: H-07, H-20, H-23
     "both framings": (
-        post(b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"0\r\n\r\nGET /admin HTTP/1.1\r\n\r\n"),
-        400, "bad_request",
+        post(
+            b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"0\r\n\r\nGET /admin HTTP/1.1\r\n\r\n"
+        ),
+        400,
+        "bad_request",
     ),
     "both framings, the other way": (
-        post(b"Transfer-Encoding: chunked", b"Content-Length: 4", body=b"0\r\n\r\n"), 400, "bad_request",
+        post(b"Transfer-Encoding: chunked", b"Content-Length: 4", body=b"0\r\n\r\n"),
+        400,
+        "bad_request",
     ),
     "chunked in HTTP/1.0": (
-        get(b"POST / HTTP/1.0", b"Transfer-Encoding: chunked") + b"0\r\n\r\n", 400, "bad_request",
+        get(b"POST / HTTP/1.0", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        400,
+        "bad_request",
     ),
     "identity": (post(b"Transfer-Encoding: identity"), 501, "not_implemented"),
     "gzip, chunked": (post(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), 501, "not_implemented"),
@@ -96,14 +116,26 @@ REFUSED = {
     "chunked with a parameter": (post(b"Transfer-Encoding: chunked;a=b"), 501, "not_implemented"),
     "chunked, identity": (post(b"Transfer-Encoding: chunked, identity"), 400, "bad_request"),
     "chunked twice": (
-        post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"), 400, "bad_request",
+        post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+        400,
+        "bad_request",
     ),
     "vertical tab before chunked": (post(b"Transfer-Encoding:\x0bchunked"), 400, "bad_request"),
     "two lengths": (post(b"Content-Length: 1", b"Content-Length: 2"), 400, "bad_request"),
     "two equal lengths": (post(b"Content-Length: 1", b"Content-Length: 1"), 400, "bad_request"),
     **{
         f"length {length.decode()!r}": (post(b"Content-Length: " + length), 400, "bad_request")
-        for length in [b"5, 5", b"+5", b"-5", b"0x5", b"5_0", b"", b"5 5", b"99999999999999999999", b"18446744073709551617"]
+        for length in [
+            b"5, 5",
+            b"+5",
+            b"-5",
+            b"0x5",
+            b"5_0",
+            b"",
+            b"5 5",
+            b"99999999999999999999",
+            b"18446744073709551617",
+        ]
     },
     # expectation: H-27
     "another expectation": (post(b"Expect: 200-ok"), 417, "expectation_failed"),
@@ -122,7 +154,7 @@ REFUSED = {
     "chunk longer than said": (chunked(b"5\r\nabcdeX\r\n0\r\n\r\n"), 400, "bad_request"),
     "length in a trailer": (chunked(b"0\r\nContent-Length: 9\r\n\r\n"), 400, "bad_request"),
     "bad trailer": (chunked(b"0\r\nX : a\r\n\r\n"), 400, "bad_request"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

@@ -18,47 +18,95 @@ SERVED = {
     "plain": (GET, {"method": "GET"}),
     "empty lines before": (b"\r\n\r\n" + GET, {"method": "GET"}),
     "two spaces": (get(b"GET  / HTTP/1.1"), {"method": "GET"}),
-    "query": (get(b"GET /a?b=c%20d?e HTTP/1.1"), {"method": "GET", "raw_path": b"/a", "path": "/a", "query_string": b"b=c%20d?e"}),
-    "empty query": (get(b"GET /a? HTTP/1.1"), {"method": "GET", "raw_path": b"/a", "path": "/a", "target": b"/a?"}),
-    "encoded": (get(b"GET /%41%2F%zz HTTP/1.1"), {"method": "GET", "raw_path": b"/%41%2F%zz", "path": "/A/%zz"}),
+    "query": (
+        get(b"GET /a?b=c%20d?e HTTP/1.1"),
+        {"method": "GET", "raw_path": b"/a", "path": "/a", "query_string": b"b=c%20d?e"},
+    ),
+    "empty query": (
+        get(b"GET /a? HTTP/1.1"),
+        {"method": "GET", "raw_path": b"/a", "path": "/a", "target": b"/a?"},
+    ),
+    "encoded": (
+        get(b"GET /%41%2F%zz HTTP/1.1"),
+        {"method": "GET", "raw_path": b"/%41%2F%zz", "path": "/A/%zz"},
+    ),
     "dots": (get(b"GET /a/../b HTTP/1.1"), {"method": "GET", "raw_path": b"/a/../b", "path": "/a/../b"}),
-    "two slashes": (get(b"GET //evil/p HTTP/1.1"), {"method": "GET", "raw_path": b"//evil/p", "path": "//evil/p"}),
+    "two slashes": (
+        get(b"GET //evil/p HTTP/1.1"),
+        {"method": "GET", "raw_path": b"//evil/p", "path": "//evil/p"},
+    ),
     "backslash": (get(rb"GET /\evil HTTP/1.1"), {"method": "GET", "raw_path": rb"/\evil", "path": r"/\evil"}),
-    "longest target": (get(b"GET /" + b"a" * 8191 + b" HTTP/1.1"), {"method": "GET", "raw_path": b"/" + b"a" * 8191, "path": "/" + "a" * 8191}),
-    "absolute-form": (get(b"GET http://example.com/p?q HTTP/1.1"), {"method": "GET", "raw_path": b"/p", "path": "/p", "query_string": b"q"}),
+    "longest target": (
+        get(b"GET /" + b"a" * 8191 + b" HTTP/1.1"),
+        {"method": "GET", "raw_path": b"/" + b"a" * 8191, "path": "/" + "a" * 8191},
+    ),
+    "absolute-form": (
+        get(b"GET http://example.com/p?q HTTP/1.1"),
+        {"method": "GET", "raw_path": b"/p", "path": "/p", "query_string": b"q"},
+    ),
     "absolute-form in capitals": (get(b"GET HTTPS://EXAMPLE.com HTTP/1.1"), {"method": "GET"}),
-    "absolute-form without a path": (get(b"GET http://example.com?q HTTP/1.1"), {"method": "GET", "query_string": b"q"}),
+    "absolute-form without a path": (
+        get(b"GET http://example.com?q HTTP/1.1"),
+        {"method": "GET", "query_string": b"q"},
+    ),
     "method of WebDAV": (get(b"PROPFIND / HTTP/1.1"), {"method": "PROPFIND"}),
     "HTTP/1.0": (get(b"GET / HTTP/1.0"), {"method": "GET", "http_version": "1.0"}),
     "length": (post(b"Content-Length: 5", body=b"hello"), {"body": b"hello"}),
-    "length with space after": (post(b"Content-Length: 5 \t", body=b"hello"), {"body": b"hello", "headers": [(b"content-length", b"5")]}),
+    "length with space after": (
+        post(b"Content-Length: 5 \t", body=b"hello"),
+        {"body": b"hello", "headers": [(b"content-length", b"5")]},
+    ),
     "no length": (post(b"Content-Length: 0"), {}),
     "chunked": (chunked(b"3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"), {"body": b"hello"}),
-    "chunked in capitals": (post(b"Transfer-Encoding: CHUNKED", body=b"5\r\nhello\r\n0\r\n\r\n"), {"body": b"hello"}),
+    "chunked in capitals": (
+        post(b"Transfer-Encoding: CHUNKED", body=b"5\r\nhello\r\n0\r\n\r\n"),
+        {"body": b"hello"},
+    ),
     "trailers": (
-        chunked(b"5\r\nhello\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-User: admin\r\nHost: evil\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"),
+        chunked(
+            b"5\r\nhello\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-User: admin\r\nHost: evil\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"
+        ),
         {"body": b"hello", "headers": [(b"transfer-encoding", b"chunked")]},
     ),
     "repeated fields": (
         get(b"GET / HTTP/1.1", b"Cookie: a", b"X_Auth: \xff\xe9", b"COOKIE: b", b"X:"),
-        {"method": "GET", "headers": [(b"cookie", b"a"), (b"x_auth", b"\xff\xe9"), (b"cookie", b"b"), (b"x", b"")]},
+        {
+            "method": "GET",
+            "headers": [(b"cookie", b"a"), (b"x_auth", b"\xff\xe9"), (b"cookie", b"b"), (b"x", b"")],
+        },
     ),
     "upgrade to h2c": (
-        post(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AA", b"Content-Length: 5", body=b"hello"),
+        post(
+            b"Connection: Upgrade, HTTP2-Settings",
+            b"Upgrade: h2c",
+            b"HTTP2-Settings: AA",
+            b"Content-Length: 5",
+            body=b"hello",
+        ),
         {"body": b"hello"},
     ),
     "chunked upgrade": (
-        post(b"Connection: Upgrade", b"Upgrade: foo", b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n"),
+        post(
+            b"Connection: Upgrade",
+            b"Upgrade: foo",
+            b"Transfer-Encoding: chunked",
+            body=b"5\r\nhello\r\n0\r\n\r\n",
+        ),
         {"body": b"hello"},
     ),
-    "upgrade without a body": (get(b"GET / HTTP/1.1", b"Connection: upgrade", b"Upgrade: foo"), {"method": "GET"}),
+    "upgrade without a body": (
+        get(b"GET / HTTP/1.1", b"Connection: upgrade", b"Upgrade: foo"),
+        {"method": "GET"},
+    ),
     "websocket by POST": (
-        post(b"Connection: upgrade", b"Upgrade: websocket", b"Content-Length: 5", body=b"hello"), {"body": b"hello"},
+        post(b"Connection: upgrade", b"Upgrade: websocket", b"Content-Length: 5", body=b"hello"),
+        {"body": b"hello"},
     ),
     "two upgrades": (
-        get(b"GET / HTTP/1.1", b"Connection: upgrade", b"Upgrade: websocket", b"Upgrade: h2c"), {"method": "GET"},
+        get(b"GET / HTTP/1.1", b"Connection: upgrade", b"Upgrade: websocket", b"Upgrade: h2c"),
+        {"method": "GET"},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("step", [None, 1], ids=["at once", "byte by byte"])
@@ -111,12 +159,14 @@ async def test_the_scope_is_plain_asgi():
             "query_string": b"c",
             "root_path": "",
             "headers": [
-                (b"host", b"example.com"), (b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-proto", b"https"),
+                (b"host", b"example.com"),
+                (b"x-forwarded-for", b"6.6.6.6"),
+                (b"x-forwarded-proto", b"https"),
             ],
             "client": own,
             "server": listener.address,
             "extensions": {},
-        }  # fmt: skip
+        }
 
 
 @pytest.mark.parametrize(

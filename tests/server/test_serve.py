@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import signal
 import ssl
+import subprocess
+import sys
 import time
 
 import pytest
@@ -147,7 +150,14 @@ async def test_signals_reload_and_drain(app):
         os.kill(os.getpid(), signal.SIGTERM)
 
     serving = asyncio.ensure_future(
-        serve(make_settings(), app, Recorder(), ready=announce, reload=reload, drain=lambda: events.append("drain"))
+        serve(
+            make_settings(),
+            app,
+            Recorder(),
+            ready=announce,
+            reload=reload,
+            drain=lambda: events.append("drain"),
+        )
     )
     await ready.wait()
     os.kill(os.getpid(), signal.SIGHUP)
@@ -232,3 +242,19 @@ def test_connections_are_no_more_than_descriptors_last_for(caplog):
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_running_out_of_descriptors_is_survived(loop):
+    """F-31: no crash, no busy loop, no traceback; served again once there are descriptors."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.server.exhausted", loop],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    outcome = json.loads(run.stdout)
+    assert outcome["served"] == "HTTP/1.1 200 OK"
+    assert outcome["cpu"] < 0.6
+    assert "Traceback" not in run.stderr

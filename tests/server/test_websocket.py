@@ -53,7 +53,9 @@ async def test_messages_pass_and_the_scope_has_the_whole_head(echo):
     async with listening(echo) as listener:
         url = "ws://{}:{}/chat%20room?q=1".format(*listener.address)
         headers = {"Authorization": "Bearer " + token}
-        async with connect(url, additional_headers=headers, subprotocols=["base64url.x", "chat"], proxy=None) as client:
+        async with connect(
+            url, additional_headers=headers, subprotocols=["base64url.x", "chat"], proxy=None
+        ) as client:
             assert client.subprotocol == "chat"
             for message in ("text", b"bytes", "é" * 100_000):
                 await client.send(message)
