@@ -177,9 +177,9 @@ class HardenedProtocol(HttpToolsProtocol):
     def write_parts(self, parts: list[bytes]) -> None:
         if len(parts) == 1:
             self.transport.write(parts[0])
-        elif sum(map(len, parts)) < _LARGE:
+        elif parts and max(map(len, parts)) < _LARGE:
             self.transport.write(b"".join(parts))
-        else:
+        elif parts:
             self.transport.writelines(parts)
 
     def await_body(self) -> None:

@@ -25,9 +25,9 @@ def chunked(body: bytes) -> bytes:
     return post(b"Transfer-Encoding: chunked", body=body)
 
 
-# name: (bytes, status, code)
+# By name: the bytes, and the status and code of the refusal.
 REFUSED = {
-    # request line: H-02, H-06, H-07, H-25
+    # H-02, H-06, H-07, H-25: request line
     "connect": (get(b"CONNECT example.com:443 HTTP/1.1"), 405, "method_not_allowed"),
     "trace": (get(b"TRACE / HTTP/1.1"), 405, "method_not_allowed"),
     "unknown method": (get(b"FOO / HTTP/1.1"), 501, "not_implemented"),
@@ -47,7 +47,7 @@ REFUSED = {
     "space after version": (get(b"GET / HTTP/1.1 "), 400, "bad_request"),
     "tab for space": (get(b"GET\t/ HTTP/1.1"), 400, "bad_request"),
     "bare LF": (b"GET / HTTP/1.1\nHost: a\n\n", 400, "bad_request"),
-    # target: H-01, H-03, H-39
+    # H-01, H-03, H-39: target
     "relative target": (get(b"GET orders HTTP/1.1"), 400, "bad_request"),
     "fragment": (get(b"GET /a#b HTTP/1.1"), 400, "bad_request"),
     "asterisk for GET": (get(b"GET * HTTP/1.1"), 400, "bad_request"),
@@ -82,7 +82,7 @@ REFUSED = {
             b"a?b",
         ]
     },
-    # field lines: H-25, H-33
+    # H-25, H-33: field lines
     "obs-fold": (post(b"X: a", b" b"), 400, "bad_request"),
     "space before the first field": (b"GET / HTTP/1.1\r\n X: a\r\n" + HOST + b"\r\n", 400, "bad_request"),
     "space before colon": (post(b"X : a"), 400, "bad_request"),
@@ -92,7 +92,7 @@ REFUSED = {
     "CR in value": (post(b"X: a\rb"), 400, "bad_request"),
     "LF in value": (post(b"X: a\nY: b"), 400, "bad_request"),
     "DEL in value": (post(b"X: a\x7fb"), 400, "bad_request"),
-    # framing: H-07, H-20, H-23
+    # H-07, H-20, H-23: framing
     "both framings": (
         post(
             b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"0\r\n\r\nGET /admin HTTP/1.1\r\n\r\n"
@@ -137,15 +137,15 @@ REFUSED = {
             b"18446744073709551617",
         ]
     },
-    # expectation: H-27
+    # H-27: expectation
     "another expectation": (post(b"Expect: 200-ok"), 417, "expectation_failed"),
     "two expectations": (post(b"Expect: 100-continue", b"Expect: 100-continue"), 400, "bad_request"),
-    # size: H-39, A-21
+    # H-39, A-21: size
     "long field": (post(b"X: " + b"a" * (16 * 1024)), 431, "header_too_large"),
     "long token": (post(b"Authorization: Bearer " + b"a" * 10_000_000), 431, "header_too_large"),
     "many fields": (post(*[b"X: a"] * 100), 431, "header_too_large"),
     "large head": (post(*[b"X: " + b"a" * 8000] * 9), 431, "header_too_large"),
-    # bodies: H-26
+    # H-26: bodies
     **{
         f"chunk size {size.decode()!r}": (chunked(size + b"\r\nabcde\r\n0\r\n\r\n"), 400, "bad_request")
         for size in [b"5 ", b" 5", b"0x5", b"+5", b"-5", b"5_0", b"", b"g", b"10000000000000005", b"5;a\nb"]

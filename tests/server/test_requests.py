@@ -64,7 +64,8 @@ SERVED = {
     ),
     "trailers": (
         chunked(
-            b"5\r\nhello\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-User: admin\r\nHost: evil\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"
+            b"5\r\nhello\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-User: admin\r\n"
+            b"Host: evil\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"
         ),
         {"body": b"hello", "headers": [(b"transfer-encoding", b"chunked")]},
     ),

@@ -58,7 +58,7 @@ async def test_fields_go_out_as_the_application_gave_them():
         (200, [(b"content-length", b"7")], "HEAD", b"content-length: 7\r\n"),
         (304, [(b"content-length", b"7")], "GET", b"content-length: 7\r\n"),
         (204, [(b"content-length", b"0")], "GET", b""),
-        (299, [(b"content-length", b"0"), (b"connection", b"close")], "GET", b"content-length: 0\r\nconnection: close\r\n"),
+        (299, [(b"connection", b"close")], "GET", b"transfer-encoding: chunked\r\nconnection: close\r\n"),
     ],
     ids=str,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from proxy.server import Server, serve
 from proxy.server.descriptors import affordable_connections, raise_limit
 from proxy.server.lifespan import Lifespan
 from tests.support.certificates import Authority
-from tests.support.raw_client import Truncated, connected
+from tests.support.raw_client import connected
 
 from .apps import Recorder, answer
 from .test_framing import get
@@ -82,7 +82,7 @@ async def test_both_ports_are_served_and_the_application_lives_around_them(app):
 async def test_a_port_that_is_taken_is_an_error_and_the_application_ends(app):
     """Contract §1: nothing half-started stays behind."""
     async with Server(make_settings(), App(), Recorder()) as other:
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             async with Server(make_settings(port=other.address[1]), app, Recorder()):
                 raise AssertionError
     assert app.life == ["startup", "shutdown"]
@@ -106,7 +106,7 @@ async def test_a_drain_finishes_what_is_running(app):
         await late.send(GET)
         assert (await late.response()).header(b"connection") == b"close"
         assert await idle.rest() == b""
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             await asyncio.open_connection(*address)
         assert not drained.done()
         app.released.set()
