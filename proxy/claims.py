@@ -49,18 +49,8 @@ def parse_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def verify_claims(claims: Mapping[str, Any], policy: SubjectTokenPolicy, now: float) -> None:
     """SubjectTokenInvalid, SubjectTokenExpired or ScopeInsufficient, in this order, unless the policy is met."""
-    if claims["iss"] != policy.issuer:
-        raise SubjectTokenInvalid("the token's iss is another issuer")
-    if policy.expected_audience not in _read_texts(claims["aud"]):
-        raise SubjectTokenInvalid(
-            "the token's aud does not hold the expected audience",
-            remedy=f"let the caller ask for a token for {policy.expected_audience}",
-        )
-    _require_client(claims, policy)
-    _require_bearer_access_token(claims, policy)
-    _require_time(claims, policy.clock_tolerance, now)
-    if not read_scopes(claims).issuperset(policy.required_scopes):
-        raise ScopeInsufficient("the token lacks a required scope", scopes=policy.required_scopes)
+    for require in DEMANDS.values():
+        require(claims, policy, now)
 
 
 def read_scopes(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -76,13 +66,26 @@ def has_expired(expires_at: float, clock_tolerance: float, now: float) -> bool:
     return now >= expires_at + clock_tolerance
 
 
-def _require_client(claims: Mapping[str, Any], policy: SubjectTokenPolicy) -> None:
+def _require_issuer(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if claims["iss"] != policy.issuer:
+        raise SubjectTokenInvalid("the token's iss is another issuer")
+
+
+def _require_audience(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if policy.expected_audience not in _read_texts(claims["aud"]):
+        raise SubjectTokenInvalid(
+            "the token's aud does not hold the expected audience",
+            remedy=f"let the caller ask for a token for {policy.expected_audience}",
+        )
+
+
+def _require_client(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
     clients = {claims[name] for name in CLIENT_CLAIMS if name in claims}
     if policy.client_ids and not (clients and clients <= policy.client_ids):
         raise SubjectTokenInvalid("the token was issued to a client that is not accepted")
 
 
-def _require_bearer_access_token(claims: Mapping[str, Any], policy: SubjectTokenPolicy) -> None:
+def _require_bearer_access_token(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
     if "cnf" in claims:  # RFC 9449 §7.2, RFC 8705 §3: bound to a key that nobody has shown us
         raise SubjectTokenInvalid("the token is bound to a key and cannot be used as a bearer token")
     if _is_id_token(claims) and not policy.id_tokens:
@@ -101,12 +104,29 @@ def _is_id_token(claims: Mapping[str, Any]) -> bool:
     )
 
 
-def _require_time(claims: Mapping[str, Any], clock_tolerance: float, now: float) -> None:
+def _require_time(claims: Mapping[str, Any], policy: SubjectTokenPolicy, now: float) -> None:
     for name in ("nbf", "iat"):
-        if claims.get(name, now) > now + clock_tolerance:
+        if claims.get(name, now) > now + policy.clock_tolerance:
             raise SubjectTokenInvalid(f"the token's {name} lies in the future", remedy="compare the clocks")
-    if has_expired(claims["exp"], clock_tolerance, now):
+    if has_expired(claims["exp"], policy.clock_tolerance, now):
         raise SubjectTokenExpired("the token has expired")
+
+
+def _require_scopes(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if not read_scopes(claims).issuperset(policy.required_scopes):
+        raise ScopeInsufficient("the token lacks a required scope", scopes=policy.required_scopes)
+
+
+Demand = Callable[[Mapping[str, Any], SubjectTokenPolicy, float], None]
+DEMANDS: Mapping[str, Demand] = {
+    "issuer": _require_issuer,
+    "audience": _require_audience,
+    "client": _require_client,
+    "kind": _require_bearer_access_token,
+    "times": _require_time,
+    "scopes": _require_scopes,
+}
+"""What is demanded of claims whose types are right, by name and in order; each is also a step of the doctor's."""
 
 
 def _read_texts(value: str | list[str]) -> list[str]:

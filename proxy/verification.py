@@ -27,7 +27,8 @@ from .errors import (
     SubjectTokenInvalid,
 )
 from .introspection import verify_introspection
-from .jws import MAX_SIZE
+from .jwk import SigningKey
+from .jws import MAX_SIZE, UnverifiedJws
 from .signing_keys import SigningKeys, SigningKeysStatus
 from .subject_token import (
     SubjectToken,
@@ -124,10 +125,28 @@ class Verifier:
             # RFC 8725 §3.1: what we did not foresee is no reason to let a token pass, nor to answer 500.
             raise SubjectTokenInvalid(f"verification met {type(error).__name__}") from error
 
+    def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
+        """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8).
+
+        None is for an opaque token. Raises IssuerUnknown, or SubjectTokenInvalid for an issuer without keys.
+        """
+        if token is None:
+            return [entry for entry in self._accepted if entry.introspect is not None]
+        chosen = [entry for entry in self._accepted if entry.policy.issuer == token.issuer]
+        if not any(entry.introspect for entry in chosen):
+            refuse_org_token(token)
+        if not chosen:
+            expected = ", ".join(sorted({entry.policy.issuer for entry in self._accepted}))
+            raise IssuerUnknown(
+                f"the token's issuer is not accepted: expected {expected}, got {token.issuer[:256]!r}",
+                remedy="compare the authorization server's issuer mode (custom domain or not) with issuer",
+            )
+        return chosen
+
     async def _verify(self, token: str) -> SubjectToken:
         unverified = self._parse(token)
         refusals: list[ProxyError] = []
-        for entry in self._choose(unverified):
+        for entry in self.choose(unverified):
             try:
                 if entry.keys is not None and unverified is not None:
                     return await self._verify_locally(token, unverified, entry, entry.keys)
@@ -145,28 +164,10 @@ class Verifier:
                 raise
             return None
 
-    def _choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
-        """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8)."""
-        if token is None:
-            return [entry for entry in self._accepted if entry.introspect is not None]
-        chosen = [entry for entry in self._accepted if entry.policy.issuer == token.issuer]
-        if not any(entry.introspect for entry in chosen):
-            refuse_org_token(token)
-        if not chosen:
-            expected = ", ".join(sorted({entry.policy.issuer for entry in self._accepted}))
-            raise IssuerUnknown(
-                f"the token's issuer is not accepted: expected {expected}, got {token.issuer[:256]!r}",
-                remedy="compare the authorization server's issuer mode (custom domain or not) with issuer",
-            )
-        return chosen
-
     async def _verify_locally(
         self, token: str, unverified: UnverifiedToken, entry: Accepted, keys: SigningKeys
     ) -> SubjectToken:
-        jws = unverified.jws
-        if jws.alg not in entry.policy.algorithms:
-            raise SubjectTokenInvalid("the token's alg is not allowed")  # before it can cause a fetch
-        key = await keys.get(jws.kid, jws.alg)
+        key = await find_key(unverified.jws, entry.policy, keys)
         claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
         subject_token = self._build(token, claims, entry)
         self._remember(subject_token, entry.policy.clock_tolerance, keys)
@@ -203,6 +204,13 @@ class Verifier:
         deadline = self._clock.monotonic() + ends_at - self._clock.time()
         verdict = Verdict(subject_token, ends_at, deadline, keys, keys.generation)
         self._verdicts[_hash(subject_token.value)] = verdict
+
+
+async def find_key(jws: UnverifiedJws, policy: SubjectTokenPolicy, keys: SigningKeys) -> SigningKey:
+    """The key that ``jws`` says it is signed with. Raises as ``SigningKeys.get`` does."""
+    if jws.alg not in policy.algorithms:
+        raise SubjectTokenInvalid("the token's alg is not allowed")  # before it can cause a fetch
+    return await keys.get(jws.kid, jws.alg)
 
 
 async def _call(entry: Accepted, token: str) -> Mapping[str, Any]:
