@@ -341,7 +341,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """No further request is taken; a connection that waits for one is closed."""
-        if self._active is None and not self._waiting:
+        if self._active is None and not self._waiting and not self._reader.in_head:
             self._close()
 
     def abort(self) -> None:
