@@ -30,7 +30,7 @@ from .rate_gate import RateLimit
 from .refusal_table import CHECK_DPOP_ON
 from .signing_keys import FetchedKeys
 from .subject_token import SubjectToken
-from .token_exchange import AccessToken, Form, TokenRequest, build_form, parse_token_response
+from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
 
 ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
 MOST_HELD = 10_000  # users held back at once; each for a second
@@ -130,9 +130,45 @@ class AuthorizationServer:
         self._report(request, call, None, self._clock.monotonic() - began)
         return access_token
 
-    async def post_token(self, form: Form) -> Mapping[str, Any]:
-        """The token URL's answer to ``form``, unchecked. Raises ProxyError."""
-        return await self._endpoint(self._token).post(form)
+    async def ask(
+        self, request: TokenRequest, subject_token: SubjectToken | None, call: Call | None = None
+    ) -> Mapping[str, Any]:
+        """The answer of the token URL to one grant, unchecked. Raises what a refusal means (ProxyError)."""
+        if request.grant == "client_credentials":
+            subject_token = None  # a route that acts for nobody sends nobody's token
+        elif subject_token is None:
+            raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
+        actor_token = await self._find_actor_token(request) if request.actor else None
+        self._check_held(subject_token)
+        form = build_form(request, subject_token, actor_token)
+        try:
+            return await self._endpoint(self._token).post(form, has_user=subject_token is not None, call=call)
+        except AuthorizationServerThrottled as error:
+            if is_per_user(error) and subject_token is not None:
+                self._held[subject_token.identity] = None
+            raise
+
+    def accept(
+        self, answer: Mapping[str, Any], request: TokenRequest, subject_token: SubjectToken | None
+    ) -> AccessToken:
+        """The token that ``answer`` brings. Raises ExchangeResponseInvalid where it is not the one asked for."""
+        access_token = parse_token_response(
+            answer,
+            request,
+            subject_token,
+            now=self._clock.time(),
+            check_subject=self.settings.check_subject,
+        )
+        if access_token.token_type == "DPoP" and self.dpop_key is None:
+            raise ExchangeResponseInvalid(
+                "the token is bound to a key, and we have none", remedy=CHECK_DPOP_ON
+            )
+        if request.grant == "token_exchange" and "issued_token_type" not in answer and not self._warned:
+            self._warned = True
+            log.warning(
+                "answers lack issued_token_type (RFC 8693 §2.2.1)", extra={"authorization_server": self.name}
+            )
+        return access_token
 
     async def introspect(self, token: str) -> Mapping[str, Any]:
         """RFC 7662: what the server says of ``token``; ``active`` decides. Raises ProxyError."""
@@ -177,42 +213,7 @@ class AuthorizationServer:
     async def _grant(
         self, request: TokenRequest, subject_token: SubjectToken | None, call: Call
     ) -> AccessToken:
-        if request.grant == "client_credentials":
-            subject_token = None  # a route that acts for nobody sends nobody's token
-        elif subject_token is None:
-            raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
-        actor_token = await self._find_actor_token(request) if request.actor else None
-        self._check_held(subject_token)
-        try:
-            answer = await self._endpoint(self._token).post(
-                build_form(request, subject_token, actor_token), has_user=subject_token is not None, call=call
-            )
-        except AuthorizationServerThrottled as error:
-            if is_per_user(error) and subject_token is not None:
-                self._held[subject_token.identity] = None
-            raise
-        return self._check(answer, request, subject_token)
-
-    def _check(
-        self, answer: Mapping[str, Any], request: TokenRequest, subject_token: SubjectToken | None
-    ) -> AccessToken:
-        access_token = parse_token_response(
-            answer,
-            request,
-            subject_token,
-            now=self._clock.time(),
-            check_subject=self.settings.check_subject,
-        )
-        if access_token.token_type == "DPoP" and self.dpop_key is None:
-            raise ExchangeResponseInvalid(
-                "the token is bound to a key, and we have none", remedy=CHECK_DPOP_ON
-            )
-        if request.grant == "token_exchange" and "issued_token_type" not in answer and not self._warned:
-            self._warned = True
-            log.warning(
-                "answers lack issued_token_type (RFC 8693 §2.2.1)", extra={"authorization_server": self.name}
-            )
-        return access_token
+        return self.accept(await self.ask(request, subject_token, call), request, subject_token)
 
     def _check_held(self, subject_token: SubjectToken | None) -> None:
         if subject_token is not None and subject_token.identity in self._held:

@@ -146,6 +146,7 @@ REFUSALS: tuple[Refusal, ...] = (
     _ours("invalid_authorization_details", "", CHECK_PARAMETERS),
     _ours("invalid_client_metadata", "", CHECK_CLIENT),
     # Proofs depend on time and nonce: the next may well be good.
+    Refusal("invalid_dpop_proof", "header is missing", ExchangeMisconfigured, CHECK_DPOP_ON),
     Refusal("invalid_dpop_proof", "", ExchangeMisconfigured, CHECK_DPOP),
     Refusal("use_dpop_nonce", "", ExchangeMisconfigured, CHECK_DPOP_ON),
     Refusal("slow_down", "", AuthorizationServerThrottled),
