@@ -20,7 +20,9 @@ from .config.models import Settings
 from .departures import Departures
 from .downstream import Downstream, Receive, Send
 from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
-from .metrics import Metrics
+from .failures import Failures
+from .history import History
+from .metrics import Gauges, Metrics
 from .parts import Parts
 from .problem import build_problem
 from .websockets import DownstreamWebSocket
@@ -38,11 +40,14 @@ class App:
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.failures = Failures()
         self.draining = False
-        self._clock = clock
+        self.clock = clock
+        self.started_at = clock.time()
         self._background = Background()
         self._departures = Departures(self._background)
         self._parts = build_parts(settings, clock=clock, on_exchange=self._note_exchange)
+        self.history = History(self.metrics, self._read_gauges, clock)
         self.admin = build_admin(self)
 
     @property
@@ -60,7 +65,7 @@ class App:
 
     async def reload(self, settings: Settings) -> None:
         """Serve by ``settings`` from the next request on; requests under way end as they began."""
-        parts = build_parts(settings, clock=self._clock, on_exchange=self._note_exchange, before=self._parts)
+        parts = build_parts(settings, clock=self.clock, on_exchange=self._note_exchange, before=self._parts)
         parts.start()
         self._parts, before = parts, self._parts
         self.settings = settings
@@ -90,9 +95,15 @@ class App:
             parts.leave()
             self._count(downstream, time.monotonic() - began)
 
+    def _read_gauges(self) -> Gauges:
+        return self._parts.gauges()  # those that serve now: a reload replaces them
+
     async def _refuse(self, downstream: Downstream, error: ProxyError) -> None:
         if isinstance(error, SubjectTokenError):
             self.metrics.rejected[error.code] += 1
+        self.failures.note(
+            error, route=downstream.route, request_id=downstream.request_id, now=self.clock.time()
+        )
         log.log(
             logging.WARNING if error.status >= 500 else logging.INFO,
             "request refused",
@@ -151,8 +162,10 @@ class App:
         await receive()
         self._parts.start()
         self._departures.start()
+        self.history.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self.history.stop()
         self._departures.stop()
         await self._background.aclose()
         await self._parts.retire()

@@ -34,7 +34,7 @@ from .verification import Accepted, Verifier
 from .websockets import WebSocketUpstream
 
 T = TypeVar("T")
-_NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
+NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
 
 
 def build_parts(
@@ -132,11 +132,11 @@ def _build_route(
     sweep: Sweep,
 ) -> Route:
     authentication = None
-    if route.grant in _NEEDS_USER:
+    if route.grant in NEEDS_USER:
         authentication = Authentication(
             take_token=build_take_token(route),
             verifier=verifiers[route.subject_token_type == "id_token"],
-            require=_build_demands(route, clock),
+            require=build_demands(route, clock),
         )
     request = build_token_request(route, settings)
     access_tokens = None
@@ -188,7 +188,7 @@ def build_token_request(route: models.Route, settings: models.Settings) -> Token
     )
 
 
-def _build_demands(route: models.Route, clock: Clock) -> Callable[[SubjectToken], None] | None:
+def build_demands(route: models.Route, clock: Clock) -> Callable[[SubjectToken], None] | None:
     """What the route asks of a user's token beyond being accepted; None where it asks nothing."""
     if not (route.required_scopes or route.acr_values or route.max_age is not None):
         return None
