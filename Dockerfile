@@ -1,0 +1,50 @@
+# obo-proxy as an image of its own: no shell is needed to run it, no privilege, and no file system to write to.
+#
+#   docker build --tag obo-proxy --build-arg VERSION=1.2.3 .
+
+FROM python:3.13-slim AS build
+WORKDIR /build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
+
+# Everything is what the lock files say, down to the hash: what builds the wheel in one environment, what runs in another.
+COPY requirements-build.lock requirements.lock ./
+RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes --requirement requirements-build.lock
+RUN python -m venv --without-pip /opt/obo-proxy \
+    && /opt/build/bin/pip --python /opt/obo-proxy/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
+
+# Without VERSION the wheel is called what pyproject.toml falls back to: the image's context has no git history.
+ARG VERSION=
+COPY pyproject.toml README.md LICENSE ./
+COPY proxy proxy
+RUN SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION#v} /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+    && /opt/build/bin/pip --python /opt/obo-proxy/bin/python install --no-deps --no-index dist/*.whl \
+    # Nothing can be written at run time, so bytecode is made now, and never compared with its source again.
+    && /opt/obo-proxy/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/obo-proxy/lib
+
+
+FROM python:3.13-slim
+ARG VERSION=
+LABEL org.opencontainers.image.title="obo-proxy" \
+      org.opencontainers.image.description="On-behalf-of forwarding reverse proxy (RFC 8693)" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+COPY --from=build /opt/obo-proxy /opt/obo-proxy
+
+# The public side must be reachable from outside of the container; the admin side stays on its loopback unless
+# OBO_ADMIN_HOST says otherwise. Both ports are said here so that the health check knows where to ask.
+ENV PATH=/opt/obo-proxy/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    OBO_HOST=0.0.0.0 \
+    OBO_PORT=8080 \
+    OBO_ADMIN_PORT=9090
+EXPOSE 8080 9090
+# A volume mounted here belongs to the user below: for the keys that `obo-proxy keys new` makes.
+RUN install --directory --owner 65532 --group 65532 --mode 0700 /var/lib/obo-proxy
+WORKDIR /var/lib/obo-proxy
+# A number, so that an orchestrator can see that it is not root's; no such user need exist.
+USER 65532:65532
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["obo-proxy", "healthcheck"]
+ENTRYPOINT ["obo-proxy"]
+CMD ["serve"]
