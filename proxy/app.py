@@ -9,17 +9,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 from .admin import build_admin
-from .authorization_server import ExchangeRecord
 from .background import Background
 from .clock import Clock, SystemClock
 from .config.models import Settings
 from .departures import Departures
 from .downstream import Downstream, Receive, Send
 from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
+from .exchange_record import ExchangeRecord
 from .failures import Failures
 from .history import History
 from .metrics import Gauges, Metrics
@@ -57,9 +56,11 @@ class App:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(Downstream(scope, receive, send), _forward)
+            await self._serve(Downstream(scope, receive, send, self._parts.gateway.forwarding), _forward)
         elif scope["type"] == "websocket":
-            await self._serve(DownstreamWebSocket(scope, receive, send), _forward_websocket)
+            await self._serve(
+                DownstreamWebSocket(scope, receive, send, self._parts.gateway.forwarding), _forward_websocket
+            )
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -133,7 +134,7 @@ class App:
         """One canonical line for each exchange, beside Okta's System Log by its request id."""
         self.metrics.count_exchange(record.authorization_server, record.outcome, record.seconds)
         level = logging.INFO if record.outcome == "ok" else logging.WARNING
-        log.log(level, "exchange", extra=asdict(record))
+        log.log(level, "exchange", extra=record.fields())
 
     def _break_off(self, downstream: Downstream, error: UpstreamBroken) -> None:
         log.warning(

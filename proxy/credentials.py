@@ -12,7 +12,7 @@ from .config.models import Route
 from .config.secret_file import SecretFile
 from .downstream import Downstream
 from .errors import AuthorizationServerUnavailable
-from .headers import Fields, values
+from .headers import Field, Fields
 
 TakeToken = Callable[[Downstream], tuple[str, bytes]]
 
@@ -26,16 +26,21 @@ def build_take_token(route: Route) -> TakeToken:
     return _from_header(route.token_in.header or "Authorization", route.token_in.scheme)
 
 
-def withhold(token: str, fields: Fields) -> list[tuple[bytes, bytes]]:
+def withhold(token: str, fields: Fields) -> Fields:
     """``fields`` without ``token``: a cookie that holds it goes, and so does any other field that does."""
     secret = token.encode("ascii")
-    kept = []
-    for name, value in fields:
-        if secret not in value:
-            kept.append((name, value))
-        elif name == b"cookie" and (rest := _without(secret, value, b";")):
-            kept.append((name, rest.strip()))
-    return kept
+    for _, value in fields:
+        if secret in value:
+            return [field for each in fields for field in _withhold(secret, each)]
+    return fields
+
+
+def _withhold(secret: bytes, field: Field) -> list[Field]:
+    name, value = field
+    if secret not in value:
+        return [field]
+    rest = _without(secret, value, b";").strip() if name == b"cookie" else b""
+    return [(name, rest)] if rest else []
 
 
 def withhold_from_query(token: str, query_part: bytes) -> bytes:
@@ -55,7 +60,7 @@ def _from_header(header: str, scheme: str) -> TakeToken:
     name = header.lower().encode("ascii")
 
     def take(downstream: Downstream) -> tuple[str, bytes]:
-        token = parse_authorization(values(downstream.headers, name), scheme)
+        token = parse_authorization(downstream.ended.get(name, ()), scheme)
         return token, withhold_from_query(token, downstream.query_part)
 
     return take

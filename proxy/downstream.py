@@ -7,19 +7,23 @@ any other ASGI server it is learnt from ``receive()`` (``departures``).
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 import string
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from .errors import BadRequest, DownstreamDeparted, RequestTooLarge
-from .headers import values
+from .forwarding import Forwarding
 
 Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+_NO_VALUES = [b""]
+_NO_EXTENSIONS: Mapping[str, Any] = {}
+_random = random.Random()  # noqa: S311  no secret, and a system call less for each request
 _REQUEST_ID_ALPHABET = frozenset((string.ascii_letters + string.digits + "-_.:+/=@").encode())
 _REQUEST_ID_LENGTH = 128
 
@@ -42,36 +46,34 @@ class Connection(Protocol):
 class Downstream:
     """One HTTP request and its answer.
 
-    ``raw_path`` and ``query`` are the target's two parts as received; ``host`` is lower-case, without a port.
+    ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
+    unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
     """
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, receive: Receive, send: Send, forwarding: Forwarding) -> None:
+        client = scope.get("client")
         self.method: str = scope["method"]
+        self.scheme: str = scope["scheme"]
         self.raw_path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
-        self.headers: Headers = scope["headers"]
-        self.connection: Connection | None = scope.get("extensions", {}).get("obo")
+        self.peer: str = client[0] if client else ""
+        self.kept, self.ended = forwarding.split(self.peer, scope["headers"])
+        self.host_field = self.ended.get(b"host", _NO_VALUES)[0]
+        self.request_id = parse_request_id(self.ended.get(b"x-request-id", ())) or build_request_id()
+        self.connection: Connection | None = scope.get("extensions", _NO_EXTENSIONS).get("obo")
         self.route = ""
         self.started = False
         self.status = 0
         self.departed = False
         self._receive = receive
         self._send = send
-        self._request_id: str | None = None
         self._body: Body | None = None
         self._task: asyncio.Task[Any] | None = None
 
     @property
-    def peer(self) -> str:
-        """The socket's peer address; empty on a unix socket."""
-        client = self.scope.get("client")
-        return client[0] if client else ""
-
-    @property
     def origin(self) -> str:
         """Scheme and authority that the caller used, as far as we see them."""
-        return f"{self.scope['scheme']}://{self.host_field.decode('latin-1')}"
+        return f"{self.scheme}://{self.host_field.decode('latin-1')}"
 
     @property
     def query_part(self) -> bytes:
@@ -80,32 +82,15 @@ class Downstream:
             return b"?" + self.query
         return b"?" if self.connection is not None and self.connection.target.endswith(b"?") else b""
 
-    @property
-    def host_field(self) -> bytes:
-        """The value of ``Host`` (RFC 9110 §7.2)."""
-        return next((value for name, value in self.headers if name == b"host"), b"")
-
-    @property
-    def request_id(self) -> str:
-        """The caller's ``X-Request-Id`` if it is sane, else one of ours."""
-        if self._request_id is None:
-            given = values(self.headers, b"x-request-id")
-            self._request_id = parse_request_id(given) or secrets.token_hex(16)
-        return self._request_id
-
     def body(self, limit: int | None = None) -> Body | None:
         """The body as it comes, or None where the head announces none. Raises RequestTooLarge at once by length."""
         length = None
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = _parse_length(value)
-            elif name == b"transfer-encoding":
-                self._body = Body(self._receive, None, limit)
-                return self._body
-        if not length:
-            return None
-        if limit is not None and length > limit:
-            raise RequestTooLarge(f"content-length {length} is over {limit}")
+        if b"transfer-encoding" not in self.ended:
+            length = _parse_length(self.ended.get(b"content-length", _NO_VALUES)[0])
+            if length == 0:
+                return None
+            if limit is not None and length > limit:
+                raise RequestTooLarge(f"content-length {length} is over {limit}")
         self._body = Body(self._receive, length, limit)
         return self._body
 
@@ -113,6 +98,11 @@ class Downstream:
         self.started = True
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """A response that is whole."""
+        await self.start(status, headers)
+        await self.write(body, more=False)
 
     async def write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
@@ -184,7 +174,12 @@ class Body:
         return b""
 
 
-def parse_request_id(given: list[bytes]) -> str | None:
+def build_request_id() -> str:
+    """32 hexadecimal digits: unlike any other, which is all that is asked of it."""
+    return f"{_random.getrandbits(128):032x}"
+
+
+def parse_request_id(given: Sequence[bytes]) -> str | None:
     """One ``X-Request-Id`` of at most 128 harmless characters, else None: it is written into logs."""
     if len(given) != 1 or not 0 < len(given[0]) <= _REQUEST_ID_LENGTH:
         return None
@@ -198,6 +193,8 @@ def parse_host(field: bytes) -> bytes:
 
 
 def _parse_length(value: bytes) -> int:
+    if not value:
+        return 0
     if not value.isdigit():
         raise BadRequest("content-length is not a number")
     return int(value)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from .headers import Fields, RequestFilter, append, values
+from .headers import Ended, Field, Fields, RequestFilter, append
 
 Network = IPv4Network | IPv6Network
 
@@ -30,13 +30,13 @@ class Forwarding:
         self._trusting = RequestFilter(trusted=True, also=credentials)
         self._memo: dict[str, bool] = {}
 
-    def strip(self, peer: str, fields: Fields) -> list[tuple[bytes, bytes]]:
-        """The caller's fields that go on."""
-        return (self._trusting if self._trusts(peer) else self._strict).strip(fields)
+    def split(self, peer: str, fields: Fields) -> tuple[list[Field], Ended]:
+        """The caller's fields that go on, and the values of those that end here."""
+        return (self._trusting if self._trusts(peer) else self._strict).split(fields)
 
-    def build_fields(self, peer: str, proto: str, host: bytes, fields: Fields) -> list[tuple[bytes, bytes]]:
-        """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request with ``fields`` as received."""
-        via = append(fields, *self.via)
+    def build_fields(self, peer: str, proto: str, host: bytes, ended: Ended) -> list[Field]:
+        """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request whose ``ended`` fields are these."""
+        via = append(ended, *self.via) if b"via" in ended else self.via
         address = peer.encode("ascii")
         if not self._trusts(peer):
             return [
@@ -46,9 +46,9 @@ class Forwarding:
                 via,
             ]
         return [
-            append(fields, b"x-forwarded-for", address),
-            _first(fields, b"x-forwarded-proto", proto.encode("ascii")),
-            _first(fields, b"x-forwarded-host", host),
+            append(ended, b"x-forwarded-for", address),
+            (b"x-forwarded-proto", ended.get(b"x-forwarded-proto", [proto.encode("ascii")])[0]),
+            (b"x-forwarded-host", ended.get(b"x-forwarded-host", [host])[0]),
             via,
         ]
 
@@ -61,7 +61,3 @@ class Forwarding:
             if len(self._memo) < _MEMO_SIZE:
                 self._memo[peer] = verdict
         return verdict
-
-
-def _first(fields: Fields, name: bytes, otherwise: bytes) -> tuple[bytes, bytes]:
-    return name, next(iter(values(fields, name)), otherwise)

@@ -129,12 +129,12 @@ class Gateway:
 
     def __init__(self, routes: RouteTable[Route], forwarding: Forwarding) -> None:
         self._routes = routes
-        self._forwarding = forwarding
+        self.forwarding = forwarding
 
     async def forward(self, downstream: Downstream) -> None:
         """Serve one request. Raises ProxyError before the response has begun, UpstreamBroken after."""
         route, rest = self._match(downstream)
-        if route.preflight is not None and is_preflight(downstream.method, downstream.headers):
+        if route.preflight is not None and is_preflight(downstream.method, downstream.kept):
             route = route.preflight
         outgoing = await self._prepare(route, rest, downstream)
         response = await self._call(outgoing, _send_request)
@@ -154,7 +154,7 @@ class Gateway:
         upstream = await self._call(outgoing, _open_websocket(route.websockets, downstream.subprotocols))
         with closing(upstream):
             headers = strip_handshake(strip_response(upstream.headers))
-            headers.append(self._forwarding.via)
+            headers.append(self.forwarding.via)
             if upstream.accepted:
                 await downstream.accept(upstream.subprotocol, headers)
                 await relay(downstream, upstream, outgoing.seconds_left)
@@ -193,22 +193,19 @@ class Gateway:
     def _build(
         self, route: Route, subject_token: SubjectToken | None, downstream: Downstream, target: bytes
     ) -> Outgoing:
-        fields = downstream.headers
-        refuse_loop(fields, self._forwarding.pseudonym)
-        refuse_expectation(fields)
+        ended = downstream.ended
+        refuse_loop(ended, self.forwarding.pseudonym)
+        refuse_expectation(ended)
         body = downstream.body(route.max_body_bytes)
         host = downstream.host_field
-        peer = downstream.peer
         ours = [
             (b"host", host if route.preserve_host else route.upstream_host),
             (b"x-request-id", downstream.request_id.encode("ascii")),
-            *self._forwarding.build_fields(peer, downstream.scope["scheme"], host, fields),
+            *self.forwarding.build_fields(downstream.peer, downstream.scheme, host, ended),
         ]
         if body is not None:
             ours.append(body.framing)
-        return Outgoing(
-            route, subject_token, downstream.method, target, self._forwarding.strip(peer, fields), ours, body
-        )
+        return Outgoing(route, subject_token, downstream.method, target, downstream.kept, ours, body)
 
     async def _call(self, outgoing: Outgoing, transmit: Transmit[A]) -> A:
         access_tokens, subject_token = outgoing.route.access_tokens, outgoing.subject_token
@@ -239,9 +236,12 @@ class Gateway:
     async def _relay(self, response: Response, downstream: Downstream) -> None:
         data, whole = response.take()
         headers = strip_response(response.headers)
-        headers.append(self._forwarding.via)
+        headers.append(self.forwarding.via)
+        if whole:
+            await downstream.respond(response.status, headers, data)
+            return
         await downstream.start(response.status, headers)
-        await downstream.write(data, more=not whole)
+        await downstream.write(data, more=True)
         while not whole:
             data = await response.read()
             whole = not data
@@ -250,7 +250,9 @@ class Gateway:
 
 async def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Response:
     return await outgoing.route.upstream.send(
-        build_request_head(outgoing.method, outgoing.target, outgoing.fields, outgoing.ours + credentials),
+        build_request_head(
+            outgoing.method, outgoing.target, [*outgoing.fields, *outgoing.ours, *credentials]
+        ),
         method=outgoing.method.encode("ascii"),
         body=outgoing.body,
         idempotent=outgoing.method in _IDEMPOTENT,
@@ -260,6 +262,6 @@ async def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes
 def _open_websocket(upstream: WebSocketUpstream, subprotocols: list[str]) -> Transmit[UpstreamWebSocket]:
     async def transmit(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> UpstreamWebSocket:
         fields = strip_handshake(outgoing.fields)
-        return await upstream.open(outgoing.target, fields + outgoing.ours + credentials, subprotocols)
+        return await upstream.open(outgoing.target, [*fields, *outgoing.ours, *credentials], subprotocols)
 
     return transmit

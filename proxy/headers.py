@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from .errors import ExpectationFailed, LoopDetected
 
-Fields = Sequence[tuple[bytes, bytes]]
+Field = tuple[bytes, bytes]
+Fields = Sequence[Field]
+Ended = dict[bytes, list[bytes]]  # the values of fields that end here, by name
 
 HOP_BY_HOP = frozenset(
     {
@@ -47,6 +49,8 @@ _FORWARDING = (b"forwarded", b"x-forwarded-", b"x-original-", b"x-real-ip", b"x-
 # Those that we set or append to whether or not the peer is trusted.
 _FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 
+_NO_NAMES = {b"", b"close", b"keep-alive"}  # what Connection says without naming a field
+
 _MEMO_SIZE = 4096  # names; a caller that invents more only loses the speed of the memo
 _MEMO_NAME = 64  # bytes of a name worth remembering
 
@@ -62,31 +66,44 @@ class RequestFilter:
         self._prefixes = _IDENTITY if trusted else _IDENTITY + _FORWARDING
         self._memo: dict[bytes, bool] = {}
 
-    def keeps(self, name: bytes) -> bool:
-        verdict = self._memo.get(name)
-        if verdict is None:
-            # CGI and WSGI read '_' as '-': both spellings are one field.
-            folded = name.replace(b"_", b"-")
-            verdict = folded not in self._names and not folded.startswith(self._prefixes)
-            if len(self._memo) < _MEMO_SIZE and len(name) <= _MEMO_NAME:
-                self._memo[name] = verdict
+    def split(self, fields: Fields) -> tuple[list[Field], Ended]:
+        """The fields that go on, order and repeats kept, and the values of those that end here, by name.
+
+        One pass for all who ask for a field later: what anybody here reads is among those that end here.
+        """
+        memo = self._memo
+        kept: list[Field] = []
+        ended: Ended = {}
+        for field in fields:
+            name = field[0]
+            goes_on = memo.get(name)
+            if goes_on is None:
+                goes_on = self._judge(name)
+            if goes_on:
+                kept.append(field)
+            elif name in ended:
+                ended[name].append(field[1])
+            else:
+                ended[name] = [field[1]]
+        if b"connection" in ended:
+            kept = _without_nominated(kept, ended[b"connection"])
+        return kept, ended
+
+    def _judge(self, name: bytes) -> bool:
+        # CGI and WSGI read '_' as '-': both spellings are one field.
+        folded = name.replace(b"_", b"-")
+        verdict = folded not in self._names and not folded.startswith(self._prefixes)
+        if len(self._memo) < _MEMO_SIZE and len(name) <= _MEMO_NAME:
+            self._memo[name] = verdict
         return verdict
 
-    def strip(self, fields: Fields) -> list[tuple[bytes, bytes]]:
-        """``fields`` without hop-by-hop, nominated, identity and credential fields; order and repeats kept."""
-        keeps = self.keeps
-        kept = [field for field in fields if keeps(field[0])]
-        nominated = _nominated(fields)
-        return [field for field in kept if field[0] not in nominated] if nominated else kept
 
-
-def strip_response(fields: Fields) -> list[tuple[bytes, bytes]]:
+def strip_response(fields: Fields) -> list[Field]:
     """A response's fields without those that end at this hop."""
     kept = [field for field in fields if field[0] not in HOP_BY_HOP]
     if len(kept) == len(fields):
         return kept
-    nominated = _nominated(fields)
-    return [field for field in kept if field[0] not in nominated] if nominated else kept
+    return _without_nominated(kept, values(fields, b"connection"))
 
 
 def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
@@ -94,15 +111,10 @@ def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
     return [field for field in fields if not field[0].startswith(b"sec-websocket-")]
 
 
-def build_request_head(
-    method: str, target: bytes, fields: Fields, ours: Iterable[tuple[bytes, bytes]]
-) -> bytes:
-    """The bytes of a request head: ``fields`` as stripped, then ``ours``."""
-    lines = [b"%b %b HTTP/1.1\r\n" % (method.encode("ascii"), target)]
-    lines += [b"%b: %b\r\n" % field for field in fields]
-    lines += [b"%b: %b\r\n" % field for field in ours]
-    lines.append(b"\r\n")
-    return b"".join(lines)
+def build_request_head(method: str, target: bytes, fields: Iterable[Field]) -> bytes:
+    """The bytes of a request head."""
+    lines = b"\r\n".join([b": ".join(field) for field in fields])
+    return b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (method.encode("ascii"), target, lines)
 
 
 def values(fields: Fields, name: bytes) -> list[bytes]:
@@ -110,21 +122,21 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
     return [value for field, value in fields if field == name]
 
 
-def append(fields: Fields, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+def append(ended: Ended, name: bytes, value: bytes) -> Field:
     """One field of what ``name`` held so far and ``value`` after it (RFC 9110 §5.3)."""
-    return name, b", ".join([*values(fields, name), value])
+    return name, b", ".join([*ended.get(name, ()), value])
 
 
-def refuse_loop(fields: Fields, pseudonym: bytes) -> None:
+def refuse_loop(ended: Ended, pseudonym: bytes) -> None:
     """Raises LoopDetected where ``Via`` names us already (RFC 9110 §7.6.3)."""
-    for value in values(fields, b"via"):
+    for value in ended.get(b"via", ()):
         if pseudonym in value:
             raise LoopDetected("Via names this very proxy")
 
 
-def refuse_expectation(fields: Fields) -> None:
+def refuse_expectation(ended: Ended) -> None:
     """Raises ExpectationFailed for anything but ``100-continue`` (RFC 9110 §10.1.1)."""
-    for value in values(fields, b"expect"):
+    for value in ended.get(b"expect", ()):
         if value.strip().lower() != b"100-continue":
             raise ExpectationFailed("an expectation other than 100-continue")
 
@@ -136,9 +148,8 @@ def is_preflight(method: str, fields: Fields) -> bool:
     }
 
 
-def _nominated(fields: Fields) -> frozenset[bytes]:
-    """The names in every ``Connection`` line, lower-cased, empty elements dropped (RFC 9110 §7.6.1)."""
-    options = [
-        option.strip() for value in values(fields, b"connection") for option in value.lower().split(b",")
-    ]
-    return frozenset(options) - {b"", b"close", b"keep-alive"}
+def _without_nominated(fields: list[Field], connection: Iterable[bytes]) -> list[Field]:
+    """``fields`` without those that ``Connection`` names, in any case, empty elements dropped (RFC 9110 §7.6.1)."""
+    options = {option.strip() for value in connection for option in value.lower().split(b",")}
+    options -= _NO_NAMES
+    return [field for field in fields if field[0] not in options] if options else fields

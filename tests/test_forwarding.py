@@ -18,8 +18,8 @@ SPOOFED = [
 
 
 def said(forwarding: Forwarding, peer: str, fields) -> dict[bytes, bytes]:
-    kept = forwarding.strip(peer, fields)
-    return dict([*kept, *forwarding.build_fields(peer, "http", b"api.example", fields)])
+    kept, ended = forwarding.split(peer, fields)
+    return dict([*kept, *forwarding.build_fields(peer, "http", b"api.example", ended)])
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "192.168.1.1", "::2", ""])

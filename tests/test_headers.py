@@ -21,6 +21,10 @@ STRICT = RequestFilter(trusted=False)
 TRUSTING = RequestFilter(trusted=True)
 
 
+def kept_by(which: RequestFilter, fields):
+    return which.split(fields)[0]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -35,7 +39,7 @@ TRUSTING = RequestFilter(trusted=True)
 @pytest.mark.parametrize("which", [STRICT, TRUSTING], ids=["strict", "trusting"])
 def test_fields_that_end_here_are_stripped(which, name):
     """H-28, H-32: hop-by-hop, credentials, framing and identity, in both spellings, from any peer."""
-    assert which.strip([(name, b"x"), (b"accept", b"*/*")]) == [(b"accept", b"*/*")]
+    assert which.split([(name, b"x"), (b"accept", b"*/*")]) == ([(b"accept", b"*/*")], {name: [b"x"]})
 
 
 @pytest.mark.parametrize(
@@ -47,8 +51,8 @@ def test_fields_that_end_here_are_stripped(which, name):
 )  # fmt: skip
 def test_only_a_trusted_peer_says_who_came_before(name, kept):
     """H-50: others' forwarding fields are dropped; ours replace those that we append to."""
-    assert STRICT.strip([(name, b"x")]) == []
-    assert bool(TRUSTING.strip([(name, b"x")])) is kept
+    assert kept_by(STRICT, [(name, b"x")]) == []
+    assert bool(kept_by(TRUSTING, [(name, b"x")])) is kept
 
 
 @pytest.mark.parametrize(
@@ -58,25 +62,31 @@ def test_only_a_trusted_peer_says_who_came_before(name, kept):
 def test_nominated_fields_are_stripped(connection):
     """H-28: every name in Connection goes, in any case, with empty elements about."""
     fields = [(b"x-secret", b"1"), (b"connection", connection), (b"accept", b"a"), (b"X-Other".lower(), b"b")]
-    assert STRICT.strip(fields) == [(b"accept", b"a"), (b"x-other", b"b")]
+    assert kept_by(STRICT, fields) == [(b"accept", b"a"), (b"x-other", b"b")]
     assert strip_response(fields) == [(b"accept", b"a"), (b"x-other", b"b")]
 
 
 def test_several_connection_lines_nominate():
     """H-28: a first, empty Connection line hides nothing (Go's CVE-2021-33197)."""
-    fields = [(b"connection", b""), (b"connection", b"x-a"), (b"connection", b"x-b"), (b"x-a", b""), (b"x-b", b"")]
-    assert STRICT.strip(fields) == []
+    fields = [
+        (b"connection", b""),
+        (b"connection", b"x-a"),
+        (b"connection", b"x-b"),
+        (b"x-a", b""),
+        (b"x-b", b""),
+    ]
+    assert kept_by(STRICT, fields) == []
 
 
 def test_further_credential_fields_are_stripped():
     """H-29: the field that a route takes its token from never goes on."""
-    assert RequestFilter(trusted=True, also=[b"x-user-token"]).strip([(b"x_user_token", b"t")]) == []
+    assert kept_by(RequestFilter(trusted=True, also=[b"x-user-token"]), [(b"x_user_token", b"t")]) == []
 
 
 def test_repeats_and_order_are_kept():
     """H-31: repeated fields stay separate and in order, both ways."""
     fields = [(b"cookie", b"a"), (b"link", b"1"), (b"cookie", b"b"), (b"link", b"2, 3")]
-    assert STRICT.strip(fields) == fields
+    assert kept_by(STRICT, fields) == fields
     assert strip_response(fields) == fields
 
 
@@ -84,20 +94,20 @@ def test_the_memo_is_bounded():
     """A caller that invents names fills no memory."""
     own = RequestFilter(trusted=False)
     for number in range(6000):
-        assert own.keeps(b"x-%d" % number)
+        assert kept_by(own, [(b"x-%d" % number, b"")])
     assert len(own._memo) == 4096
-    assert own.keeps(b"y" * 1000)
+    assert kept_by(own, [(b"y" * 1000, b"")])
 
 
 def test_head_is_fields_then_ours():
     """H-34: nothing but what was given stands in the head."""
-    head = build_request_head("GET", b"/a?b", [(b"accept", b"\xff\xe9")], [(b"host", b"h:1")])
+    head = build_request_head("GET", b"/a?b", [(b"accept", b"\xff\xe9"), (b"host", b"h:1")])
     assert head == b"GET /a?b HTTP/1.1\r\naccept: \xff\xe9\r\nhost: h:1\r\n\r\n"
 
 
 def test_append_joins_what_was_there():
     """RFC 9110 §5.3: one field holds all lines in order."""
-    assert append([(b"via", b"1.0 a"), (b"x", b""), (b"via", b"1.1 b")], b"via", b"1.1 c") == (
+    assert append({b"via": [b"1.0 a", b"1.1 b"]}, b"via", b"1.1 c") == (
         b"via",
         b"1.0 a, 1.1 b, 1.1 c",
     )
@@ -105,19 +115,21 @@ def test_append_joins_what_was_there():
 
 def test_a_loop_is_seen():
     """H-37: our pseudonym in any Via line is a loop."""
-    refuse_loop([(b"via", b"1.1 other")], b"obo-1")
+    refuse_loop({b"via": [b"1.1 other"]}, b"obo-1")
     with pytest.raises(LoopDetected):
-        refuse_loop([(b"via", b"1.1 a"), (b"via", b"1.1 b, 1.1 obo-1 (x)")], b"obo-1")
+        refuse_loop({b"via": [b"1.1 a", b"1.1 b, 1.1 obo-1 (x)"]}, b"obo-1")
 
 
-@pytest.mark.parametrize(("value", "refused"), [(b"100-continue", False), (b"100-Continue ", False), (b"x", True)])
+@pytest.mark.parametrize(
+    ("value", "refused"), [(b"100-continue", False), (b"100-Continue ", False), (b"x", True)]
+)
 def test_only_one_expectation_can_be_met(value, refused):
     """H-27: anything but 100-continue is a 417."""
     if not refused:
-        assert refuse_expectation([(b"expect", value)]) is None
+        assert refuse_expectation({b"expect": [value]}) is None
         return
     with pytest.raises(ExpectationFailed):
-        refuse_expectation([(b"expect", value)])
+        refuse_expectation({b"expect": [value]})
 
 
 NAMES = st.from_regex(rb"\A[a-z0-9_-]{1,20}\Z")
@@ -126,7 +138,7 @@ NAMES = st.from_regex(rb"\A[a-z0-9_-]{1,20}\Z")
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=8))))
 def test_what_is_kept_is_a_subsequence(fields):
     """Stripping only ever removes, and never lets a credential by."""
-    kept = STRICT.strip(fields)
+    kept = kept_by(STRICT, fields)
     rest = iter(fields)
     assert all(field in rest for field in kept)
     assert not {b"authorization", b"dpop"} & {name.replace(b"_", b"-") for name, _ in kept}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
-
 from websockets.frames import CloseCode
 
 from ..bearer import parse_subprotocol_token
-from ..downstream import Downstream, Headers, Message, Receive, Send
+from ..downstream import Downstream, Headers, Message, Receive, Scope, Send
 from ..errors import DownstreamDeparted
+from ..forwarding import Forwarding
 from ..headers import values
 from .closing import Closed, build_closed
 
@@ -22,9 +20,9 @@ class DownstreamWebSocket(Downstream):
     ``subprotocols`` are those offered, without the one that is a token.
     """
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, forwarding: Forwarding) -> None:
         http = {"method": "GET", "scheme": _HTTP_SCHEMES[scope.get("scheme", "ws")]}
-        super().__init__({**scope, **http}, receive, send)
+        super().__init__({**scope, **http}, receive, send, forwarding)
         self.subprotocols: list[str] = []
         self._closed = False
 
@@ -33,9 +31,9 @@ class DownstreamWebSocket(Downstream):
 
         Raises AuthorizationMalformed.
         """
-        token, self.subprotocols = parse_subprotocol_token(values(self.headers, b"sec-websocket-protocol"))
+        token, self.subprotocols = parse_subprotocol_token(values(self.kept, b"sec-websocket-protocol"))
         if token is not None:
-            self.headers = [*self.headers, (b"authorization", b"Bearer " + token.encode("ascii"))]
+            self.ended.setdefault(b"authorization", []).append(b"Bearer " + token.encode("ascii"))
 
     @property
     def is_read(self) -> bool:
