@@ -15,7 +15,14 @@ _FAULTS = ("slow", "hold", "release", "fail", "rate_limit", "garbage", "redirect
 
 
 def build_control_routes(tenant: Tenant) -> list[Route]:
-    """``GET /demo/token/{user}``, ``POST`` and ``DELETE /demo/faults``; no fault touches them."""
+    """``GET /demo/token/{user}``, ``PUT /demo/users/{user}``, ``POST`` and ``DELETE /demo/faults``.
+
+    No fault touches them.
+    """
+
+    async def add_user(request: Request) -> Response:
+        tenant.user(request.path_params["user"])
+        return Response(status_code=204)
 
     async def give_token(request: Request) -> Response:
         """A fresh token; ``expires_in`` (s, may be negative), ``audience`` and ``scope`` may be asked for."""
@@ -46,6 +53,7 @@ def build_control_routes(tenant: Tenant) -> list[Route]:
 
     return [
         Route("/demo/token/{user}", give_token, methods=["GET"]),
+        Route("/demo/users/{user}", add_user, methods=["PUT"]),
         Route("/demo/faults", set_fault, methods=["POST"]),
         Route("/demo/faults", clear_faults, methods=["DELETE"]),
     ]

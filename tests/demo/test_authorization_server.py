@@ -203,6 +203,8 @@ async def test_ready_tokens(org):
     assert claims["exp"] < time.time()
     assert (claims["aud"], claims["scp"]) == ("api://x", ["a", "b"])
     assert (await org.http.get("/demo/token/zoe")).status_code == 404
+    assert (await org.http.put("/demo/users/zoe")).status_code == 204
+    assert decode((await org.http.get("/demo/token/zoe")).text.strip())["sub"] == "zoe"
     assert (await org.http.get("/demo/token/bob", params={"expires_in": "soon"})).status_code == 400
 
 

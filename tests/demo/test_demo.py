@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
+from pydantic import SecretStr
 
 from proxy.config.load import load_settings, parse_settings
 from proxy.demo import Demo
@@ -160,12 +161,23 @@ async def test_welcome(demo):
 
 async def test_configuration_file_in_step(demo):
     """config/demo.yaml, for containers, is what the demo configures the proxy with."""
-    path = Path(__file__).parents[2] / "config" / "demo.yaml"
-    shipped = load_settings(path, {"DEMO_ORG_URL": demo.org_url, "DEMO_API_URL": demo.api_url})
+    folder = Path(__file__).parents[2] / "config"
+    secret_file = folder / "compose" / "demo-client-secret"
+    shipped = load_settings(
+        folder / "demo.yaml",
+        {
+            "DEMO_ORG_URL": demo.org_url,
+            "DEMO_API_URL": demo.api_url,
+            "DEMO_CLIENT_SECRET_FILE": str(secret_file),
+        },
+    )
     built = parse_settings(demo.settings())
     assert (shipped.routes, shipped.subject_tokens) == (built.routes, built.subject_tokens)
+    secret = {"secret_file": None, "secret": SecretStr(secret_file.read_text().strip())}
     servers = {
-        name: server.model_copy(update={"allow_http": False})
+        name: server.model_copy(
+            update={"allow_http": False, "client": server.client.model_copy(update=secret)}
+        )
         for name, server in shipped.authorization_servers.items()
     }
     assert servers == built.authorization_servers
