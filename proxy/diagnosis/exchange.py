@@ -1,0 +1,121 @@
+"""The exchange by itself, and what the API behind the route would make of the token that it gives.
+
+It is neither taken from the cache nor kept there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..claims import SubjectTokenPolicy
+from ..clock import Clock
+from ..errors import ProxyError
+from ..jws import verify_signature
+from ..parts import Issuer
+from ..refusal_table import CHECK_AUDIENCE, CHECK_POLICY
+from ..subject_token import SubjectToken, parse_subject_token
+from ..token_exchange import TokenRequest, parse_claims
+from ..verification import find_key
+from .console import name_places
+from .demands import describe_duration, describe_texts, examine_demand
+from .finding import Finding, build_failure, examine
+
+SIGNATURES = frozenset(f"{kind}{size}" for kind in ("RS", "PS", "ES") for size in (256, 384, 512)) | {"EdDSA"}
+_REMEDIES = {
+    "issuer": "Set issuer to what the server's tokens have as iss (Okta: its issuer mode), in the API as well.",
+    "audience": CHECK_AUDIENCE,
+    "times": "Compare the clocks of the authorization server, this host and the API's.",
+    "scopes": CHECK_POLICY,
+}
+_CHECK_SIGNATURE = (
+    "Exchange at a custom authorization server: Okta's org authorization server does not publish its keys."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeExamination:
+    """``claims`` are what the issued token says; None without one, or if it is opaque."""
+
+    findings: tuple[Finding, ...]
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+async def examine_exchange(
+    request: TokenRequest, subject_token: SubjectToken | None, issuer: Issuer, clock: Clock, *, about: str
+) -> ExchangeExamination:
+    """Ask for the token of ``request``, accept it as a request would, and look at it as the API would.
+
+    ``about`` is the route. Raises no ProxyError.
+    """
+    answer: Mapping[str, Any] = {}
+
+    async def ask() -> Finding:
+        nonlocal answer
+        answer = await issuer.server.ask(request, subject_token)
+        return Finding("exchange", about, "pass", f"{request.grant} at {issuer.settings.issuer}")
+
+    asked = name_places(await examine(clock, "exchange", about, ask), issuer.settings)
+    if asked.verdict == "fail":
+        return ExchangeExamination((asked,))
+    value = answer.get("access_token")
+    claims = parse_claims(value) if isinstance(value, str) else None
+    findings = [asked, _accept(answer, request, subject_token, issuer, clock, about)]
+    if claims is not None and isinstance(value, str):
+        findings += await _examine_as_api(value, request, issuer, clock, about)
+    return ExchangeExamination(tuple(name_places(finding, issuer.settings) for finding in findings), claims)
+
+
+def _accept(
+    answer: Mapping[str, Any],
+    request: TokenRequest,
+    subject_token: SubjectToken | None,
+    issuer: Issuer,
+    clock: Clock,
+    about: str,
+) -> Finding:
+    try:
+        access_token = issuer.server.accept(answer, request, subject_token)
+    except ProxyError as error:
+        return build_failure("answer", about, error)
+    ends = access_token.expires_at
+    lasts = "no end told" if ends is None else f"for {describe_duration(ends - clock.time())}"
+    return Finding(
+        "answer", about, "pass", f"{access_token.token_type}, {lasts}, {describe_texts(access_token.scopes)}"
+    )
+
+
+async def _examine_as_api(
+    value: str, request: TokenRequest, issuer: Issuer, clock: Clock, about: str
+) -> list[Finding]:
+    """RFC 9068 §4, as whoever receives the token does: by the keys that the authorization server publishes."""
+    policy = SubjectTokenPolicy(
+        issuer=issuer.settings.issuer,
+        expected_audience=request.audience or "",
+        # Entra ID, whose flow jwt_bearer is, writes scopes otherwise than they were asked for.
+        required_scopes=() if request.grant == "jwt_bearer" else request.scopes,
+        algorithms=SIGNATURES,
+    )
+    try:
+        token = parse_subject_token(value)
+    except ProxyError as error:
+        return [_as_api(build_failure("signature", about, error))]
+
+    async def verify() -> Finding:
+        key = await find_key(token.jws, policy, issuer.keys)
+        verify_signature(token.jws, key, policy.algorithms)
+        return Finding("signature", about, "pass", "the authorization server's published key made it")
+
+    steps = [name for name in _REMEDIES if name != "audience" or request.audience is not None]
+    found = [examine_demand(name, token.claims, policy, clock.time(), about=about) for name in steps]
+    return [_as_api(finding) for finding in [await examine(clock, "signature", about, verify), *found]]
+
+
+def _as_api(finding: Finding) -> Finding:
+    """A warning where the proxy does not mind: what the API itself checks is for it to say."""
+    step = f"api_{finding.step}"
+    if finding.verdict != "fail":
+        return replace(finding, step=step)
+    summary = f"an API that checks it would refuse the token: {finding.summary}"
+    return Finding(step, finding.about, "warn", summary, _REMEDIES.get(finding.step, _CHECK_SIGNATURE))
