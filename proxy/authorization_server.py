@@ -23,6 +23,7 @@ from .discovery import Discovery
 from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Random, Sleep, jitter
 from .errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
+from .exchange_record import ExchangeRecord, hash_subject
 from .metadata import Metadata
 from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
 from .outbound import Outbound
@@ -36,20 +37,6 @@ ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
 MOST_HELD = 10_000  # users held back at once; each for a second
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeRecord:
-    """One grant in a line: ``outcome`` is ``ok`` or the error's code; ``tries`` are requests made."""
-
-    authorization_server: str
-    request: TokenRequest
-    outcome: str
-    seconds: float
-    tries: int
-    status: int | None
-    okta_request_id: str | None
-    error: ProxyError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +112,9 @@ class AuthorizationServer:
             access_token = await self._grant(request, subject_token, call)
         except ProxyError as error:
             self._last_error = error
-            self._report(request, call, error, self._clock.monotonic() - began)
+            self._report(request, subject_token, call, error, self._clock.monotonic() - began)
             raise
-        self._report(request, call, None, self._clock.monotonic() - began)
+        self._report(request, subject_token, call, None, self._clock.monotonic() - began)
         return access_token
 
     async def ask(
@@ -230,13 +217,25 @@ class AuthorizationServer:
                 kept = self._actors[request.scopes] = await self._grant(own, None, Call())
             return kept
 
-    def _report(self, request: TokenRequest, call: Call, error: ProxyError | None, seconds: float) -> None:
+    def _report(
+        self,
+        request: TokenRequest,
+        subject_token: SubjectToken | None,
+        call: Call,
+        error: ProxyError | None,
+        seconds: float,
+    ) -> None:
         if self._on_exchange is None:
             return
+        if request.grant == "client_credentials":
+            subject_token = None  # whoever caused it, it is nobody's
         self._on_exchange(
             ExchangeRecord(
                 authorization_server=self.name,
                 request=request,
+                issuer=subject_token.issuer if subject_token else None,
+                subject=hash_subject(subject_token) if subject_token else None,
+                client_id=self.settings.client.id if self.settings.client else None,
                 outcome=error.code if error else "ok",
                 seconds=seconds,
                 tries=call.tries,

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .authorization_server import AuthorizationServer, ExchangeRecord
+from .authorization_server import AuthorizationServer
 from .background import Background
 from .clock import Clock
 from .config import models
 from .documents import Documents
+from .exchange_record import ExchangeRecord
 from .gateway import Gateway
 from .metrics import Gauges
 from .shared_cache import build_shared_cache

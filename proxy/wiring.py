@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from .access_tokens import AccessTokens
-from .authorization_server import ExchangeRecord
 from .cache_key import build_identity
 from .claims import SubjectTokenPolicy
 from .clock import Clock
 from .config import models
 from .credentials import build_take_token
 from .documents import Documents
+from .exchange_record import ExchangeRecord
 from .forwarding import Forwarding
 from .gateway import Authentication, Gateway, Route
 from .lifetime import Lifetime

@@ -15,9 +15,9 @@ LAYERS = [
     {"errors", "clock"},
     # Pure: values in, values out.
     {
-        "answer", "authorization_code", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys", "dpop",
+        "answer", "authorization_code", "bearer", "breaker", "cache_key", "claims", "client_auth", "differences", "client_keys", "dpop",
         "presentation", "forwarding", "headers",
-        "failures", "introspection", "jose", "jwk", "jws", "metadata", "metrics", "oauth_errors", "protected_resource",
+        "exchange_record", "failures", "introspection", "jose", "jwk", "jws", "metadata", "metrics", "oauth_errors", "protected_resource",
         "rate_gate", "refusal_table", "refusals", "remedies", "routes",
         "subject_token", "token_exchange", "config",
     },

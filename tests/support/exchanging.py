@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from proxy.authorization_server import AuthorizationServer, ExchangeRecord
+from proxy.authorization_server import AuthorizationServer
 from proxy.background import Background
 from proxy.config import models
+from proxy.exchange_record import ExchangeRecord
 from proxy.subject_token import SubjectToken
 from proxy.token_exchange import TokenRequest
 
