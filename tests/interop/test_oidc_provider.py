@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +18,7 @@ from proxy.subject_token import SubjectToken
 from proxy.token_exchange import TokenRequest
 
 from .meeting import Meeting, make_subject_token
+from .packages import WITHOUT_NODE, install, node
 
 HERE = Path(__file__).parent / "oidc_provider"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -32,9 +27,8 @@ USERS_KEY = generate_key("ES256")
 CLIENT_KEYS = {alg: generate_key(alg) for alg in ("RS256", "ES256", "ES384")}
 REQUEST = TokenRequest("as", "token_exchange", audience="api://orders", scopes=("orders:read",))
 SERVICE = TokenRequest("as", "client_credentials", audience="api://orders", scopes=("orders:read",))
-ALONE = not (shutil.which("node") and shutil.which("npm")) and os.environ.get("CI") != "true"
 
-pytestmark = pytest.mark.skipif(ALONE, reason="node and npm are not here")
+pytestmark = pytest.mark.skipif(WITHOUT_NODE, reason="node and npm are not here")
 
 
 def make_client(client_id: str, method: str, **more: Any) -> dict[str, Any]:
@@ -63,55 +57,22 @@ CLIENTS = [
 ]
 
 
-def install() -> Path:
-    """A folder with the packages and the server, made once for each version of package.json."""
-    manifest = (HERE / "package.json").read_bytes()
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "obo-proxy-tests"
-    folder = root / f"oidc-provider-{hashlib.sha256(manifest).hexdigest()[:12]}"
-    if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=root))
-        (building / "package.json").write_bytes(manifest)
-        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=building, check=True, capture_output=True, timeout=50)
-        try:
-            building.rename(folder)
-        except OSError:  # another worker was quicker
-            shutil.rmtree(building)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def packages() -> Path:
-    return install()
+    return install(HERE)
 
 
 @pytest.fixture
 async def issuer(packages: Path, tmp_path: Path) -> AsyncIterator[str]:
-    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
-    shutil.copy(HERE / "server.mjs", tmp_path)
     settings = {"clients": CLIENTS, "jwks": build_jwks([ClientKey(USERS_KEY, "ES256", "users")])}
-    process = await asyncio.create_subprocess_exec(
-        "node",
-        "--preserve-symlinks",
-        "server.mjs",
-        cwd=tmp_path,
-        env=os.environ | {"OBO_INTEROP": json.dumps(settings), "NODE_NO_WARNINGS": "1"},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout
-    assert process.stdin
-    lines = process.stdout
-    address = ""
-    while not address.startswith("http://"):
-        line = await lines.readline()
-        assert line, "the server did not start"
-        address = line.decode().strip()
-    yield address
-    process.stdin.close()
-    await process.wait()
+    async with node(HERE / "server.mjs", packages, tmp_path, OBO_INTEROP=json.dumps(settings)) as process:
+        assert process.stdout
+        address = ""
+        while not address.startswith("http://"):
+            line = await process.stdout.readline()
+            assert line, "the server did not start"
+            address = line.decode().strip()
+        yield address
 
 
 def make_user_token(value: str | None = None) -> SubjectToken:

@@ -1,0 +1,64 @@
+"""npm packages for tests, installed once into the user's cache folder; and servers that run on them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+# Where there is no node these tests are left out, but never in CI.
+WITHOUT_NODE = not (shutil.which("node") and shutil.which("npm")) and os.environ.get("CI") != "true"
+
+
+def install(source: Path) -> Path:
+    """A folder with the packages of ``source/package.json``, made once for each version of that file."""
+    manifest = (source / "package.json").read_bytes()
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "obo-proxy-tests"
+    folder = root / f"{source.name}-{hashlib.sha256(manifest).hexdigest()[:12]}"
+    if not folder.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(dir=root))
+        (building / "package.json").write_bytes(manifest)
+        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=building, check=True, capture_output=True, timeout=50)
+        try:
+            building.rename(folder)
+        except OSError:  # another worker was quicker
+            shutil.rmtree(building)
+    return folder
+
+
+@asynccontextmanager
+async def node(
+    script: Path, packages: Path, folder: Path, **environment: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """``script`` run in ``folder`` on ``packages``, with pipes for input and output, until it ends by itself.
+
+    It must end when its input does.
+    """
+    modules = folder / "node_modules"
+    if not modules.exists():
+        modules.symlink_to(packages / "node_modules")
+    shutil.copy(script, folder)
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        "--preserve-symlinks",
+        script.name,
+        cwd=folder,
+        env=os.environ | environment | {"NODE_NO_WARNINGS": "1"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        await process.wait()
