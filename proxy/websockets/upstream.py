@@ -11,6 +11,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
@@ -92,18 +93,26 @@ class UpstreamWebSocket:
 
     async def send(self, data: str | bytes) -> None:
         """Waits while the upstream does not read. Raises Closed."""
+        if self._connection.protocol.state is not State.OPEN:
+            raise Closed(CloseCode.GOING_AWAY)
         try:
             await self._connection.send(data)
         except ConnectionClosed as error:
             raise _explain_end(error) from None
 
     async def end(self, code: int, reason: str) -> None:
-        """Close as RFC 6455 §7.1 says, within ``CLOSE_TIMEOUT``."""
-        await self._connection.close(code, reason)
+        """Close as RFC 6455 §7.1 says; within ``CLOSE_TIMEOUT``, or else an upstream that does not read is cut off."""
+        if self._connection.protocol.state is State.CLOSED:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._connection.close(code, reason)
+        except TimeoutError:
+            self.close()
 
     def close(self) -> None:
         """Be done with it; an open websocket is cut."""
-        self._connection.transport.abort()
+        _cut(self._connection)
 
 
 class WebSocketUpstream:
@@ -119,19 +128,19 @@ class WebSocketUpstream:
             Handshake(target, fields, subprotocols),
             ping_interval=PING_PERIOD,
             ping_timeout=PING_TIMEOUT,
-            close_timeout=CLOSE_TIMEOUT,
+            close_timeout=None,  # ``end`` bounds it
             max_queue=MAX_QUEUE,
         )
         await self._origin.connect(connection, self._timeouts.connect)
         try:
             response = await self._shake_hands(connection)
         except BaseException:
-            connection.transport.abort()
+            _cut(connection)
             raise
         if response.status_code == SWITCHING_PROTOCOLS:
             connection.start_keepalive()
         else:
-            connection.transport.abort()
+            _cut(connection)
         return UpstreamWebSocket(connection, response)
 
     async def _shake_hands(self, connection: ClientConnection) -> Response:
@@ -148,6 +157,12 @@ class WebSocketUpstream:
         if response is None:
             raise UpstreamProtocolError("the handshake has no answer")
         return response
+
+
+def _cut(connection: ClientConnection) -> None:
+    # asyncio's transports of Python 3.11 do not bear to be aborted once they are lost.
+    if connection.protocol.state is not State.CLOSED:
+        connection.transport.abort()
 
 
 def _explain_failure(error: Exception) -> UpstreamError:
