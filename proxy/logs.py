@@ -3,6 +3,8 @@
 A line is an event's name and its fields (``log.info("exchange", extra={...})``). Fields are chosen where the
 line is made: no token, secret or user's claim is ever among them. The queue between is bounded: a stuck
 terminal or pipe costs lines, never requests.
+
+Whatever a line quotes, it stays one line that no terminal obeys; only a terminal's traceback of a fault is more.
 """
 
 from __future__ import annotations
@@ -11,40 +13,81 @@ import json
 import logging
 import queue
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
-from typing import Any, TextIO
+from logging.handlers import QueueHandler
+from threading import Thread
+from typing import Any, Final, TextIO
 
 from .config.models import Log
 
 # The request on whose behalf something is done; tasks started for it inherit it.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 
-_QUEUE_SIZE = 10_000  # lines
+QUEUE_SIZE: Final = 10_000  # lines
+PATIENCE: Final = 2.0  # s, at the end, for what is still to be written
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Libraries that would log URLs, headers or tracebacks of broken connections at these levels.
 _QUIET = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
+    "opentelemetry": logging.ERROR,
+    "urllib3": logging.ERROR,
     "uvicorn": logging.ERROR,
     "asyncio": logging.ERROR,
 }
 
 
-def configure(settings: Log, stream: TextIO | None = None) -> QueueListener:
-    """Send the log to ``stream`` (stderr unless given); the caller stops the listener at its end."""
-    output = logging.StreamHandler(stream or sys.stderr)
-    output.setFormatter(JSONFormatter() if settings.format == "json" else ConsoleFormatter())
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
-    root = logging.getLogger()
-    root.handlers = [LossyQueueHandler(lines)]
-    root.setLevel(settings.level.upper())
-    for name, level in _QUIET.items():
-        logging.getLogger(name).setLevel(max(level, root.level))
-    listener = QueueListener(lines, output)
-    listener.start()
-    return listener
+def configure(settings: Log, stream: TextIO | None = None) -> Logging:
+    """Send the log to ``stream`` (stderr unless given); the caller stops it at its end."""
+    logs = Logging(stream or sys.stderr)
+    logs.apply(settings)
+    logs.start()
+    return logs
+
+
+class Logging:
+    """The process's log: the root logger's only handler, and the thread that writes what it is given.
+
+    A forked process has no such thread, and configures a log of its own.
+    """
+
+    def __init__(self, stream: TextIO, *, size: int = QUEUE_SIZE, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(size)
+        self._handler = LossyQueueHandler(self._lines)
+        self._output = logging.StreamHandler(stream)
+        self._thread = Thread(target=self._write, name="log", daemon=True)
+
+    def apply(self, settings: Log) -> None:
+        """Log by ``settings`` from the next line on."""
+        self._output.setFormatter(JSONFormatter() if settings.format == "json" else ConsoleFormatter())
+        root = logging.getLogger()
+        root.handlers = [self._handler]
+        root.setLevel(settings.level.upper())
+        for name, level in _QUIET.items():
+            logging.getLogger(name).setLevel(max(level, root.level))
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left; for at most ``patience`` (s) each way, where the reader is stuck."""
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=self._patience)
+            self._thread.join(self._patience)
+
+    def _write(self) -> None:
+        while (record := self._lines.get()) is not None:
+            self._output.handle(record)
+
+
+def dropped_lines() -> int:
+    """Lines that were lost because nobody took them in time."""
+    return sum(
+        handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LossyQueueHandler)
+    )
 
 
 class LossyQueueHandler(QueueHandler):
@@ -77,7 +120,7 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json.dumps(line, default=str)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -85,7 +128,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
-        words = [f"{time} {record.levelname:<7} {record.getMessage()}"]
+        words = [f"{time} {record.levelname:<7} {_printable(record.getMessage())}"]
         words += [f"{name}={_quoted(value)}" for name, value in fields_of(record).items()]
         if record.exc_info:
             words.append("\n" + self.formatException(record.exc_info))
@@ -103,4 +146,8 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return text if text.isprintable() and " " not in text else json.dumps(text, ensure_ascii=True)
+    return text if text.isprintable() and " " not in text else json.dumps(text)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else json.dumps(text)

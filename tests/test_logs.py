@@ -6,12 +6,21 @@ import io
 import json
 import logging
 import queue
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from proxy.config.models import Log
-from proxy.logs import ConsoleFormatter, LossyQueueHandler, configure, current_request_id
+from proxy.logs import (
+    ConsoleFormatter,
+    JSONFormatter,
+    Logging,
+    LossyQueueHandler,
+    configure,
+    current_request_id,
+    dropped_lines,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +33,7 @@ def root_logger() -> Iterator[None]:
 
 def write(settings: Log) -> list[str]:
     stream = io.StringIO()
-    listener = configure(settings, stream)
+    logs = configure(settings, stream)
     token = current_request_id.set("r-1")
     log = logging.getLogger("proxy.test")
     log.debug("unseen")
@@ -35,7 +44,7 @@ def write(settings: Log) -> list[str]:
     except ValueError:
         log.exception("fault")
     current_request_id.reset(token)
-    listener.stop()
+    logs.stop()
     return stream.getvalue().splitlines()
 
 
@@ -60,18 +69,19 @@ def test_console_lines():
 
 def test_libraries_that_log_urls_are_quiet():
     """X-14: at debug level too, HTTP libraries do not log what they send."""
-    listener = configure(Log(level="debug"), io.StringIO())
+    logs = configure(Log(level="debug"), io.StringIO())
     assert logging.getLogger("httpx").getEffectiveLevel() == logging.WARNING
     assert logging.getLogger("httpcore.http11").getEffectiveLevel() == logging.WARNING
-    listener.stop()
+    logs.stop()
 
 
 def test_a_full_queue_drops_lines():
     """F-32: a stuck terminal costs lines, not requests."""
     handler = LossyQueueHandler(queue.Queue(1))
+    logging.getLogger().handlers = [handler]
     for _ in range(3):
         handler.handle(logging.makeLogRecord({"msg": "x"}))
-    assert handler.dropped == 2
+    assert dropped_lines() == 2
 
 
 def test_formatter_needs_no_fields():
@@ -81,3 +91,52 @@ def test_formatter_needs_no_fields():
         .format(logging.makeLogRecord({"msg": "up", "levelname": "INFO"}))
         .endswith("INFO    up")
     )
+
+
+HOSTILE = "a\n{}\r\x1b[31m\x9b31m\u2028\udc80b"
+
+
+@pytest.mark.parametrize("formatter", [JSONFormatter(), ConsoleFormatter()], ids=["json", "console"])
+def test_no_line_is_obeyed(formatter: logging.Formatter):
+    """H-52: whatever is quoted, a line is one line, and no terminal takes it for a command."""
+    record = logging.makeLogRecord({"msg": HOSTILE, "levelname": "INFO", "reason": HOSTILE, "name": "x"})
+    line = formatter.format(record)
+    assert line.isprintable()
+    assert line.isascii()
+
+
+def test_settings_apply_from_the_next_line_on():
+    """A reload changes the level and the format; lines already written stay as they are."""
+    stream = io.StringIO()
+    logs = configure(Log(level="warning"), stream)
+    log = logging.getLogger("proxy.test")
+    log.info("unseen")
+    logs.apply(Log(level="debug", format="console"))
+    log.debug("seen")
+    logs.stop()
+    assert stream.getvalue().split(" ", 1)[1] == "DEBUG   seen\n"
+
+
+class Stuck(io.StringIO):
+    """A pipe that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reader.wait()
+        return len(text)
+
+
+@pytest.mark.parametrize("lines", [1, 3], ids=["a line in the works", "a full queue"])
+def test_a_stuck_reader_does_not_keep_the_process(lines: int):
+    """F-32: the end comes though nobody reads the log."""
+    stream = Stuck()
+    logs = Logging(stream, size=1, patience=0.05)
+    logs.apply(Log())
+    logs.start()
+    for _ in range(lines):
+        logging.getLogger("proxy.test").info("line")
+    logs.stop()
+    stream.reader.set()

@@ -61,14 +61,14 @@ def run(args: argparse.Namespace) -> int:
     from ..logs import configure
 
     level = "error" if args.once else "info"
-    listener = configure(Log(level=level, format="console", access=not args.once))
+    logs = configure(Log(level=level, format="console", access=not args.once))
     try:
         asyncio.run(_show_once(args) if args.once else _serve(args))
     except (DemoFailed, OSError) as error:
         print(f"obo-proxy: {error}", file=sys.stderr)
         return 1
     finally:
-        listener.stop()
+        logs.stop()
     return 0
 
 

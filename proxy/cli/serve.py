@@ -13,6 +13,7 @@ from . import add_config_option
 
 if TYPE_CHECKING:
     from ..config.models import Settings
+    from ..logs import Logging
     from ..server import Server
 
 log = logging.getLogger(__name__)
@@ -36,19 +37,19 @@ def run(args: argparse.Namespace) -> int:
     from ..logs import configure
 
     settings = load_settings(args.config, os.environ)
-    listener = configure(settings.log)
+    logs = configure(settings.log)
     try:
         with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
-            runner.run(_serve(args, settings))
+            runner.run(_serve(args, settings, logs))
     except OSError as error:
         print(f"obo-proxy: cannot serve: {error.strerror or error}", file=sys.stderr)
         return 1
     finally:
-        listener.stop()
+        logs.stop()
     return 0
 
 
-async def _serve(args: argparse.Namespace, settings: Settings) -> None:
+async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:
     from ..app import build_app
     from ..config.load import load_settings
     from ..server import serve
@@ -61,7 +62,9 @@ async def _serve(args: argparse.Namespace, settings: Settings) -> None:
     async def reload() -> None:
         outcome = "failure"
         try:
-            await app.reload(await asyncio.to_thread(load_settings, args.config, os.environ))
+            loaded = await asyncio.to_thread(load_settings, args.config, os.environ)
+            await app.reload(loaded)
+            logs.apply(loaded.log)
             outcome = "success"
         finally:
             app.metrics.reloads[outcome] += 1
