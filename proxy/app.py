@@ -21,9 +21,11 @@ from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamB
 from .exchange_record import ExchangeRecord
 from .failures import Failures
 from .history import History
+from .loop_lag import LoopLag
 from .metrics import Gauges, Metrics
 from .parts import Parts
 from .problem import build_problem
+from .remedies import find_remedy
 from .websockets import DownstreamWebSocket
 from .wiring import build_parts
 
@@ -45,6 +47,7 @@ class App:
         self.started_at = clock.time()
         self._background = Background()
         self._departures = Departures(self._background)
+        self._loop_lag = LoopLag(self.metrics.loop_lag)
         self._parts = build_parts(settings, clock=clock, on_exchange=self._note_exchange)
         self.history = History(self.metrics, self._read_gauges, clock)
         self.admin = build_admin(self)
@@ -85,11 +88,12 @@ class App:
         except UpstreamBroken as error:
             self._break_off(downstream, error)
         except DownstreamDeparted:
-            downstream.departed = True
+            self._note_departure(downstream)
         except asyncio.CancelledError:
             if not downstream.departed:
                 raise
             _stay_alive()
+            self._note_departure(downstream)
         finally:
             downstream.unwatch()
             self._departures.discard(downstream)
@@ -115,7 +119,7 @@ class App:
                 "code": error.code,
                 "oauth_error": error.oauth_error,
                 "reason": str(error),
-                "remedy": error.remedy,
+                "remedy": find_remedy(error),
             },
         )
         if downstream.started:
@@ -136,7 +140,12 @@ class App:
         level = logging.INFO if record.outcome == "ok" else logging.WARNING
         log.log(level, "exchange", extra=record.fields())
 
+    def _note_departure(self, downstream: Downstream) -> None:
+        downstream.departed = True
+        self.metrics.departures["during_response" if downstream.started else "before_response"] += 1
+
     def _break_off(self, downstream: Downstream, error: UpstreamBroken) -> None:
+        self.metrics.broken_off[downstream.route] += 1
         log.warning(
             "response broken off",
             extra={"request_id": downstream.request_id, "route": downstream.route, "reason": str(error)},
@@ -164,8 +173,10 @@ class App:
         self._parts.start()
         self._departures.start()
         self.history.start()
+        self._loop_lag.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._loop_lag.stop()
         self.history.stop()
         self._departures.stop()
         await self._background.aclose()

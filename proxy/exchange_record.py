@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from .errors import ProxyError
+from .remedies import find_remedy
 from .subject_token import SubjectToken
 from .token_exchange import TokenRequest
 
@@ -55,7 +56,7 @@ class ExchangeRecord:
             "status": self.status,
             "oauth_error": error.oauth_error if error else None,
             "reason": str(error) if error else None,
-            "remedy": error.remedy if error else None,
+            "remedy": find_remedy(error) if error else None,
             "okta_request_id": self.okta_request_id,
         }
 

@@ -13,7 +13,7 @@ from .config import models
 from .documents import Documents
 from .exchange_record import ExchangeRecord
 from .gateway import Gateway
-from .metrics import Gauges
+from .metrics import Gauges, ServerGauges
 from .shared_cache import build_shared_cache
 from .signing_keys import SigningKeys
 from .sweep import Sweep
@@ -45,6 +45,18 @@ class Issuer:
             issuer=settings.issuer,
         )
         self._started = False
+
+    def gauges(self) -> ServerGauges:
+        server, keys = self.server.status(), self.keys.status()
+        return ServerGauges(
+            breaker_open=server.breaker_open,
+            held_for=server.held_for,
+            in_flight=server.in_flight,
+            waiting=server.waiting,
+            rate_limit_remaining=server.rate_limit.remaining if server.rate_limit else None,
+            keys_age=keys.age,
+            keys_failures=keys.failures,
+        )
 
     def start(self) -> None:
         """Begin to keep the keys fresh; once."""
@@ -116,7 +128,16 @@ class Parts:
                 ("waiting", upstream.waiting),
             )
         }
-        return Gauges(self.store.cache.lookups, len(self.store.cache), connections)
+        cache, shared = self.store.cache, self.store.shared
+        return Gauges(
+            lookups=cache.lookups,
+            entries=len(cache),
+            connections=connections,
+            evictions=cache.evictions,
+            renewals=cache.renewals,
+            shared_failures=None if shared is None else shared.failures,
+            servers={name: issuer.gauges() for name, issuer in self.issuers.items()},
+        )
 
     def enter(self) -> None:
         """A request begins."""

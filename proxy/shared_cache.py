@@ -93,6 +93,11 @@ class SharedCache:
         self._clock = clock
         self._background = background
 
+    @property
+    def failures(self) -> int:
+        """How often the store was found to be away."""
+        return self._store.failures
+
     async def share(
         self, key: CacheKey, asker: bytes, unwanted: str | None, grant: Callable[[], Awaitable[Answer]]
     ) -> Answer:

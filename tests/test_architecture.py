@@ -21,7 +21,7 @@ LAYERS = [
         "rate_gate", "refusal_table", "refusals", "remedies", "routes",
         "subject_token", "token_exchange", "config",
     },
-    {"problem", "history", "logs", "background", "bulkhead", "sweep", "cache_entries", "flights", "signing_keys", "token_cache"},
+    {"problem", "history", "logs", "exposition", "loop_lag", "background", "bulkhead", "sweep", "cache_entries", "flights", "signing_keys", "token_cache"},
     {"authorization_server", "credentials", "downstream", "departures", "upstream", "verification", "access_tokens",
      "discovery", "endpoint", "lifetime", "outbound", "websockets"},
     {"gateway", "documents"},

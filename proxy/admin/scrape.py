@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..metrics import Gauges, MetricsCollector
+from ..exposition import MetricsCollector
+from ..metrics import Gauges
 
 if TYPE_CHECKING:
     from ..app import App
