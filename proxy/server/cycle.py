@@ -35,6 +35,15 @@ class Connection(Protocol):
         """Cut the connection, so that what was sent of a response cannot look whole (RFC 9112 §8)."""
         ...
 
+    @property
+    def write_paused(self) -> bool:
+        """Whether the peer is behind: ``send`` would wait."""
+        ...
+
+    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Write a response that is whole; the same as ``send`` twice, in one step."""
+        ...
+
     def on_departure(self, callback: Callable[[], None] | None) -> None:
         """Have ``callback`` called once, as soon as the connection is lost before the response is complete.
 
@@ -69,6 +78,7 @@ class Cycle:
         "more_body",
         "scope",
         "target",
+        "task",
         "written",
     )
 
@@ -82,6 +92,7 @@ class Cycle:
         expects_continue: bool,
     ) -> None:
         self.scope: MutableMapping[str, Any] = {}
+        self.task: asyncio.Task[None] | None = None
         self.app = app
         self.target = target
         self.keep_alive = keep_alive
@@ -106,6 +117,15 @@ class Cycle:
         """Whether a peer can tell a cut response from a whole one."""
         return self._framing is not Framing.CLOSE
 
+    @property
+    def write_paused(self) -> bool:
+        return self._protocol.flow.write_paused
+
+    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        if not (self.departed or self._started):
+            self._start(status, headers)
+            self._write(body, more=False)
+
     def abort(self) -> None:
         self._callback = None
         if not (self.complete or self.departed):
@@ -125,6 +145,8 @@ class Cycle:
         finally:
             if not (self.complete or self.departed):
                 self._protocol.end_early(self)
+            self._protocol.on_returned()
+            self.scope = {}  # it holds us: without this only the garbage collector would end the circle
 
     # The request's body, as the protocol feeds it
 

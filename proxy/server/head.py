@@ -76,8 +76,10 @@ class Head(NamedTuple):
     may_upgrade: bool
 
 
-def read_head(method: str, target: bytes, version: str, headers: Headers, limits: Limits) -> Head:
-    """The head of a request that may be served; ``headers`` have lower-case names.
+def read_head(
+    method: str, target: bytes, version: str, headers: Headers, limits: Limits, *, size: int
+) -> Head:
+    """The head of a request that may be served; ``headers`` have lower-case names, ``size`` bytes at the most.
 
     Raises a ``RequestRefused`` with the status that RFC 9110 and 9112 give to the fault.
     """
@@ -87,7 +89,11 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
         raise _refuse_method(method)
     if len(target) > limits.max_target_bytes:
         raise TargetTooLong(f"{len(target)} bytes of target")
-    fields = _single_fields(headers, limits)
+    if len(headers) > limits.max_header_fields:
+        raise HeaderTooLarge("too many header fields")
+    if size > limits.max_field_bytes or size > limits.max_header_bytes:  # else nothing in it can be too large
+        _bound_size(headers, limits)
+    fields = _single_fields(headers)
     host = _check_host(fields.get(b"host"), version)
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     if coding is not None:
@@ -119,21 +125,23 @@ def _refuse_method(method: str) -> MethodNotAllowed | NotImplementedHere:
     return refusal(f"method {method}")
 
 
-def _single_fields(headers: Headers, limits: Limits) -> dict[bytes, bytes]:
-    """The fields that may stand once, and the head's size checked on the way."""
+def _bound_size(headers: Headers, limits: Limits) -> None:
+    lines = [len(name) + len(value) + 4 for name, value in headers]
+    longest = max(lines, default=0)
+    if longest > limits.max_field_bytes:
+        raise HeaderTooLarge(f"a field line of {longest} bytes")
+    if sum(lines) > limits.max_header_bytes:
+        raise HeaderTooLarge(f"{sum(lines)} bytes of header fields")
+
+
+def _single_fields(headers: Headers) -> dict[bytes, bytes]:
+    """The fields that may stand once."""
     fields: dict[bytes, bytes] = {}
-    size = 0
     for name, value in headers:
-        line = len(name) + len(value) + 4
-        size += line
-        if line > limits.max_field_bytes:
-            raise HeaderTooLarge(f"a field line of {line} bytes")
         if name in SINGLE_FIELDS:
             if name in fields:
                 raise BadRequest(f"more than one {name.decode()}")
             fields[name] = value
-    if size > limits.max_header_bytes:
-        raise HeaderTooLarge(f"{size} bytes of header fields")
     return fields
 
 

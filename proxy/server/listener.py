@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from typing import Any
 
@@ -15,6 +16,7 @@ from .protocol import HardenedProtocol
 from .state import State
 
 _BACKLOG = 2048
+_LAST_WORDS = 1.0  # s: for the application to return from requests that were cut
 _QUIET_PERIOD = 0.05  # s: how often the end of the last connection is looked for
 
 
@@ -80,7 +82,8 @@ class Listener:
 
     async def quiet(self) -> None:
         """Wait until no connection and no request is left."""
-        while self._state.connections or self._state.tasks:  # noqa: ASYNC110 once in a process's life
+        state = self._state
+        while state.connections or state.tasks or state.running:  # noqa: ASYNC110 once in a process's life
             await asyncio.sleep(_QUIET_PERIOD)
 
     async def abort(self) -> None:
@@ -91,6 +94,10 @@ class Listener:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                while self._state.running:  # noqa: ASYNC110 once in a process's life
+                    await asyncio.sleep(0)
         await asyncio.sleep(0)  # the transports tell of their end in the next turn
 
 

@@ -25,7 +25,7 @@ from .options import ALLOW, answer_options
 from .reader import RequestReader
 from .response_head import Framing, build_response_head
 from .sockets import has_left, reset
-from .state import State
+from .state import State, start_task
 from .websocket import WebSocketProtocol
 
 log = logging.getLogger(__name__)
@@ -198,6 +198,10 @@ class HardenedProtocol(HttpToolsProtocol):
         else:
             self._await_request()
 
+    def on_returned(self) -> None:
+        """The application has returned."""
+        self._state.running -= 1
+
     def cut(self, cycle: Cycle) -> None:
         """Break off what ``cycle`` was writing, so that the peer can tell."""
         cycle.depart()
@@ -228,7 +232,8 @@ class HardenedProtocol(HttpToolsProtocol):
             self._answer_refusal(answer)
             return
         self._active = answer
-        self._state.start_task(answer.run())
+        self._state.running += 1
+        answer.task = start_task(answer.run())
         if not self._waiting and not self._reader.done:
             self.flow.resume_reading()
 
@@ -346,6 +351,9 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def abort(self) -> None:
         """End at once; a response under way ends visibly."""
-        if self._active is not None:
-            self.cut(self._active)
+        cycle = self._active
+        if cycle is not None:
+            self.cut(cycle)
+            if cycle.task is not None:
+                cycle.task.cancel()
         self.transport.abort()

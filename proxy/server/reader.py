@@ -48,6 +48,7 @@ class RequestReader:
 
     __slots__ = (
         "_framing_bytes",
+        "_head_limit",
         "_limits",
         "_muted",
         "_parser",
@@ -81,6 +82,7 @@ class RequestReader:
         self._sink = sink
         self._limits = limits
         self._framing_bytes = 0
+        self._head_limit = 0  # bytes that the head being read has at most
         self._upgrade_ahead = False
         self._muted = False
         self._parser = httptools.HttpRequestParser(self)
@@ -88,6 +90,7 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Read ``data``. Raises ProxyError for what is not served; nothing may be fed after that."""
         body_before = self.in_body
+        self._head_limit = self.head_bytes + len(data)
         rest = data
         while rest and not self.done:
             rest = self._parse(rest)
@@ -134,6 +137,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         if not self._muted:
             self.in_head = True
+            self.method = ""
             self.target = b""
             self.headers = []
 
@@ -147,8 +151,6 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.in_head:  # a trailer (RFC 9110 §6.5.1)
             return
-        if len(self.headers) == self._limits.max_header_fields:
-            raise HeaderTooLarge("too many header fields")
         self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -158,7 +160,9 @@ class RequestReader:
         parser = self._parser
         self.method = parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
-        self.head = read_head(self.method, self.target, self.version, self.headers, self._limits)
+        self.head = read_head(
+            self.method, self.target, self.version, self.headers, self._limits, size=self._head_limit
+        )
         self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
         if parser.should_upgrade():
             self._upgrade_ahead = True

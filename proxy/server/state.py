@@ -44,6 +44,7 @@ class State(ServerState):
         self.app = app
         self.limits = limits
         self.draining = False
+        self.running = 0  # requests that the application has not returned from
 
     def live(self) -> tuple[LiveConnection, ...]:
         """The connections there are now."""
@@ -57,14 +58,13 @@ class State(ServerState):
     def flooded(self) -> bool:
         return len(self.connections) > self.limits.max_connections + _SHEDDING
 
-    def start_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run ``coroutine``; on Python 3.12 and later until it first waits, without a turn of the loop."""
-        loop = asyncio.get_running_loop()
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(coroutine, loop=loop, eager_start=True)
-            if task.done():
-                return
-        else:
-            task = loop.create_task(coroutine)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+
+def start_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run ``coroutine``; on Python 3.12 and later until it first waits, without a turn of the loop.
+
+    The caller keeps the task: the loop itself does not.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+    return loop.create_task(coroutine)
