@@ -23,7 +23,7 @@ class Answer:
     method: str = "GET"
 
     def __str__(self) -> str:
-        return self.name
+        return self.name[:80]
 
 
 def head(*fields: bytes, status: bytes = b"HTTP/1.1 200 OK") -> bytes:

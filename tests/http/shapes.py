@@ -25,7 +25,7 @@ class Shape:
     refused: bool = False
 
     def __str__(self) -> str:
-        return self.name
+        return self.name[:80]
 
 
 def request(
