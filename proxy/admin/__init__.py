@@ -1,12 +1,20 @@
-"""The admin side, on a port of its own: health, metrics, and what the person who runs it sees."""
+"""The admin side, on a port of its own: health, metrics, and what the person who runs it sees.
+
+Reading is for whoever reaches the port, or, with ``admin.token_file``, for whoever knows its token. Everything
+but health and metrics also asks for a ``Host`` that is ours, and what changes or exchanges something for a
+request that no other site made (``guard``). No answer ever holds a token.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
-from . import health, scrape
+from . import api, health, pages, scrape
+from .guard import Guard
+from .refusal import Refused, answer_refusal
 
 if TYPE_CHECKING:
     from ..app import App
@@ -16,4 +24,9 @@ __all__ = ["build_admin"]
 
 def build_admin(app: App) -> Starlette:
     """The admin port's ASGI app."""
-    return Starlette(routes=[*health.build_routes(app), *scrape.build_routes(app)])
+    parts = (health, scrape, api, pages)
+    return Starlette(
+        routes=[route for part in parts for route in part.build_routes(app)],
+        middleware=[Middleware(Guard, read_settings=lambda: app.settings.admin)],
+        exception_handlers={Refused: answer_refusal},
+    )

@@ -1,0 +1,151 @@
+"""How everything stands, as plain values: what the page shows and ``GET /api/status`` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from ..config import models
+from ..config.show import build_shown
+from ..differences import hide_tokens
+from ..history import PERIOD, Sample, estimate_quantile
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..parts import Issuer
+
+POINT = 3  # samples in a point of the plots: half a minute
+
+
+def build_status(app: App) -> dict[str, Any]:
+    """Names, counts and times. Times are epoch seconds, durations seconds, rates per second."""
+    now = app.clock.time()
+    recent = app.history.recent()
+    state, reasons = find_state(app)
+    return {
+        "status": state,
+        "reasons": reasons,
+        "version": metadata.version("obo-proxy"),
+        "time": now,
+        "started_at": app.started_at,
+        "recent": _build_point(recent) | {"seconds": recent.seconds},
+        "routes": _build_routes(app),
+        "authorization_servers": [_build_server(app, name) for name in app.settings.authorization_servers],
+        "cache": _build_cache(app),
+        "history": {
+            "seconds_a_point": PERIOD * POINT,
+            "points": [_build_point(point) for point in app.history.points(POINT)],
+        },
+        "failures": [hide_tokens(asdict(failure)) for failure in app.failures],
+    }
+
+
+def find_state(app: App) -> tuple[str, list[str]]:
+    """``ready``, ``degraded``, ``unready`` or ``draining``, and why."""
+    if app.draining:
+        return "draining", ["shutting down"]
+    reasons = app.parts.unready_reasons()
+    for name, issuer in app.parts.issuers.items():
+        status = issuer.server.status()
+        if status.breaker_open:
+            reasons.append(f"{name}: does not answer, and is asked only now and then")
+        if status.held_for > 0:
+            reasons.append(f"{name}: takes no more requests for {status.held_for:.0f} s")
+    if not app.parts.ready:
+        return "unready", reasons
+    return ("degraded" if reasons else "ready"), reasons
+
+
+def _build_point(sample: Sample) -> dict[str, Any]:
+    counts, seconds = sample.counts, max(sample.seconds, 1e-9)
+    return {
+        "at": sample.at,
+        "requests": counts.requests / seconds,
+        "refused": counts.refused / seconds,
+        "failed": counts.failed / seconds,
+        "exchanges": counts.exchanges / seconds,
+        "failed_exchanges": counts.failed_exchanges / seconds,
+        "lookups": counts.lookups / seconds,
+        "hit_ratio": counts.hits / counts.lookups if counts.lookups else None,
+        "entries": sample.entries,
+        "request_p50": estimate_quantile(counts.request_seconds, 0.5),
+        "request_p95": estimate_quantile(counts.request_seconds, 0.95),
+        "exchange_p50": estimate_quantile(counts.exchange_seconds, 0.5),
+        "exchange_p95": estimate_quantile(counts.exchange_seconds, 0.95),
+    }
+
+
+def _build_routes(app: App) -> list[dict[str, Any]]:
+    totals: dict[str, dict[str, int]] = {}
+    for (name, status), count in app.metrics.requests.items():
+        total = totals.setdefault(name, {"requests": 0, "refused": 0, "failed": 0})
+        total["requests"] += count
+        total["refused"] += count if 400 <= status < 500 else 0
+        total["failed"] += count if status >= 500 else 0
+    upstreams = {route["name"]: route["upstream"] for route in build_shown(app.settings)["routes"]}
+    return [
+        _build_route(route, app, upstreams[route.name]) | totals.get(route.name, _NO_REQUESTS)
+        for route in app.settings.routes
+    ]
+
+
+_NO_REQUESTS: Mapping[str, int] = {"requests": 0, "refused": 0, "failed": 0}
+
+
+def _build_route(route: models.Route, app: App, shown_upstream: str) -> dict[str, Any]:
+    upstream = app.parts.upstreams[route.name]
+    return {
+        "name": route.name,
+        "path": route.path,
+        "host": route.host,
+        "methods": list(route.methods),
+        "upstream": shown_upstream,
+        "grant": route.grant,
+        "authorization_server": app.settings.authorization_server_of(route),
+        "audience": route.audience,
+        "scopes": list(route.scopes),
+        "connections": {"active": upstream.active, "idle": upstream.idle, "waiting": upstream.waiting},
+    }
+
+
+def _build_server(app: App, name: str) -> dict[str, Any]:
+    issuer = app.parts.issuers[name]
+    accepted = [entry for entry in app.settings.subject_tokens if entry.authorization_server == name]
+    outcomes = {
+        outcome: count for (server, outcome), count in app.metrics.exchanges.items() if server == name
+    }
+    fetches_keys = any(not entry.introspect for entry in accepted)
+    return {
+        "name": name,
+        **asdict(issuer.server.status()),
+        "accepts_users": bool(accepted),
+        "exchanges": outcomes,
+        "signing_keys": _build_keys(issuer) if fetches_keys else None,
+        "healthy": _is_healthy(issuer, needs_keys=fetches_keys),
+    }
+
+
+def _build_keys(issuer: Issuer) -> dict[str, Any]:
+    return asdict(issuer.keys.status())
+
+
+def _is_healthy(issuer: Issuer, *, needs_keys: bool) -> bool:
+    status = issuer.server.status()
+    return not status.breaker_open and status.held_for == 0 and (issuer.keys.ready or not needs_keys)
+
+
+def _build_cache(app: App) -> dict[str, Any]:
+    cache = app.parts.store.cache
+    lookups = dict(cache.lookups)
+    asked = sum(lookups.values())
+    return {
+        "entries": len(cache),
+        "max_entries": app.settings.cache.max_entries,
+        "lookups": lookups,
+        "hit_ratio": lookups["hit"] / asked if asked else None,
+        "evictions": cache.evictions,
+        "renewals": cache.renewals,
+        "shared": app.settings.cache.shared is not None,
+    }
