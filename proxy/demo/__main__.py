@@ -10,6 +10,7 @@ import asyncio
 import signal
 
 from starlette.types import ASGIApp
+from uvicorn.loops.auto import auto_loop_factory
 
 from .authorization_server import build_authorization_server
 from .listener import Listener
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
             return build_authorization_server(tenant)
         return build_orders_api(Resource(build_protections(tenant), fetch_keys))
 
-    asyncio.run(serve(Listener(build_app, host=args.host, port=args.port)))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(serve(Listener(build_app, host=args.host, port=args.port)))
 
 
 async def serve(listener: Listener) -> None:
