@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..clock import Clock
@@ -43,21 +43,22 @@ async def diagnose(token: str | None, route: models.Route, parts: Parts, clock: 
     if route.grant in NEEDS_USER:
         verifier = parts.verifiers[route.subject_token_type == "id_token"]
         subject = await examine_subject_token(token or "", verifier, clock)
-    return await diagnose_exchange(subject, route, parts, clock)
+    diagnosis = await diagnose_exchange(subject, route, parts, clock)
+    return replace(diagnosis, findings=(*subject.findings, *diagnosis.findings))
 
 
 async def diagnose_exchange(
     subject: SubjectExamination, route: models.Route, parts: Parts, clock: Clock
 ) -> Diagnosis:
-    """The same from where the user's token has been examined: once is enough for several routes."""
-    findings = list(subject.findings)
+    """The same from where the user's token has been examined, without the findings of that."""
+    findings: list[Finding] = []
     exchanged = ExchangeExamination(())
     request = build_token_request(route, parts.settings)
     if route.grant in NEEDS_USER:
         findings.append(await _examine_demands(subject.subject_token, route, clock))
     if request is None:
         findings.append(Finding("exchange", route.name, "skip", "the route needs no token"))
-    elif any(finding.verdict == "fail" for finding in findings):
+    elif any(finding.verdict != "pass" for finding in findings):
         findings.append(Finding("exchange", route.name, "skip", "there is no accepted token to exchange"))
     else:
         issuer = parts.issuers[request.authorization_server]

@@ -1,0 +1,141 @@
+"""One authorization server without a user: its metadata, its keys, its clock, and what it says to our client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..answer import Answer
+from ..clock import Clock
+from ..config import models
+from ..errors import AuthorizationServerTimeout, AuthorizationServerUnavailable, ProxyError
+from ..jwk import parse_jwk_set
+from ..metadata import build_metadata_urls
+from ..outbound import Outbound
+from ..parts import Issuer
+from .clients import examine_client
+from .console import name_places
+from .demands import describe_duration, describe_texts
+from .finding import Finding, Verdict, build_failure, examine
+from .network import advise
+
+CLOCK_WARNING = 5.0  # s: a Date is cut to the second, and some time old when it is read
+CHECK_ISSUER = (
+    "Okta Admin Console: Security > API > Authorization Servers > (the server) > Settings > Issuer: the configured "
+    "issuer must be this one, letter by letter; with a custom domain the issuer mode says which."
+)
+CHECK_KEYS = (
+    "Name a custom authorization server (…/oauth2/default) as issuer: Okta's org authorization server publishes no "
+    "keys for its access tokens."
+)
+CHECK_REFUSED_KEYS = "Tokens that a refused key signed are refused: let the server replace it."
+CHECK_ALGORITHMS = "Let subject_tokens.algorithms name what the issuer signs with."
+CHECK_CLOCK = (
+    "Set this host's clock by NTP (timedatectl, chronyc tracking); compare the server's if it is yours."
+)
+
+
+async def examine_server(name: str, issuer: Issuer, settings: models.Settings, clock: Clock) -> list[Finding]:
+    """Every step at one server; what depends on a step that failed is skipped. Raises no ProxyError."""
+    entries = [entry for entry in settings.subject_tokens if entry.authorization_server == name]
+    found = [
+        await _examine_metadata(name, issuer, clock),
+        await _examine_keys(name, issuer, entries, clock),
+        await _examine_clock(name, issuer, entries, clock),
+        await examine_client(name, issuer, settings, clock),
+    ]
+    return [name_places(finding, issuer.settings) for finding in found]
+
+
+async def _examine_metadata(name: str, issuer: Issuer, clock: Clock) -> Finding:
+    server = issuer.settings
+
+    async def fetch() -> Finding:
+        if server.token_url and server.jwks_url:
+            return Finding("metadata", name, "skip", "not needed: token_url and jwks_url are configured")
+        try:
+            metadata = await issuer.server.fetch_metadata()
+        except ProxyError as error:
+            return _blame(error, "metadata", name, CHECK_ISSUER)
+        places = [url for url, answer in await _look(server) if answer is not None and answer.status == 200]
+        known = f"issuer {metadata.issuer}, token URL {server.token_url or metadata.token_url}"
+        return Finding("metadata", name, "pass", f"{known}, at {' and '.join(map(_name_form, places))}")
+
+    return await examine(clock, "metadata", name, fetch)
+
+
+async def _look(server: models.AuthorizationServer) -> Sequence[tuple[str, Answer | None]]:
+    """Both well-known forms (RFC 8414 §3.1, §5) as they answer now; None where nothing does."""
+    outbound = Outbound(server)
+    found: list[tuple[str, Answer | None]] = []
+    try:
+        for url in build_metadata_urls(server.issuer):
+            try:
+                found.append((url, await outbound.get(url)))
+            except ProxyError:
+                found.append((url, None))
+    finally:
+        await outbound.aclose()
+    return found
+
+
+def _name_form(url: str) -> str:
+    return "oauth-authorization-server" if "oauth-authorization-server" in url else "openid-configuration"
+
+
+async def _examine_keys(
+    name: str, issuer: Issuer, entries: Sequence[models.SubjectTokens], clock: Clock
+) -> Finding:
+    accepted = {alg for entry in entries if not entry.introspect for alg in entry.algorithms}
+
+    async def fetch() -> Finding:
+        if not accepted:
+            return Finding(
+                "signing_keys", name, "skip", "not needed: no subject tokens are verified by its keys"
+            )
+        try:
+            fetched = await issuer.server.fetch_signing_keys()
+        except ProxyError as error:
+            return _blame(error, "signing_keys", name, "")
+        try:
+            keys = parse_jwk_set(fetched.body)
+        except ValueError as error:
+            return Finding("signing_keys", name, "fail", str(error), CHECK_KEYS)
+        algorithms = {alg for key in keys.keys for alg in key.algorithms}
+        told = f"{len(keys.keys)} usable ({describe_texts(algorithms)})"
+        if not algorithms & accepted:
+            told += f", none for the accepted {describe_texts(accepted)}"
+            return Finding("signing_keys", name, "fail", told, CHECK_ALGORITHMS)
+        if keys.refusals:
+            refused = "; ".join(keys.refusals)
+            return Finding("signing_keys", name, "warn", f"{told}; refused: {refused}", CHECK_REFUSED_KEYS)
+        return Finding("signing_keys", name, "pass", told)
+
+    return await examine(clock, "signing_keys", name, fetch)
+
+
+async def _examine_clock(
+    name: str, issuer: Issuer, entries: Sequence[models.SubjectTokens], clock: Clock
+) -> Finding:
+    # Beyond this, tokens that are new or about to end are judged wrongly.
+    tolerance = min((entry.clock_tolerance for entry in entries), default=60.0)
+
+    async def compare() -> Finding:
+        answers = [answer for _, answer in await _look(issuer.settings) if answer is not None]
+        date = next((answer.date for answer in answers if answer.date is not None), None)
+        if date is None:
+            return Finding("clock", name, "skip", "the server does not tell its time")
+        ahead = date - clock.time()
+        if abs(ahead) < CLOCK_WARNING:
+            return Finding("clock", name, "pass", f"within {CLOCK_WARNING:g} s of ours")
+        direction = "ahead of" if ahead > 0 else "behind"
+        told = f"the server's clock is {describe_duration(ahead)} {direction} ours"
+        verdict: Verdict = "fail" if abs(ahead) > tolerance else "warn"
+        return Finding("clock", name, verdict, f"{told}; {tolerance:g} s are tolerated", CHECK_CLOCK)
+
+    return await examine(clock, "clock", name, compare)
+
+
+def _blame(error: ProxyError, step: str, name: str, remedy: str) -> Finding:
+    if isinstance(error, AuthorizationServerUnavailable | AuthorizationServerTimeout):
+        return build_failure(step, name, error, remedy=advise(error))
+    return build_failure(step, name, error, remedy=f"{error.remedy} {remedy}".strip())

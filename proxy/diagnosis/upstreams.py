@@ -1,0 +1,64 @@
+"""The APIs behind the routes, and the cache that replicas share: whether they can be reached from here."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..clock import Clock
+from ..config import models
+from ..config.faults import hide_credentials
+from ..errors import UpstreamError
+from ..parts import Parts
+from .finding import Finding, build_failure, examine
+from .network import advise
+
+_STORE_TIMEOUT = 3.0  # s
+_STORE_NAME = b"obo-proxy:check"
+_CHECK_STORE = (
+    "Start it, or correct cache.shared.url (host, port, user, password, TLS): until then nothing is shared."
+)
+
+
+async def examine_upstream(route: models.Route, parts: Parts, clock: Clock) -> Finding:
+    """Connect as the route does, and ask for nothing: HEAD, without any token. Raises no ProxyError."""
+    upstream = parts.upstreams[route.name]
+
+    async def ask() -> Finding:
+        head = (
+            b"HEAD / HTTP/1.1\r\nHost: %b\r\nUser-Agent: obo-proxy-check\r\n\r\n"
+            % str(upstream.origin).encode()
+        )
+        try:
+            response = await upstream.send(head, method=b"HEAD", body=None, idempotent=True)
+        except UpstreamError as error:
+            return build_failure("upstream", route.upstream, error, remedy=advise(error))
+        response.close()
+        told = f"answers HEAD / by {response.status}"
+        if response.status < 500:
+            return Finding("upstream", route.upstream, "pass", told)
+        return Finding("upstream", route.upstream, "warn", told, "Look at the API's own log.")
+
+    return await examine(clock, "upstream", route.upstream, ask)
+
+
+async def examine_store(settings: models.SharedCache, clock: Clock) -> Finding:
+    """Write and read a value that ends within the second; the proxy itself goes on without the store."""
+    from ..valkey_store import connect  # noqa: PLC0415 - an extra, needed here alone
+
+    url = settings.url.get_secret_value()
+    about = hide_credentials(url)
+
+    async def ask() -> Finding:
+        store = connect(url)
+        try:
+            async with asyncio.timeout(_STORE_TIMEOUT):
+                await store.put(_STORE_NAME, b"1", 1000)
+                await store.get([_STORE_NAME])
+        except Exception as error:  # noqa: BLE001  the client's own tree, and whatever TLS says
+            cause = f"cannot be used: {type(error).__name__}"
+            return Finding("shared_cache", about, "fail", cause, _CHECK_STORE)
+        finally:
+            await store.aclose()
+        return Finding("shared_cache", about, "pass", "written and read")
+
+    return await examine(clock, "shared_cache", about, ask)
