@@ -1,14 +1,13 @@
 """Whose tokens callers may present: each accepted issuer with its own keys and demands.
 
-A verdict is remembered under a hash of the whole token, and holds as long as the token and the key that
-it was verified with. What an authorization server says by introspection is not remembered: those who use
-it want to be able to withdraw a token at once.
+A verdict is remembered under the whole token (a dictionary's keyed hash finds it, and all of the token is
+compared); it holds as long as the token and the key that it was verified with. What an authorization server
+says by introspection is not remembered: those who use it want to be able to withdraw a token at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,8 +82,8 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._verdicts: LRUCache[bytes, Verdict] = LRUCache(size)
-        self._flights: dict[tuple[int, bytes], asyncio.Task[Mapping[str, Any]]] = {}
+        self._verdicts: LRUCache[str, Verdict] = LRUCache(size)
+        self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
 
     def start(self) -> None:
         """Fetch each issuer's keys and keep them fresh."""
@@ -105,7 +104,7 @@ class Verifier:
 
     def recall(self, token: str) -> SubjectToken | None:
         """The remembered verdict, if it still holds: no I/O, no parsing."""
-        verdict = self._verdicts.get(_hash(token))
+        verdict = self._verdicts.get(token)
         if verdict is None or verdict.generation != verdict.keys.generation:
             return None
         if self._clock.time() >= verdict.ends_at or self._clock.monotonic() >= verdict.deadline:
@@ -180,7 +179,7 @@ class Verifier:
 
     async def _ask(self, token: str, entry: Accepted) -> Mapping[str, Any]:
         """One question at a time for each token and entry; no caller's departure ends it for the others."""
-        flight = (id(entry), _hash(token))
+        flight = (id(entry), token)
         task = self._flights.get(flight)
         if task is None:
             task = self._background.spawn(_call(entry, token), name="introspection")
@@ -203,7 +202,7 @@ class Verifier:
         ends_at = subject_token.expires_at + clock_tolerance
         deadline = self._clock.monotonic() + ends_at - self._clock.time()
         verdict = Verdict(subject_token, ends_at, deadline, keys, keys.generation)
-        self._verdicts[_hash(subject_token.value)] = verdict
+        self._verdicts[subject_token.value] = verdict
 
 
 async def find_key(jws: UnverifiedJws, policy: SubjectTokenPolicy, keys: SigningKeys) -> SigningKey:
@@ -221,7 +220,3 @@ async def _call(entry: Accepted, token: str) -> Mapping[str, Any]:
 
 def _closest(refusals: Sequence[ProxyError]) -> ProxyError:
     return next(refusal for kind in CLOSEST for refusal in refusals if isinstance(refusal, kind))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
