@@ -14,6 +14,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
+from .answer import Answer
 from .background import Background
 from .client_auth import KeyFile, build_client_authentication, build_key_file
 from .client_keys import build_jwks
@@ -162,6 +163,10 @@ class AuthorizationServer:
         form = [("token", token), ("token_type_hint", "access_token")]
         # A refusal here is of our client, never of the token, which would merely not be active (§2.2).
         return await self._endpoint(self._introspection).post(form, has_user=False)
+
+    async def get(self, url: str) -> Answer:
+        """What ``url``, one of the server's own, answers. Raises ProxyError."""
+        return await self._outbound.get(url)
 
     async def fetch_metadata(self) -> Metadata:
         """The metadata as it is now (RFC 8414). Raises ProxyError."""

@@ -71,8 +71,8 @@ def _ours_for_token(error: str, says: str, remedy: str) -> Refusal:
     return Refusal(error, says, ExchangeMisconfigured, remedy, 10.0, "subject_token")
 
 
-def _refused(error: str, says: str) -> Refusal:
-    return Refusal(error, says, SubjectTokenRefused, LOG_IN, 30.0, "subject_token")
+def _refused(error: str, says: str, remedy: str = LOG_IN) -> Refusal:
+    return Refusal(error, says, SubjectTokenRefused, remedy, 30.0, "subject_token")
 
 
 def _denied(error: str, says: str, remedy: str = CHECK_POLICY) -> Refusal:
@@ -104,6 +104,8 @@ REFUSALS: tuple[Refusal, ...] = (
     _ours_for_token("invalid_request", "client application is not registered", CHECK_TRUST),
     _ours_for_token("invalid_request", "client application referenced", CHECK_CLIENT),
     _denied("invalid_request", "no delegation policy"),
+    _refused("invalid_request", "account is not active", CHECK_USER),
+    _refused("invalid_request", "user is not assigned", CHECK_USER),
     _refused("invalid_request", "subject_token"),
     _refused("invalid_request", "subject token"),
     _ours_for_token("invalid_request", "", CHECK_PARAMETERS),

@@ -111,8 +111,8 @@ def _print_json(report: Report) -> None:
 def _print_text(report: Report) -> None:
     from rich.console import Console
 
-    from ..diagnosis.terminal import print_report
+    from ..diagnosis.terminal import render_report
 
     # https://no-color.org; a file or a pipe gets plain text by itself.
     console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto", highlight=False)
-    print_report(report, console)
+    print(render_report(report, console))

@@ -117,7 +117,7 @@ def _judge_scopes(error: ProxyError, about: str) -> Finding:
     if error.oauth_error == "invalid_scope":
         return build_failure("route_scopes", about, error)
     if error.oauth_error == "access_denied":
-        told = f"not for the client itself ({error}); for users only a user's token can tell: --token-file"
+        told = f"refused to the client itself; only a user's token (--token-file) can tell for users: {error}"
         return Finding("route_scopes", about, "warn", told, CHECK_POLICY, error.code)
     return Finding("route_scopes", about, "skip", f"only a user's token can tell: --token-file ({error})")
 

@@ -26,9 +26,10 @@ def examine_demand(
 
 
 def describe_duration(seconds: float) -> str:
-    """``90`` is ``1 min``: whole units are enough to see what is the matter."""
-    unit, name = next((row for row in _UNITS if abs(seconds) >= row[0]), (1, "s"))
-    return f"{int(abs(seconds) // unit)} {name}"
+    """``150`` is ``2 min``: whole units are enough to see what is the matter."""
+    rounded = round(abs(seconds))
+    unit, name = next((row for row in _UNITS if rounded >= row[0]), (1, "s"))
+    return f"{round(rounded / unit)} {name}"
 
 
 def describe_texts(values: str | Collection[str]) -> str:

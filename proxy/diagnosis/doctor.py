@@ -66,7 +66,7 @@ async def _examine_servers(parts: Parts, routes: Sequence[models.Route], clock: 
         *(examine_server(name, parts.issuers[name], settings, clock) for name in chosen)
     )
     return [
-        Section(f"Authorization server {name}", tuple(findings))
+        Section(f"Authorization server {name}: {parts.issuers[name].settings.issuer}", tuple(findings))
         for name, findings in zip(chosen, found, strict=True)
     ]
 

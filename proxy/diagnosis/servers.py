@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from ..answer import Answer
 from ..clock import Clock
@@ -10,12 +11,11 @@ from ..config import models
 from ..errors import AuthorizationServerTimeout, AuthorizationServerUnavailable, ProxyError
 from ..jwk import parse_jwk_set
 from ..metadata import build_metadata_urls
-from ..outbound import Outbound
 from ..parts import Issuer
 from .clients import examine_client
 from .console import name_places
 from .demands import describe_duration, describe_texts
-from .finding import Finding, Verdict, build_failure, examine
+from .finding import Finding, build_failure, examine
 from .network import advise
 
 CLOCK_WARNING = 5.0  # s: a Date is cut to the second, and some time old when it is read
@@ -37,16 +37,19 @@ CHECK_CLOCK = (
 async def examine_server(name: str, issuer: Issuer, settings: models.Settings, clock: Clock) -> list[Finding]:
     """Every step at one server; what depends on a step that failed is skipped. Raises no ProxyError."""
     entries = [entry for entry in settings.subject_tokens if entry.authorization_server == name]
+    answers = await _look(issuer)
     found = [
-        await _examine_metadata(name, issuer, clock),
+        await _examine_metadata(name, issuer, answers, clock),
         await _examine_keys(name, issuer, entries, clock),
-        await _examine_clock(name, issuer, entries, clock),
+        _examine_clock(name, answers, entries, clock),
         await examine_client(name, issuer, settings, clock),
     ]
     return [name_places(finding, issuer.settings) for finding in found]
 
 
-async def _examine_metadata(name: str, issuer: Issuer, clock: Clock) -> Finding:
+async def _examine_metadata(
+    name: str, issuer: Issuer, answers: Mapping[str, Answer], clock: Clock
+) -> Finding:
     server = issuer.settings
 
     async def fetch() -> Finding:
@@ -56,25 +59,19 @@ async def _examine_metadata(name: str, issuer: Issuer, clock: Clock) -> Finding:
             metadata = await issuer.server.fetch_metadata()
         except ProxyError as error:
             return _blame(error, "metadata", name, CHECK_ISSUER)
-        places = [url for url, answer in await _look(server) if answer is not None and answer.status == 200]
-        known = f"issuer {metadata.issuer}, token URL {server.token_url or metadata.token_url}"
-        return Finding("metadata", name, "pass", f"{known}, at {' and '.join(map(_name_form, places))}")
+        forms = " and ".join(_name_form(url) for url, answer in answers.items() if answer.status == 200)
+        known = f"in {forms}: token URL {server.token_url or metadata.token_url}"
+        return Finding("metadata", name, "pass", known)
 
     return await examine(clock, "metadata", name, fetch)
 
 
-async def _look(server: models.AuthorizationServer) -> Sequence[tuple[str, Answer | None]]:
-    """Both well-known forms (RFC 8414 §3.1, §5) as they answer now; None where nothing does."""
-    outbound = Outbound(server)
-    found: list[tuple[str, Answer | None]] = []
-    try:
-        for url in build_metadata_urls(server.issuer):
-            try:
-                found.append((url, await outbound.get(url)))
-            except ProxyError:
-                found.append((url, None))
-    finally:
-        await outbound.aclose()
+async def _look(issuer: Issuer) -> Mapping[str, Answer]:
+    """What both well-known forms (RFC 8414 §3.1, §5) answer now, by URL; those that do not answer are not there."""
+    found = {}
+    for url in build_metadata_urls(issuer.settings.issuer):
+        with suppress(ProxyError):
+            found[url] = await issuer.server.get(url)
     return found
 
 
@@ -113,26 +110,20 @@ async def _examine_keys(
     return await examine(clock, "signing_keys", name, fetch)
 
 
-async def _examine_clock(
-    name: str, issuer: Issuer, entries: Sequence[models.SubjectTokens], clock: Clock
+def _examine_clock(
+    name: str, answers: Mapping[str, Answer], entries: Sequence[models.SubjectTokens], clock: Clock
 ) -> Finding:
     # Beyond this, tokens that are new or about to end are judged wrongly.
     tolerance = min((entry.clock_tolerance for entry in entries), default=60.0)
-
-    async def compare() -> Finding:
-        answers = [answer for _, answer in await _look(issuer.settings) if answer is not None]
-        date = next((answer.date for answer in answers if answer.date is not None), None)
-        if date is None:
-            return Finding("clock", name, "skip", "the server does not tell its time")
-        ahead = date - clock.time()
-        if abs(ahead) < CLOCK_WARNING:
-            return Finding("clock", name, "pass", f"within {CLOCK_WARNING:g} s of ours")
-        direction = "ahead of" if ahead > 0 else "behind"
-        told = f"the server's clock is {describe_duration(ahead)} {direction} ours"
-        verdict: Verdict = "fail" if abs(ahead) > tolerance else "warn"
-        return Finding("clock", name, verdict, f"{told}; {tolerance:g} s are tolerated", CHECK_CLOCK)
-
-    return await examine(clock, "clock", name, compare)
+    date = next((answer.date for answer in answers.values() if answer.date is not None), None)
+    if date is None:
+        return Finding("clock", name, "skip", "the server does not tell its time")
+    ahead = date - clock.time()
+    if abs(ahead) < CLOCK_WARNING:
+        return Finding("clock", name, "pass", f"within {CLOCK_WARNING:g} s of ours")
+    direction = "ahead of" if ahead > 0 else "behind"
+    told = f"the server's clock is {describe_duration(ahead)} {direction} ours; {tolerance:g} s are tolerated"
+    return Finding("clock", name, "fail" if abs(ahead) > tolerance else "warn", told, CHECK_CLOCK)
 
 
 def _blame(error: ProxyError, step: str, name: str, remedy: str) -> Finding:

@@ -29,21 +29,25 @@ _MARKS = {
 _CHANGES = {"same": "", "changed": "*", "added": "+", "removed": "-"}
 _TIMES = frozenset({"iat", "nbf", "exp", "auth_time"})
 _LATEST = 253402300799  # 9999-12-31: what comes after has no name
+_STEP_WIDTH = len("client authentication")
 _SHOWN_FROM = 0.0005  # s: less is no time
 
 
-def print_report(report: Report, console: Console) -> None:
-    """All sections, each failure with its remedy, and the sum."""
-    for section in report.sections:
-        _print_section(section, console)
-    _print_sum(report.count(), console)
+def render_report(report: Report, console: Console) -> str:
+    """All sections, each failure with its remedy, and the sum; as wide as ``console`` is, and for what it can show."""
+    with console.capture() as capture:
+        for section in report.sections:
+            _print_section(section, console)
+        _print_sum(report.count(), console)
+    # A grid is filled up with blanks, which nobody wants in a file.
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def _print_section(section: Section, console: Console) -> None:
     console.print(Text(_clean(section.title), "bold"))
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=4, no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(width=_STEP_WIDTH, no_wrap=True)
     table.add_column(ratio=1, overflow="fold")
     table.add_column(justify="right", no_wrap=True)
     for finding in section.findings:
