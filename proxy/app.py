@@ -26,6 +26,7 @@ from .metrics import Gauges, Metrics
 from .parts import Parts
 from .problem import build_problem
 from .remedies import find_remedy
+from .tracing import build_tracing
 from .websockets import DownstreamWebSocket
 from .wiring import build_parts
 
@@ -48,7 +49,9 @@ class App:
         self._background = Background()
         self._departures = Departures(self._background)
         self._loop_lag = LoopLag(self.metrics.loop_lag)
-        self._parts = build_parts(settings, clock=clock, on_exchange=self._note_exchange)
+        self._tracing = build_tracing(settings.tracing)
+        self._answer = self._tracing.trace_requests(self._serve) if self._tracing else self._serve
+        self._parts = self._build_parts(settings)
         self.history = History(self.metrics, self._read_gauges, clock)
         self.admin = build_admin(self)
 
@@ -59,9 +62,9 @@ class App:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(Downstream(scope, receive, send, self._parts.gateway.forwarding), _forward)
+            await self._answer(Downstream(scope, receive, send, self._parts.gateway.forwarding), _forward)
         elif scope["type"] == "websocket":
-            await self._serve(
+            await self._answer(
                 DownstreamWebSocket(scope, receive, send, self._parts.gateway.forwarding), _forward_websocket
             )
         elif scope["type"] == "lifespan":
@@ -69,11 +72,20 @@ class App:
 
     async def reload(self, settings: Settings) -> None:
         """Serve by ``settings`` from the next request on; requests under way end as they began."""
-        parts = build_parts(settings, clock=self.clock, on_exchange=self._note_exchange, before=self._parts)
+        parts = self._build_parts(settings, before=self._parts)
         parts.start()
         self._parts, before = parts, self._parts
         self.settings = settings
         self._background.spawn(before.retire(parts), name="retire")
+
+    def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
+        return build_parts(
+            settings,
+            clock=self.clock,
+            on_exchange=self._note_exchange,
+            before=before,
+            tracing=self._tracing,
+        )
 
     async def _serve(self, downstream: D, forward: Callable[[Parts, D], Awaitable[None]]) -> None:
         parts = self._parts
@@ -139,6 +151,8 @@ class App:
         self.metrics.count_exchange(record.authorization_server, record.outcome, record.seconds)
         level = logging.INFO if record.outcome == "ok" else logging.WARNING
         log.log(level, "exchange", extra=record.fields())
+        if self._tracing is not None:
+            self._tracing.note_exchange(record)
 
     def _note_departure(self, downstream: Downstream) -> None:
         downstream.departed = True
@@ -181,6 +195,8 @@ class App:
         self._departures.stop()
         await self._background.aclose()
         await self._parts.retire()
+        if self._tracing is not None:
+            await self._tracing.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -32,6 +32,7 @@ from .presentation import Presentation
 from .routes import RouteTable
 from .subject_token import SubjectToken
 from .token_exchange import AccessToken
+from .trace_context import TRACEPARENT, build_trace_fields
 from .upstream import Response, Upstream
 from .verification import Verifier
 from .websockets import DownstreamWebSocket, UpstreamWebSocket, WebSocketUpstream, relay
@@ -203,6 +204,8 @@ class Gateway:
             (b"x-request-id", downstream.request_id.encode("ascii")),
             *self.forwarding.build_fields(downstream.peer, downstream.scheme, host, ended),
         ]
+        if TRACEPARENT in ended:
+            ours += build_trace_fields(ended)
         if body is not None:
             ours.append(body.framing)
         return Outgoing(route, subject_token, downstream.method, target, downstream.kept, ours, body)

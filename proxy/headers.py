@@ -30,7 +30,19 @@ HOP_BY_HOP = frozenset(
     }
 )
 # Set by us on the way up, so never taken from the caller.
-_OURS = frozenset({b"authorization", b"content-length", b"dpop", b"expect", b"host", b"via", b"x-request-id"})
+_OURS = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"dpop",
+        b"expect",
+        b"host",
+        b"traceparent",
+        b"tracestate",
+        b"via",
+        b"x-request-id",
+    }
+)
 # What an upstream may take for an authenticated identity: only a proxy may say it, and we say it by token.
 _IDENTITY = (
     b"x-auth-",
@@ -49,6 +61,7 @@ _FORWARDING = (b"forwarded", b"x-forwarded-", b"x-original-", b"x-real-ip", b"x-
 # Those that we set or append to whether or not the peer is trusted.
 _FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 
+_PLAIN_CONNECTION = ([b"keep-alive"], [b"close"])
 _NO_NAMES = {b"", b"close", b"keep-alive"}  # what Connection says without naming a field
 
 _MEMO_SIZE = 4096  # names; a caller that invents more only loses the speed of the memo
@@ -148,8 +161,10 @@ def is_preflight(method: str, fields: Fields) -> bool:
     }
 
 
-def _without_nominated(fields: list[Field], connection: Iterable[bytes]) -> list[Field]:
+def _without_nominated(fields: list[Field], connection: list[bytes]) -> list[Field]:
     """``fields`` without those that ``Connection`` names, in any case, empty elements dropped (RFC 9110 §7.6.1)."""
+    if connection in _PLAIN_CONNECTION:
+        return fields
     options = {option.strip() for value in connection for option in value.lower().split(b",")}
     options -= _NO_NAMES
     return [field for field in fields if field[0] not in options] if options else fields

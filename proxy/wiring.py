@@ -29,6 +29,7 @@ from .routes import Pattern, RouteTable
 from .subject_token import SubjectToken, require_authentication, require_scopes
 from .sweep import Sweep
 from .token_exchange import TokenRequest
+from .tracing import Tracing
 from .upstream import Upstream
 from .verification import Accepted, Verifier
 from .websockets import WebSocketUpstream
@@ -43,10 +44,12 @@ def build_parts(
     clock: Clock,
     on_exchange: Callable[[ExchangeRecord], None],
     before: Parts | None = None,
+    tracing: Tracing | None = None,
 ) -> Parts:
     """The parts for ``settings``, not yet started; ``before`` are those that serve now.
 
-    ``on_exchange`` hears of each call for a token. Raises ValueError or OSError for credentials that cannot be used.
+    ``on_exchange`` hears of each call for a token; with ``tracing`` upstreams carry traces on. Raises ValueError
+    or OSError for credentials that cannot be used.
     """
     sweep = Sweep()
     issuers = {
@@ -60,7 +63,7 @@ def build_parts(
         for id_tokens in (False, True)
     }
     routes = [
-        _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep)
+        _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep, tracing=tracing)
         for route in settings.routes
     ]
     credential_headers = {route.token_in.header.lower() for route in settings.routes if route.token_in.header}
@@ -130,6 +133,7 @@ def _build_route(
     *,
     clock: Clock,
     sweep: Sweep,
+    tracing: Tracing | None,
 ) -> Route:
     authentication = None
     if route.grant in NEEDS_USER:
@@ -142,17 +146,18 @@ def _build_route(
     access_tokens = None
     if request is not None:
         access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
-    upstream = Upstream(
+    upstream = (tracing.build_upstream if tracing else Upstream)(
         route.upstream,
         timeouts=route.timeouts,
         max_connections=route.max_connections,
         tls=route.tls,
         sweep=sweep,
     )
+    websockets = (tracing.build_websockets if tracing else WebSocketUpstream)(upstream.origin, route.timeouts)
     built = Route(
         name=route.name,
         upstream=upstream,
-        websockets=WebSocketUpstream(upstream.origin, route.timeouts) if route.websocket else None,
+        websockets=websockets if route.websocket else None,
         upstream_host=_build_host(route.upstream),
         preserve_host=route.preserve_host,
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
