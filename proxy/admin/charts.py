@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import ceil, floor, log10
 from typing import Any
 
@@ -67,18 +66,25 @@ def build_chart(
 def draw(values: Sequence[float | None], top: float) -> tuple[str, str]:
     """The path of the line and of the area beneath; the last value stands at the right edge, gaps stay gaps."""
     first = POINTS - len(values)
-    runs = []
-    for there, run in groupby(enumerate(values, first), key=lambda one: one[1] is not None):
-        if there:
-            runs.append([(place, value or 0.0) for place, value in run])
     lines, areas = [], []
-    for run in runs:
-        if len(run) == 1:
-            run = [(run[0][0] - 0.5, run[0][1]), *run]  # noqa: PLW2901  one point alone would not be seen
+    for run in _find_runs(values, first):
         steps = [f"{_x(place):.1f} {_y(value, top):.1f}" for place, value in run]
         lines.append("M" + "L".join(steps))
         areas.append(f"M{_x(run[0][0]):.1f} {HEIGHT}L{'L'.join(steps)}L{_x(run[-1][0]):.1f} {HEIGHT}Z")
     return "".join(lines), "".join(areas)
+
+
+def _find_runs(values: Sequence[float | None], first: int) -> list[list[tuple[float, float]]]:
+    """Place and value of those that follow one another without a gap."""
+    runs: list[list[tuple[float, float]]] = []
+    before: float | None = None
+    for place, value in enumerate(values, first):
+        if value is not None:
+            if before is None:
+                runs.append([(place - 0.5, value)])  # so that one alone is seen too
+            runs[-1].append((place, value))
+        before = value
+    return runs
 
 
 def round_up(value: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -91,7 +90,7 @@ def _build_routes(app: App) -> list[dict[str, Any]]:
     ]
 
 
-_NO_REQUESTS: Mapping[str, int] = {"requests": 0, "refused": 0, "failed": 0}
+_NO_REQUESTS: dict[str, int] = {"requests": 0, "refused": 0, "failed": 0}
 
 
 def _build_route(route: models.Route, app: App, shown_upstream: str) -> dict[str, Any]:
