@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from . import add_config_option
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..config.models import Settings
     from ..logs import Logging
     from ..server import Server
+    from ..server.workers import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +37,19 @@ def run(args: argparse.Namespace) -> int:
     """Serve; 0 after a drain, 1 where a port is not to be had."""
     from ..config.load import load_settings
     from ..logs import configure
+    from ..server.process import find_loop_factory
 
     settings = load_settings(args.config, os.environ)
     logs = configure(settings.log)
+    alone = settings.listen.workers == 1
     try:
-        with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
-            runner.run(_serve(args, settings, logs))
+        with ExitStack() as stack:
+            stack.callback(logs.stop)  # all it has is written before the last word
+            runner = stack.enter_context(asyncio.Runner(loop_factory=find_loop_factory()))
+            runner.run((_serve if alone else _supervise)(args, settings, logs))
     except OSError as error:
         print(f"obo-proxy: cannot serve: {error.strerror or error}", file=sys.stderr)
         return 1
-    finally:
-        logs.stop()
     return 0
 
 
@@ -54,12 +57,10 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
     from ..app import build_app
     from ..config.load import load_settings
     from ..server import serve
+    from ..server.process import calm_garbage_collection
 
     app = build_app(settings)
-    _calm_garbage_collection()
-
-    def announce(server: Server) -> None:
-        log.info("serving", extra={"address": _show(server.address), "admin": _show(server.admin_address)})
+    calm_garbage_collection()
 
     async def reload() -> None:
         outcome = "failure"
@@ -75,28 +76,25 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
     def drain() -> None:
         app.draining = True
 
-    await serve(settings, app, app.admin, ready=announce, reload=reload, drain=drain)
+    await serve(settings, app, app.admin, ready=_announce, reload=reload, drain=drain)
 
 
-def _calm_garbage_collection() -> None:
-    """What is there by now stays; requests leave no circles behind, so looking for some may be rare.
+async def _supervise(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:
+    from ..config.load import load_settings
+    from ..server.workers import supervise
 
-    With the defaults the collector takes about 7 % of a request's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    await supervise(
+        settings,
+        load=lambda: load_settings(args.config, os.environ),
+        ready=_announce,
+        loaded=lambda loaded: logs.apply(loaded.log),
+    )
+
+
+def _announce(server: Server | Supervisor) -> None:
+    log.info("serving", extra={"address": _show(server.address), "admin": _show(server.admin_address)})
 
 
 def _show(address: tuple[str, int]) -> str:
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _find_loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    """That of uvloop where it is installed: about twice as fast."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.Loop

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from typing import Any
 
 from uvicorn.config import Config
 
+from ..background import Background
 from ..config.models import ListenTLS
 from .cycle import ASGIApp
 from .limits import Limits
@@ -28,12 +30,14 @@ class Listener:
         self._state = State(app, limits)
         self._app_state = app_state or {}
         self._config = _build_config(app)
+        self._background = Background()
+        self._stopped = False
         self._server: asyncio.Server | None = None
         self._tls: ssl.SSLContext | None = None
 
     async def start(self, host: str, port: int, tls: ListenTLS | None = None) -> None:
         """Bind and accept. Raises OSError when the address is not to be had."""
-        self._tls = build_tls_context(tls) if tls is not None else None
+        self.prepare(tls)
         self._server = await asyncio.get_running_loop().create_server(
             self._accept,
             host,
@@ -42,6 +46,26 @@ class Listener:
             ssl_handshake_timeout=self._limits.header_timeout if tls is not None else None,
             backlog=_BACKLOG,
         )
+
+    def prepare(self, tls: ListenTLS | None = None) -> None:
+        """Be ready for connections that another process has accepted; ``start`` is not needed then."""
+        self._tls = build_tls_context(tls) if tls is not None else None
+
+    def adopt(self, connection: socket.socket) -> None:
+        """Serve a connection that another process has accepted; after ``stop``, close it."""
+        if self._stopped:
+            connection.close()
+        else:
+            self._background.spawn(self._adopt(connection), name="adopt")
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it left, or what it began was no TLS
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._accept,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._limits.header_timeout if self._tls is not None else None,
+            )
 
     def _accept(self) -> HardenedProtocol:
         return HardenedProtocol(self._config, self._state, self._app_state)
@@ -75,6 +99,7 @@ class Listener:
 
     def stop(self) -> None:
         """Accept no more, and close what waits for a request."""
+        self._stopped = True
         if self._server is not None:
             self._server.close()
         for connection in self._state.live():
@@ -88,6 +113,7 @@ class Listener:
 
     async def abort(self) -> None:
         """Cut what is left, visibly, and wait for the requests to have noticed."""
+        await self._background.aclose()
         for connection in self._state.live():
             connection.abort()
         tasks = tuple(self._state.tasks)

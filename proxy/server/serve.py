@@ -8,13 +8,14 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from ..background import Background
 from ..config.models import Settings
 from ..sweep import Sweep
 from .cycle import ASGIApp
 from .descriptors import affordable_connections, raise_limit
+from .handover import ADMIN, DATA, Inlet
 from .lifespan import Lifespan
 from .limits import Limits
 from .listener import Listener
@@ -28,11 +29,15 @@ _SHUTDOWN_TIMEOUT = 5.0  # s: for the application to put its things away
 class Server:
     """Two listeners over one application; an asynchronous context: inside, it serves.
 
-    ``drain`` ends it gracefully; leaving the context cuts what is left.
+    ``drain`` ends it gracefully; leaving the context cuts what is left. With an ``inlet`` it binds no port:
+    it is handed its connections.
     """
 
-    def __init__(self, settings: Settings, app: ASGIApp, admin_app: ASGIApp) -> None:
+    def __init__(
+        self, settings: Settings, app: ASGIApp, admin_app: ASGIApp, *, inlet: Inlet | None = None
+    ) -> None:
         self._settings = settings
+        self._inlet = inlet
         limits = Limits.of(settings.listen)
         self._limits = replace(limits, max_connections=affordable_connections(limits.max_connections))
         self._lifespan = Lifespan(app)
@@ -52,11 +57,9 @@ class Server:
         return self._admin.address
 
     async def __aenter__(self) -> Self:
-        listen, admin = self._settings.listen, self._settings.admin
         await self._lifespan.startup()
         try:
-            await self._admin.start(admin.host, admin.port)
-            await self._data.start(listen.host, listen.port, listen.tls)
+            await self._listen()
         except BaseException:
             await self._end()
             raise
@@ -67,6 +70,15 @@ class Server:
 
     async def __aexit__(self, *exception: object) -> None:
         await self._end()
+
+    async def _listen(self) -> None:
+        listen, admin = self._settings.listen, self._settings.admin
+        if self._inlet is not None:
+            self._data.prepare(listen.tls)
+            self._inlet.start({DATA: self._data.adopt, ADMIN: self._admin.adopt})
+            return
+        await self._admin.start(admin.host, admin.port)
+        await self._data.start(listen.host, listen.port, listen.tls)
 
     def renew_certificate(self) -> None:
         """Reread the certificate's files. Raises OSError or ssl.SSLError; the old one stays then."""
@@ -93,6 +105,8 @@ class Server:
             task.cancel()
 
     async def _end(self) -> None:
+        if self._inlet is not None:
+            self._inlet.stop()
         for listener in (self._data, self._admin):
             listener.stop()
             await listener.abort()
@@ -116,29 +130,64 @@ async def serve(
     ``ready`` is called once the ports are open, ``reload`` on SIGHUP, ``drain`` before anything else when
     the end has come: readiness turns false there. Raises OSError for a port that is not to be had.
     """
-    asyncio.get_running_loop().set_exception_handler(LoopComplaints())
-    raise_limit()
+    prepare_process()
     async with Server(settings, app, admin_app) as server:
-        ending = asyncio.Event()
-
-        def end() -> None:
-            if ending.is_set():
-                server.hurry()
-            ending.set()
 
         async def renew() -> None:
             server.renew_certificate()
             if reload is not None:
                 await reload()
 
-        with _signals(end, Reloading(renew)):
+        def announce() -> None:
             if ready is not None:
                 ready(server)
-            await ending.wait()
-            log.info("draining")
+
+        def announce_end() -> None:
             if drain is not None:
                 drain()
-            await server.drain()
+
+        await until_drained(server, ready=announce, reload=renew, drain=announce_end)
+
+
+class Drainable(Protocol):
+    """What ends when a signal says so."""
+
+    async def drain(self) -> None:
+        """End gracefully."""
+        ...
+
+    def hurry(self) -> None:
+        """A drain that is under way ends at once."""
+        ...
+
+
+def prepare_process() -> None:
+    """What the loop complains of is logged, and there are as many descriptors as may be."""
+    asyncio.get_running_loop().set_exception_handler(LoopComplaints())
+    raise_limit()
+
+
+async def until_drained(
+    server: Drainable,
+    *,
+    ready: Callable[[], None],
+    reload: Callable[[], Awaitable[None]],
+    drain: Callable[[], None],
+) -> None:
+    """Obey the signals until SIGTERM or SIGINT has drained ``server``; a second one hurries. Main thread only."""
+    ending = asyncio.Event()
+
+    def end() -> None:
+        if ending.is_set():
+            server.hurry()
+        ending.set()
+
+    with _signals(end, Reloading(reload)):
+        ready()
+        await ending.wait()
+        log.info("draining")
+        drain()
+        await server.drain()
 
 
 class Reloading:

@@ -1,0 +1,92 @@
+"""The public port of several workers: bound once, its connections dealt to the workers in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+_BACKLOG = 2048
+_AT_ONCE = 64  # connections accepted in one turn of the loop
+_PAUSE = 0.05  # s: until it is tried again where no worker takes a connection, or no descriptor is left
+
+
+async def bind(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for each address of ``host``. Raises OSError, and keeps none, where one is not to be had."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            sockets.append(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
+    except OSError:
+        for one in sockets:
+            one.close()
+        raise
+    for one in sockets:
+        one.setblocking(False)
+    return sockets
+
+
+class Acceptor:
+    """``deal`` takes a connection and says whether a worker has it now.
+
+    While none does, connections wait, one here and the others in the system's queue: none is refused because
+    workers are starting again.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket], deal: Callable[[socket.socket], bool]) -> None:
+        self._sockets = sockets
+        self._deal = deal
+        self._held: socket.socket | None = None
+        self._pause: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, port = self._sockets[0].getsockname()[:2]
+        return host, port
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._pause = None
+        if self._held is not None and not self._deal(self._held):
+            self._pause = loop.call_later(_PAUSE, self.start)
+            return
+        self._held = None
+        for one in self._sockets:
+            loop.add_reader(one, self._accept, one)
+
+    def stop(self) -> None:
+        """Accept no more; the port is free. Twice is no harm."""
+        self._stop_reading()
+        if self._pause is not None:
+            self._pause.cancel()
+        for one in self._sockets:
+            one.close()
+        self._sockets = ()
+        if self._held is not None:
+            self._held.close()
+
+    def _stop_reading(self) -> None:
+        for one in self._sockets:
+            asyncio.get_running_loop().remove_reader(one)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, _ = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # out of descriptors
+                self._wait()
+                return
+            if not self._deal(connection):
+                self._held = connection
+                self._wait()
+                return
+
+    def _wait(self) -> None:
+        self._stop_reading()
+        self._pause = asyncio.get_running_loop().call_later(_PAUSE, self.start)

@@ -1,0 +1,184 @@
+"""The admin port of several workers: what is counted is added up, the rest is one worker's answer.
+
+Who may ask for what is decided where it is in a single process, in the worker: it sees the request's own headers,
+and an answer that refuses is passed on as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .asking import SUPERVISOR_ADDRESS, Answer, WorkerUnavailable
+from .merging import add_up, merge_metrics, merge_readiness, parse_metrics
+
+if TYPE_CHECKING:
+    from .supervisor import Supervisor
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_OF_ONE_CONNECTION = frozenset(
+    {b"connection", b"content-length", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
+)
+_MAX_BODY = 1 << 20  # bytes
+_COUNT_TIMEOUT = 2.0  # s: a scrape must not hang on one worker
+_TIMEOUT = 60.0  # s: an inspection makes a whole exchange
+
+Answers = Mapping[int, Answer]
+
+
+def build_supervisor_admin(supervisor: Supervisor) -> Starlette:
+    """The ASGI app of the supervisor's admin port."""
+    admin = _SupervisorAdmin(supervisor)
+    return Starlette(
+        routes=[
+            Route("/healthz", admin.healthz),
+            Route("/readyz", admin.readyz),
+            Route("/metrics", admin.metrics),
+            Route("/api/status", admin.status),
+            Route("/api/purge", admin.purge, methods=["POST"]),
+            Route("/purge", admin.tell_all, methods=["POST"]),
+            Route("/{path:path}", admin.pass_on, methods=_METHODS),
+        ]
+    )
+
+
+class _SupervisorAdmin:
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._scraping = asyncio.Lock()  # an older count must not replace a newer one
+
+    async def healthz(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:
+        if self._supervisor.draining:
+            return JSONResponse({"status": "draining", "reasons": ["shutting down"]}, 503)
+        answers, missing = await self._ask_all(request, _COUNT_TIMEOUT)
+        read = {number: (answer.status, json.loads(answer.body)) for number, answer in answers.items()}
+        status, merged = merge_readiness(read, missing)
+        return JSONResponse(merged, status)
+
+    async def metrics(self, request: Request) -> Response:
+        async with self._scraping:
+            answers, _ = await self._ask_all(request, _COUNT_TIMEOUT, see=True)
+            if (other := _find_other(answers)) is not None:
+                return other
+            tallies = {str(place.number): place.tally for place in self._supervisor.places}
+            merged = merge_metrics({"supervisor": self._supervisor.count(), **tallies})
+        return _relay(next(iter(answers.values())), generate_latest(_Merged(merged)))
+
+    async def purge(self, request: Request) -> Response:
+        answers, missing = await self._ask_all(request, _TIMEOUT)
+        if (other := _find_other(answers)) is not None:
+            return other
+        total = add_up(json.loads(answer.body) for answer in answers.values())
+        # One that is only starting has nothing cached; one that serves and did not answer may still have.
+        status = 200 if not self._supervisor.serving & missing.keys() else 503
+        return JSONResponse(total | ({"missing": missing} if status == 503 else {}), status)
+
+    async def tell_all(self, request: Request) -> Response:
+        """A form that all workers must see; the answer is the first one's, or the worst."""
+        answers, _ = await self._ask_all(request, _TIMEOUT)
+        return (
+            _relay(max(answers.values(), key=lambda answer: answer.status)) if answers else _answer_missing()
+        )
+
+    async def status(self, request: Request) -> Response:
+        """One worker's view, and whose it is."""
+        number, answer = await self._ask_first(request)
+        if answer is None or answer.status != 200:
+            return _answer_missing() if answer is None else _relay(answer)
+        seen = json.loads(answer.body) | {"worker": number, "workers": len(self._supervisor.places)}
+        return _relay(answer, json.dumps(seen).encode())
+
+    async def pass_on(self, request: Request) -> Response:
+        _, answer = await self._ask_first(request)
+        return _answer_missing() if answer is None else _relay(answer)
+
+    async def _ask_first(self, request: Request) -> tuple[int, Answer | None]:
+        """Always the same one while it serves: plots over time are one worker's."""
+        message = await _read(request)
+        for place in self._supervisor.places:
+            try:
+                answer, _ = await place.ask(*message, seconds=_TIMEOUT)
+            except WorkerUnavailable:
+                continue
+            return place.number, answer
+        return 0, None
+
+    async def _ask_all(
+        self, request: Request, seconds: float, *, see: bool = False
+    ) -> tuple[Answers, dict[int, str]]:
+        """Answers by worker, and why there is none; with ``see`` they are metrics, for the workers' tallies."""
+        message = await _read(request)
+        answers: dict[int, Answer] = {}
+        missing: dict[int, str] = {}
+
+        async def ask(place: Any) -> None:
+            try:
+                answer, asked = await place.ask(*message, seconds=seconds)
+            except WorkerUnavailable as error:
+                missing[place.number] = str(error)
+                return
+            answers[place.number] = answer
+            if see and answer.status == 200 and asked == place.restarts and place.serving:
+                place.tally.see(parse_metrics(answer.body.decode()))
+
+        await asyncio.gather(*map(ask, self._supervisor.places))
+        return answers, missing
+
+
+class _Merged(Collector):
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+async def _read(request: Request) -> tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]:
+    """Method, target, field lines and body, as the worker is to see them."""
+    scope = request.scope
+    host, port = scope["server"]
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAX_BODY:
+            break  # more than any worker takes; it says so
+    own = _OF_ONE_CONNECTION | {SUPERVISOR_ADDRESS}
+    headers = [(name, value) for name, value in scope["headers"] if name not in own]
+    headers.append((SUPERVISOR_ADDRESS, f"{host}:{port}".encode()))
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    return scope["method"].encode(), scope["raw_path"] + query, headers, body
+
+
+def _find_other(answers: Answers) -> Response | None:
+    """What is to be answered instead where not every worker, or none, did as asked."""
+    if not answers:
+        return _answer_missing()
+    return next((_relay(answer) for answer in answers.values() if answer.status != 200), None)
+
+
+def _relay(answer: Answer, body: bytes | None = None) -> Response:
+    response = Response(answer.body if body is None else body, answer.status)
+    length = [(b"content-length", b"%d" % len(response.body))]
+    response.raw_headers = [*_end_to_end(answer.headers), *length]
+    return response
+
+
+def _end_to_end(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
+
+
+def _answer_missing() -> Response:
+    return JSONResponse({"status": "unready", "reasons": ["no worker answers"]}, 503)

@@ -1,0 +1,167 @@
+"""One worker's place: the process that is in it, and the next one where that has died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ...config.models import Settings
+from ..handover import ADMIN, DATA, Outlet
+from .asking import Answer, WorkerUnavailable, ask
+from .channel import Channel
+from .merging import Tally
+
+log = logging.getLogger(__name__)
+
+_STEADY = 30.0  # s: a process that lived as long is replaced at once
+_FIRST_DELAY = 0.5  # s: doubled for each that did not
+_LONGEST_DELAY = 30.0  # s
+_RELOAD_TIMEOUT = 30.0  # s
+
+
+class Place:
+    """Keeps one process running from ``run`` until ``end``; ``tally`` is what all of them have counted."""
+
+    def __init__(self, number: int, read_settings: Callable[[], Settings]) -> None:
+        self.number = number
+        self.tally = Tally()
+        self.restarts = 0
+        self.served = asyncio.Event()  # some process in this place has begun to serve
+        self.serving = False
+        self._read_settings = read_settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._outlet: Outlet | None = None
+        self._channel: Channel | None = None
+        self._reloaded: asyncio.Future[str | None] | None = None
+        self._ending = asyncio.Event()
+
+    async def run(self) -> None:
+        """Raises ChildProcessError where the first process ends before it serves: so would all others."""
+        delay = 0.0
+        while not self._ending.is_set():
+            began = time.monotonic()
+            status = await self._run_process()
+            if self._ending.is_set():
+                return
+            if not self.served.is_set():
+                raise ChildProcessError(f"worker {self.number} ended before it served (status {status})")
+            self.restarts += 1
+            steady = time.monotonic() - began > _STEADY
+            delay = 0.0 if steady else min(max(2 * delay, _FIRST_DELAY), _LONGEST_DELAY)
+            log.error(
+                "worker ended", extra={"worker": self.number, "exit_status": status, "restart_in": delay}
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), delay)
+
+    def take(self, connection: socket.socket) -> bool:
+        """Whether the process has that connection of a caller's now."""
+        return self.serving and self._hand_over(connection, DATA)
+
+    async def ask(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        seconds: float,
+    ) -> tuple[Answer, int]:
+        """The answer of the process's admin side, and which process of this place gave it.
+
+        Raises WorkerUnavailable.
+        """
+        if not self.serving:
+            raise WorkerUnavailable("is starting")
+        asked = self.restarts
+        answer = await ask(
+            lambda end: self._hand_over(end, ADMIN), method, target, headers, body, seconds=seconds
+        )
+        return answer, asked
+
+    async def reload(self, settings: Settings) -> str | None:
+        """Why the process keeps its configuration, or None; one that has not begun begins with the new one."""
+        if self._channel is None:
+            return None
+        self._reloaded = asyncio.get_running_loop().create_future()
+        self._channel.say("reload", settings)
+        try:
+            return await asyncio.wait_for(self._reloaded, _RELOAD_TIMEOUT)
+        except TimeoutError:
+            return "no answer in time"
+
+    def end(self) -> None:
+        """The process drains, and no other follows."""
+        self._ending.set()
+        if self._channel is not None:
+            self._channel.say("drain")
+
+    def hurry(self) -> None:
+        """The drain ends at once."""
+        if self._channel is not None:
+            self._channel.say("hurry")
+
+    def kill(self) -> None:
+        self._ending.set()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _hand_over(self, connection: socket.socket, kind: bytes) -> bool:
+        return self._outlet is not None and self._outlet.hand_over(connection, kind)
+
+    async def _run_process(self) -> int:
+        """Start one and listen to it until it has ended; its exit status."""
+        (ours, inlet), (end, channel) = socket.socketpair(), socket.socketpair()
+        with inlet, channel:
+            self._process = await _start(inlet, channel)
+        self._outlet, self._channel = Outlet(ours), await Channel.over(end)
+        self._channel.say("start", (self.number, self._read_settings()))
+        if self._ending.is_set():
+            self._channel.say("drain")
+        try:
+            while (heard := await self._channel.hear()) is not None:
+                self._note(*heard)
+            return await self._process.wait()
+        finally:
+            self._forget()
+
+    def _note(self, word: str, value: Any) -> None:
+        if word == "ready":
+            self.serving = True
+            self.served.set()
+            pid = self._process.pid if self._process else None
+            log.info("worker serving", extra={"worker": self.number, "pid": pid})
+        elif word == "reloaded" and self._reloaded is not None and not self._reloaded.done():
+            self._reloaded.set_result(value)
+
+    def _forget(self) -> None:
+        self.serving = False
+        self.tally.end()
+        if self._reloaded is not None and not self._reloaded.done():
+            self._reloaded.set_result(None)
+        if self._channel is not None and self._outlet is not None:
+            self._channel.close()
+            self._outlet.close()
+        self._channel = self._outlet = self._process = None
+
+
+async def _start(inlet: socket.socket, channel: socket.socket) -> asyncio.subprocess.Process:
+    """A fresh interpreter, not a fork: nothing of ours, neither threads nor loops nor keys, is in it."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # the working directory is nowhere to import from
+        "-m",
+        f"{__package__}.worker",
+        str(inlet.fileno()),
+        str(channel.fileno()),
+        stdin=asyncio.subprocess.DEVNULL,
+        pass_fds=(inlet.fileno(), channel.fileno()),
+        start_new_session=True,  # a terminal's Ctrl-C is for the supervisor to pass on, once
+    )

@@ -1,0 +1,202 @@
+"""Several workers behind one port: started, replaced where they die, reloaded and drained together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from ...config.models import Settings
+from ...sweep import Sweep
+from ..limits import Limits
+from ..listener import Listener
+from ..serve import LAST_CALL, prepare_process, until_drained
+from .acceptor import Acceptor, bind
+from .admin import build_supervisor_admin
+from .merging import Tally
+from .place import Place
+
+log = logging.getLogger(__name__)
+
+_MARGIN = 8.0  # s over drain_timeout: for the last call, and for applications to put their things away
+_HURRY = 6.0  # s: a worker that has not ended by then, although told to hurry, is killed
+
+
+async def supervise(
+    settings: Settings,
+    *,
+    load: Callable[[], Settings],
+    ready: Callable[[Supervisor], None],
+    loaded: Callable[[Settings], None],
+) -> None:
+    """Serve with ``listen.workers`` processes, by the signals that ``serve`` obeys. Main thread only.
+
+    ``load`` reads and checks the configuration on SIGHUP, in a thread; ``loaded`` is called once all workers go
+    by it. Raises OSError for a port that is not to be had, and where a worker cannot start.
+    """
+    prepare_process()
+    async with Supervisor(settings, load, loaded) as supervisor:
+        await until_drained(
+            supervisor,
+            ready=lambda: ready(supervisor),
+            reload=supervisor.reload,
+            drain=supervisor.announce_end,
+        )
+
+
+class Supervisor:
+    """An asynchronous context: inside, the workers serve. Raises OSError where a port is not to be had.
+
+    ``load`` reads and checks the configuration, and may block.
+    """
+
+    def __init__(
+        self, settings: Settings, load: Callable[[], Settings], loaded: Callable[[Settings], None]
+    ) -> None:
+        self.draining = False
+        self.places = [Place(number + 1, self._read_settings) for number in range(settings.listen.workers)]
+        self._settings = settings
+        self._load = load
+        self._loaded = loaded
+        self._reloads: Counter[str] = Counter()
+        self._admin = Listener(build_supervisor_admin(self), Limits.of(settings.listen))
+        self._sweep = Sweep()
+        self._acceptor: Acceptor
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._next = 0
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the data side."""
+        return self._acceptor.address
+
+    @property
+    def admin_address(self) -> tuple[str, int]:
+        """Host and port of the admin side."""
+        return self._admin.address
+
+    @property
+    def serving(self) -> set[int]:
+        """The numbers of the workers that serve now."""
+        return {place.number for place in self.places if place.serving}
+
+    async def __aenter__(self) -> Self:
+        listen, admin = self._settings.listen, self._settings.admin
+        self._acceptor = Acceptor(await bind(listen.host, listen.port), self._deal)
+        try:
+            await self._admin.start(admin.host, admin.port)
+            self._sweep.add(self._admin.expire)
+            self._sweep.start()
+            self._tasks = {asyncio.create_task(place.run()) for place in self.places}
+            await self._wait_until_served()
+        except BaseException:
+            await self._end()
+            raise
+        self._acceptor.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._end()
+
+    async def reload(self) -> None:
+        """All workers go by the configuration as it is now, or, where it is bad, by the one they have."""
+        outcome = "failure"
+        try:
+            await self._reload()
+            outcome = "success"
+        finally:
+            self._reloads[outcome] += 1
+        log.info("configuration loaded again")
+
+    def announce_end(self) -> None:
+        """Readiness turns false."""
+        self.draining = True
+
+    async def drain(self) -> None:
+        """Workers finish what is running; at most ``drain_timeout``, and no more once hurried."""
+        for place in self.places:
+            place.end()
+        # Before the workers stop to take connections: none that was accepted is lost between.
+        await self._wait(LAST_CALL / 2)
+        self._acceptor.stop()
+        await self._wait(self._settings.listen.drain_timeout + _MARGIN)
+
+    def hurry(self) -> None:
+        """A drain that is under way ends at once."""
+        for place in self.places:
+            place.hurry()
+        asyncio.get_running_loop().call_later(_HURRY, self._kill)
+
+    def count(self) -> Tally:
+        """What the supervisor itself counts."""
+        reloads = CounterMetricFamily(
+            "obo_config_reloads", "Times the configuration was loaded again", labels=("outcome",)
+        )
+        for outcome, number in self._reloads.items():
+            reloads.add_metric([outcome], number)
+        restarts = CounterMetricFamily("obo_worker_restarts", "Workers replaced", labels=("worker",))
+        for place in self.places:
+            restarts.add_metric([str(place.number)], place.restarts)
+        workers = GaugeMetricFamily("obo_workers", "Workers that serve", value=len(self.serving))
+        tally = Tally()
+        tally.see([reloads, restarts, workers, *self._process.collect()])
+        return tally
+
+    async def _reload(self) -> None:
+        settings = await asyncio.to_thread(self._load)
+        before, self._settings = self._settings, settings
+        answers = await asyncio.gather(*(place.reload(settings) for place in self.places))
+        refusals = [
+            f"worker {place.number}: {answer}"
+            for place, answer in zip(self.places, answers, strict=True)
+            if answer is not None
+        ]
+        if refusals:
+            self._settings = before
+            raise RuntimeError("; ".join(refusals))
+        self._loaded(settings)
+
+    def _read_settings(self) -> Settings:
+        return self._settings
+
+    def _deal(self, connection: socket.socket) -> bool:
+        """To the next worker in turn that takes it."""
+        for _ in self.places:
+            place = self.places[self._next]
+            self._next = (self._next + 1) % len(self.places)
+            if place.take(connection):
+                return True
+        return False
+
+    async def _wait_until_served(self) -> None:
+        served = asyncio.gather(*(place.served.wait() for place in self.places))
+        either: set[asyncio.Future[Any]] = {served, *self._tasks}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        served.cancel()
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def _wait(self, seconds: float) -> None:
+        """Until all workers have ended."""
+        await asyncio.wait(self._tasks, timeout=seconds)
+
+    def _kill(self) -> None:
+        for place in self.places:
+            place.kill()
+
+    async def _end(self) -> None:
+        self._acceptor.stop()
+        self._kill()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._admin.stop()
+        await self._admin.abort()
+        self._sweep.stop()

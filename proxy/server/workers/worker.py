@@ -1,0 +1,112 @@
+"""A worker process: what the single process is, but for its ports, signals and configuration.
+
+It is handed its connections, and told by the supervisor what signals would tell it: signals that a terminal or
+an init system sends to every process of a group come once that way. Without a supervisor it drains and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+from ...app import App, build_app
+from ...config.models import Settings
+from ...logs import Logging, configure
+from ..cycle import ASGIApp
+from ..handover import Inlet
+from ..process import calm_garbage_collection, find_loop_factory
+from ..serve import Server, prepare_process
+from .asking import SUPERVISOR_ADDRESS
+from .channel import Channel
+
+
+def main() -> None:
+    """``argv``: the descriptors of the inlet and of the channel."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    inlet, end = (socket.socket(fileno=int(one)) for one in sys.argv[1:3])
+    with asyncio.Runner(loop_factory=find_loop_factory()) as runner:
+        runner.run(_live(inlet, end))
+
+
+async def _live(inlet: socket.socket, end: socket.socket) -> None:
+    channel = await Channel.over(end)
+    heard = await channel.hear()
+    if heard is not None:
+        number, settings = heard[1]
+        logs = configure(settings.log)
+        _mark_lines(number)
+        try:
+            await _serve(settings, Inlet(inlet), channel, logs)
+        finally:
+            logs.stop()
+    channel.close()
+
+
+async def _serve(settings: Settings, inlet: Inlet, channel: Channel, logs: Logging) -> None:
+    app = build_app(settings)
+    calm_garbage_collection()
+    prepare_process()
+    async with Server(_take_share(settings), app, _read_address(app.admin), inlet=inlet) as server:
+        channel.say("ready")
+        while (heard := await channel.hear()) is not None and heard[0] == "reload":
+            channel.say("reloaded", await _reload(app, server, logs, heard[1]))
+        app.draining = True
+        hurrying = asyncio.create_task(_hurry_when_told(channel, server))
+        await server.drain()
+        hurrying.cancel()
+
+
+async def _reload(app: App, server: Server, logs: Logging, settings: Settings) -> str | None:
+    """None, or why everything stays as it was."""
+    try:
+        server.renew_certificate()
+        await app.reload(settings)
+    except Exception as error:  # noqa: BLE001 whatever is wrong with the new one, the old one serves on
+        return f"{type(error).__name__}: {error}"
+    logs.apply(settings.log)
+    return None
+
+
+async def _hurry_when_told(channel: Channel, server: Server) -> None:
+    while (heard := await channel.hear()) is not None:
+        if heard[0] == "hurry":
+            server.hurry()
+
+
+def _take_share(settings: Settings) -> Settings:
+    """The connections of the one port are dealt evenly, and so is their bound."""
+    listen = settings.listen
+    share = -(-listen.max_connections // listen.workers)
+    return settings.model_copy(update={"listen": listen.model_copy(update={"max_connections": share})})
+
+
+def _mark_lines(number: int) -> None:
+    def mark(record: logging.LogRecord) -> bool:
+        record.worker = number
+        return True
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(mark)
+
+
+def _read_address(admin: ASGIApp) -> ASGIApp:
+    """``admin`` behind the supervisor: the server's address is the supervisor's, as rules on ``Host`` need it."""
+
+    async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        for name, value in scope.get("headers", ()):
+            if name == SUPERVISOR_ADDRESS:
+                host, _, port = value.decode().rpartition(":")
+                scope["server"] = (host, int(port))
+        await admin(scope, receive, send)
+
+    return app
+
+
+if __name__ == "__main__":
+    main()
