@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..clock import Clock
@@ -26,7 +27,7 @@ from ..errors import (
     ProxyError,
     StepUpRequired,
 )
-from ..parts import Issuer
+from ..parts import Issuer, Parts
 from ..refusal_table import CHECK_POLICY, CHECK_TRUST
 from ..subject_token import SubjectToken
 from ..token_exchange import TokenRequest
@@ -43,11 +44,12 @@ _FORGED = (
 )
 
 
-async def examine_client(name: str, issuer: Issuer, settings: models.Settings, clock: Clock) -> Finding:
-    """Whether the server knows our client and lets it do what the routes need. Raises no ProxyError."""
+async def examine_client(name: str, parts: Parts, routes: Sequence[models.Route], clock: Clock) -> Finding:
+    """Whether the server knows our client and lets it do what ``routes`` need. Raises no ProxyError."""
+    issuer, settings = parts.issuers[name], parts.settings
     requests = [
         request
-        for route in settings.routes
+        for route in routes
         if (request := build_token_request(route, settings)) and request.authorization_server == name
     ]
     exchange = next((request for request in requests if request.grant in NEEDS_USER), None)

@@ -62,9 +62,7 @@ async def _examine_servers(parts: Parts, routes: Sequence[models.Route], clock: 
     names = [entry.authorization_server for entry in settings.subject_tokens if needs_user]
     names += [name for route in routes if (name := settings.authorization_server_of(route))]
     chosen = list(dict.fromkeys(names))
-    found = await asyncio.gather(
-        *(examine_server(name, parts.issuers[name], settings, clock) for name in chosen)
-    )
+    found = await asyncio.gather(*(examine_server(name, parts, routes, clock) for name in chosen))
     return [
         Section(f"Authorization server {name}: {parts.issuers[name].settings.issuer}", tuple(findings))
         for name, findings in zip(chosen, found, strict=True)

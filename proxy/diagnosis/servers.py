@@ -11,7 +11,7 @@ from ..config import models
 from ..errors import AuthorizationServerTimeout, AuthorizationServerUnavailable, ProxyError
 from ..jwk import parse_jwk_set
 from ..metadata import build_metadata_urls
-from ..parts import Issuer
+from ..parts import Issuer, Parts
 from .clients import examine_client
 from .console import name_places
 from .demands import describe_duration, describe_texts
@@ -34,15 +34,18 @@ CHECK_CLOCK = (
 )
 
 
-async def examine_server(name: str, issuer: Issuer, settings: models.Settings, clock: Clock) -> list[Finding]:
-    """Every step at one server; what depends on a step that failed is skipped. Raises no ProxyError."""
+async def examine_server(
+    name: str, parts: Parts, routes: Sequence[models.Route], clock: Clock
+) -> list[Finding]:
+    """Every step at one server, as ``routes`` need it. Raises no ProxyError."""
+    issuer, settings = parts.issuers[name], parts.settings
     entries = [entry for entry in settings.subject_tokens if entry.authorization_server == name]
     answers = await _look(issuer)
     found = [
         await _examine_metadata(name, issuer, answers, clock),
         await _examine_keys(name, issuer, entries, clock),
         _examine_clock(name, answers, entries, clock),
-        await examine_client(name, issuer, settings, clock),
+        await examine_client(name, parts, routes, clock),
     ]
     return [name_places(finding, issuer.settings) for finding in found]
 
