@@ -35,6 +35,7 @@ class User:
     signed_in: bool = True  # False: the session has ended
     consented: bool = True
     step_up: dict[str, Any] | None = None  # members of the refusal: acr_values, max_age
+    signed_in_at: int | None = None  # epoch s; all tokens of one session tell the same time
 
     @property
     def email(self) -> str:

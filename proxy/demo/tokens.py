@@ -41,7 +41,9 @@ def build_claims(
     if user is None:
         claims |= {"scp": list(scopes), "sub": client_id}
     else:
-        signed_in_at = now if auth_time is None else auth_time
+        if user.signed_in_at is None:
+            user.signed_in_at = now
+        signed_in_at = user.signed_in_at if auth_time is None else auth_time
         claims |= {"uid": user.uid, "scp": list(scopes), "auth_time": signed_in_at, "sub": user.login}
     return override(claims, extra or {})
 
