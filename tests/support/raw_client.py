@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-PATIENCE = 5.0  # s: how long anything expected may take to come
+PATIENCE = 20.0  # s: how long anything expected may take to come, on a busy machine too
 
 
 @dataclass(frozen=True)
