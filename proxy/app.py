@@ -79,6 +79,7 @@ class App:
         self._background.spawn(before.retire(parts), name="retire")
 
     def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
+        self.metrics.announce(settings.authorization_servers, (route.name for route in settings.routes))
         return build_parts(
             settings,
             clock=self.clock,

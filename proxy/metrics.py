@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from .errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
+
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
+
+RELOADS = ("success", "failure")
+DEPARTURES = ("before_response", "during_response")
+# What an exchange may end with but a token.
+_REFUSALS: tuple[type[ProxyError], ...] = (
+    *ExchangeError.__subclasses__(),
+    SubjectTokenRefused,
+    StepUpRequired,
+)
+_OUTCOMES = ("ok", *(error.code for error in _REFUSALS))
 
 
 class Histogram:
@@ -49,6 +61,21 @@ class Metrics:
         self.broken_off: Counter[str] = Counter()  # responses cut, by route
         self.departures: Counter[str] = Counter()  # callers who left, by phase
         self.loop_lag = Histogram()
+
+    def announce(self, authorization_servers: Iterable[str], routes: Iterable[str]) -> None:
+        """Begin what may be counted with zero: Prometheus sees no increase in a series that begins with one."""
+        for server in authorization_servers:
+            for outcome in _OUTCOMES:
+                self.exchanges[server, outcome] += 0
+        for route in routes:
+            self.broken_off[route] += 0
+        for counter, names in (
+            (self.rejected, (error.code for error in SubjectTokenError.__subclasses__())),
+            (self.reloads, RELOADS),
+            (self.departures, DEPARTURES),
+        ):
+            for name in names:
+                counter[name] += 0
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """A request has ended; ``status`` is 499 where the caller left before an answer."""
