@@ -26,10 +26,9 @@ def examine_demand(
 
 
 def describe_duration(seconds: float) -> str:
-    """``150`` is ``2 min``: whole units are enough to see what is the matter."""
-    rounded = round(abs(seconds))
-    unit, name = next((row for row in _UNITS if rounded >= row[0]), (1, "s"))
-    return f"{round(rounded / unit)} {name}"
+    """``150`` is ``2 min``, and ``3599`` is ``1 h``: whole units show what is the matter."""
+    unit, name = next((row for row in _UNITS if abs(seconds) >= 0.99 * row[0]), (1, "s"))
+    return f"{round(abs(seconds) / unit)} {name}"
 
 
 def describe_texts(values: str | Collection[str]) -> str:

@@ -34,10 +34,8 @@ async def examine_all(
     try:
         subject_tokens = _SubjectTokens(token, routes)
         parts = build_parts(settings, clock=clock, on_exchange=lambda _: None)
-    except OSError as error:
-        raise ConfigurationError((Fault(str(error.filename), str(error.strerror)),)) from error
-    except ValueError as error:
-        raise ConfigurationError((Fault("credentials", str(error)),)) from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError((Fault("a file that is named", str(error)),)) from error
     parts.sweep.start()
     try:
         sections = [_describe_configuration(settings)]
