@@ -113,7 +113,9 @@ def _build_server(app: App, name: str) -> dict[str, Any]:
     issuer = app.parts.issuers[name]
     accepted = [entry for entry in app.settings.subject_tokens if entry.authorization_server == name]
     outcomes = {
-        outcome: count for (server, outcome), count in app.metrics.exchanges.items() if server == name
+        outcome: count
+        for (server, outcome), count in app.metrics.exchanges.items()
+        if server == name and count
     }
     fetches_keys = any(not entry.introspect for entry in accepted)
     return {

@@ -85,9 +85,12 @@ async def test_a_closed_gate_is_trouble_too(demo: Demo, proxy: Running):
     assert "takes no more requests" in status["reasons"][0]
 
 
-async def test_draining_shows(proxy: Running):
-    """The last state of a process."""
+async def test_draining_shows(demo: Demo, proxy: Running):
+    """The last state of a process: it is sent no more requests."""
+    await proxy.get("/orders/1", demo.mint("alice"))  # with that the keys are there
+    assert (await proxy.admin.get("/readyz")).json() == {"status": "ready", "reasons": []}
     proxy.app.draining = True
+    assert (await proxy.admin.get("/readyz")).status_code == 503
     assert (await proxy.admin.get("/api/status")).json()["status"] == "draining"
     assert "Shutting down" in (await proxy.admin.get("/")).text
 
@@ -99,6 +102,8 @@ async def test_a_server_whose_keys_are_missing_is_unready(demo: Demo):
         await demo.calls.reach("keys", 1)
         status = (await proxy.admin.get("/api/status")).json()
         assert status["status"] == "unready"
+        assert (await proxy.admin.get("/readyz")).status_code == 503
+        assert (await proxy.admin.get("/healthz")).status_code == 200
         assert "signing keys" in status["reasons"][0]
         assert "Not serving" in (await proxy.admin.get("/")).text
 

@@ -104,6 +104,7 @@ async def test_updates_can_be_paused(browser, proxy: Running):
         assert await resume.get_attribute("aria-pressed") == "true"
 
 
+@pytest.mark.timeout(240)  # axe takes its time, four times over
 async def test_axe_finds_nothing(browser, demo: Demo, proxy: Running):
     """With failures, an open breaker and an inspection on it, the page is fit for screen readers and weak eyes."""
     demo.faults.fail("token")
