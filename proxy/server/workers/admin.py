@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Metric
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _OF_ONE_CONNECTION = frozenset(
-    {b"connection", b"content-length", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
+    {b"connection", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
 )
 _MAX_BODY = 1 << 20  # bytes
 _COUNT_TIMEOUT = 2.0  # s: a scrape must not hang on one worker
@@ -155,7 +155,7 @@ async def _read(request: Request) -> tuple[bytes, bytes, list[tuple[bytes, bytes
         body += piece
         if len(body) > _MAX_BODY:
             break  # more than any worker takes; it says so
-    own = _OF_ONE_CONNECTION | {SUPERVISOR_ADDRESS}
+    own = _OF_ONE_CONNECTION | {b"content-length", SUPERVISOR_ADDRESS}
     headers = [(name, value) for name, value in scope["headers"] if name not in own]
     headers.append((SUPERVISOR_ADDRESS, f"{host}:{port}".encode()))
     query = b"?" + scope["query_string"] if scope["query_string"] else b""
@@ -170,14 +170,15 @@ def _find_other(answers: Answers) -> Response | None:
 
 
 def _relay(answer: Answer, body: bytes | None = None) -> Response:
+    """``answer`` as it came, with another body where one is given."""
     response = Response(answer.body if body is None else body, answer.status)
-    length = [(b"content-length", b"%d" % len(response.body))]
-    response.raw_headers = [*_end_to_end(answer.headers), *length]
+    headers = [(name.lower(), value) for name, value in answer.headers]
+    if body is not None or any(name == b"transfer-encoding" for name, _ in headers):
+        headers = [field for field in headers if field[0] != b"content-length"]
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    # Otherwise the length is its own, which for HEAD and 304 is not that of its body.
+    response.raw_headers = [field for field in headers if field[0] not in _OF_ONE_CONNECTION]
     return response
-
-
-def _end_to_end(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower(), value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
 
 
 def _answer_missing() -> Response:

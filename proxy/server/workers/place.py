@@ -99,7 +99,7 @@ class Place:
     def end(self) -> None:
         """The process drains, and no other follows."""
         self._ending.set()
-        if self._channel is not None:
+        if self._process is not None and self._channel is not None:
             self._channel.say("drain")
 
     def hurry(self) -> None:
@@ -116,19 +116,22 @@ class Place:
     def _hand_over(self, connection: socket.socket, kind: bytes) -> bool:
         return self._outlet is not None and self._outlet.hand_over(connection, kind)
 
-    async def _run_process(self) -> int:
-        """Start one and listen to it until it has ended; its exit status."""
+    async def _run_process(self) -> int | None:
+        """Start one and listen to it until it has ended; its exit status, None where the system starts none."""
         (ours, inlet), (end, channel) = socket.socketpair(), socket.socketpair()
-        with inlet, channel:
-            self._process = await _start(inlet, channel)
         self._outlet, self._channel = Outlet(ours), await Channel.over(end)
         self._channel.say("start", (self.number, self._read_settings()))
-        if self._ending.is_set():
-            self._channel.say("drain")
         try:
+            with inlet, channel:
+                self._process = await _start(inlet, channel)
+            if self._ending.is_set():
+                self._channel.say("drain")
             while (heard := await self._channel.hear()) is not None:
                 self._note(*heard)
             return await self._process.wait()
+        except OSError as error:
+            log.error("no worker", extra={"worker": self.number, "reason": error.strerror})  # noqa: TRY400 an event
+            return None
         finally:
             self._forget()
 
