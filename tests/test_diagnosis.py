@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxy.background import Background
 from proxy.clock import SystemClock
 from proxy.config.faults import ConfigurationError
 from proxy.config.load import parse_settings
@@ -20,13 +19,13 @@ from proxy.diagnosis.doctor import examine_all
 from proxy.diagnosis.finding import Finding
 from proxy.diagnosis.network import advise
 from proxy.diagnosis.subject import examine_subject_token
-from proxy.errors import AuthorizationServerUnavailable, UpstreamUnreachable
+from proxy.errors import SubjectTokenExpired, UpstreamUnreachable
 from proxy.parts import Parts
-from proxy.verification import Verifier
+from proxy.subject_token import SubjectToken, UnverifiedToken
+from proxy.verification import Accepted, Verifier
 from proxy.wiring import build_parts
 
 from .support.demo import FORGERIES
-from .support.issuer import StillClock
 
 CLOCK = SystemClock()
 
@@ -158,37 +157,38 @@ async def test_claims_hold_no_token(demo: Demo) -> None:
     assert "eyJ" not in repr(diagnosis)
 
 
-async def test_the_verifier_has_the_last_word() -> None:
+class Refusing(Verifier):
+    """Knows the issuers, and accepts nothing."""
+
+    def __init__(self, other: Verifier) -> None:
+        self.other = other
+
+    def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
+        return self.other.choose(token)
+
+    async def verify(self, token: str) -> SubjectToken:
+        raise SubjectTokenExpired("it has ended meanwhile")
+
+
+async def test_the_verifier_has_the_last_word(demo: Demo) -> None:
     """No step's success makes a token accepted that the verifier refuses."""
-
-    class Strict(Verifier):
-        async def verify(self, token: str) -> Any:
-            raise AuthorizationServerUnavailable("held back")
-
-        def choose(self, token: Any) -> Any:
-            return [entry]
-
-    class Entry:
-        keys = None
-        authorization_server = "okta"
-
-        class policy:  # noqa: N801
-            issuer = "https://as"
-
-    entry = Entry()
-    verifier = Strict((), clock=StillClock(), background=Background(), build_identity=lambda *_: b"")
-    examined = await examine_subject_token("opaque", verifier, StillClock())
+    async with building(demo.settings()) as parts:
+        examined = await examine_subject_token(demo.mint("alice"), Refusing(parts.verifiers[0]), CLOCK)
     assert examined.subject_token is None
-    assert [finding.verdict for finding in examined.findings] == ["pass", "pass", "fail"]
+    assert [finding.step for finding in examined.findings if finding.verdict == "fail"] == ["verification"]
 
 
-async def test_files_that_cannot_be_used(demo: Demo, tmp_path: Path) -> None:
-    """What is sound as a configuration may still name files that are not."""
+async def test_files_that_are_gone(demo: Demo, tmp_path: Path) -> None:
+    """What a sound configuration names may be gone when it is needed: that is bad configuration too."""
     raw = demo.settings()
-    (tmp_path / "ca.pem").write_text("no certificate")
-    raw["authorization_servers"]["orders"]["ca_file"] = str(tmp_path / "ca.pem")
+    token_file = tmp_path / "token"
+    token_file.write_text(demo.mint("alice"))
+    token_file.chmod(0o600)
+    raw["routes"][0]["subject_token_file"] = str(token_file)
+    settings = parse_settings(raw)
+    token_file.unlink()
     with pytest.raises(ConfigurationError, match="a file that is named"):
-        await examine_all(parse_settings(raw), CLOCK)
+        await examine_all(settings, CLOCK)
 
 
 async def test_an_exchange_without_scopes(demo: Demo) -> None:
@@ -201,7 +201,7 @@ async def test_an_exchange_without_scopes(demo: Demo) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (-59.4, "59 s"), (59.6, "1 min"), (150, "2 min"), (3600, "1 h"), (90000, "1 d")],
+    [(0, "0 s"), (-58.4, "58 s"), (59.6, "1 min"), (150, "2 min"), (3600, "1 h"), (90000, "1 d")],
 )
 def test_durations(seconds: float, text: str) -> None:
     """Whole units, without a sign."""
