@@ -48,6 +48,11 @@ class IdpyoidcServer:
     async def __aexit__(self, *_: object) -> None:
         await self._http.__aexit__()
 
+    @property
+    def asked(self) -> list[Asked]:
+        """What has come so far."""
+        return self._http.asked
+
     def register(
         self, client_id: str, method: str, *, secret: str = "", jwks: dict[str, Any] | None = None
     ) -> None:
@@ -95,6 +100,7 @@ class IdpyoidcServer:
                 token_handler=manager.token_handler[kind],
                 based_on=found,
                 scope=SCOPES,
+                resources=["api://default"],
             )
         return found.value, grant.sub
 
@@ -170,6 +176,7 @@ class IdpyoidcServer:
                     "kwargs": {"user": "nobody"},
                 }
             },
+            "userinfo": {"class": "idpyoidc.server.user_info.UserInfo", "kwargs": {"db": {"alice": {}}}},
             "session_params": {"encrypter": {"kwargs": {"keys": {"key_defs": secret_keys}, "iterations": 1}}},
             "scopes_to_claims": {"orders:read": []},
         }
