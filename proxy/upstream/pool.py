@@ -12,7 +12,7 @@ from ..errors import Overloaded
 from ..sweep import Sweep
 from .body import FramedBody, RequestBody
 from .connection import Connection, Unanswered
-from .origin import parse_origin
+from .origin import Origin, parse_origin
 from .response import Response
 
 IDLE_EXPIRY = 4.0  # s: below the 5 s after which common servers close an idle connection
@@ -31,20 +31,20 @@ class Waiter(NamedTuple):
 class Upstream:
     """A pool of connections to one origin, made and used on one running loop.
 
-    ``url``: ``http://…``, ``https://…`` or ``unix:/path.sock``; ValueError for any other. ``sweep`` must run.
-    ``origin`` may be connected to outside the pool as well.
+    ``place``: ``http://…``, ``https://…`` or ``unix:/path.sock``, ValueError for any other; or an origin that
+    knows its own TLS. ``sweep`` must run. ``origin`` may be connected to outside the pool as well.
     """
 
     def __init__(
         self,
-        url: str,
+        place: str | Origin,
         *,
         timeouts: models.Timeouts,
         max_connections: int,
         tls: models.UpstreamTLS | None,
         sweep: Sweep,
     ) -> None:
-        self.origin = parse_origin(url, tls)
+        self.origin = place if isinstance(place, Origin) else parse_origin(place, tls)
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._sweep = sweep

@@ -43,9 +43,9 @@ class Asked:
 
 
 def answer(status: int, document: Any = None, /, body: bytes = b"", **fields: str) -> bytes:
-    """A whole response; ``retry_after="3"`` sets ``Retry-After``."""
+    """A whole response; ``retry_after="3"`` sets ``Retry-After``. The server closes, and says so."""
     body = body if document is None else json.dumps(document).encode()
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
