@@ -24,12 +24,13 @@ from .discovery import Discovery
 from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Random, Sleep, jitter
 from .errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
-from .exchange_record import ExchangeRecord, hash_subject
+from .exchange_record import ExchangeRecord, find_private_values, hash_subject
 from .metadata import Metadata
 from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
 from .outbound import Outbound
 from .rate_gate import RateLimit
 from .refusal_table import CHECK_DPOP_ON
+from .remedies import find_remedy
 from .signing_keys import FetchedKeys
 from .subject_token import SubjectToken
 from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
@@ -112,7 +113,8 @@ class AuthorizationServer:
         try:
             access_token = await self._grant(request, subject_token, call)
         except ProxyError as error:
-            self._last_error = error
+            if call.tries or self._last_error is None:  # being held back says nothing of why
+                self._last_error = error
             self._report(request, subject_token, call, error, self._clock.monotonic() - began)
             raise
         self._report(request, subject_token, call, None, self._clock.monotonic() - began)
@@ -128,6 +130,8 @@ class AuthorizationServer:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
         actor_token = await self._find_actor_token(request) if request.actor else None
         self._check_held(subject_token)
+        call = call or Call()
+        call.private = find_private_values(subject_token) if subject_token else ()
         form = build_form(request, subject_token, actor_token)
         try:
             return await self._endpoint(self._token).post(form, has_user=subject_token is not None, call=call)
@@ -196,7 +200,7 @@ class AuthorizationServer:
             dpop=self.settings.dpop,
             dpop_nonce_known=bool(token and token_url and token.nonces.find(token_url)),
             last_error=str(self._last_error) if self._last_error else None,
-            last_remedy=self._last_error.remedy if self._last_error else None,
+            last_remedy=find_remedy(self._last_error) if self._last_error else None,
         )
 
     async def aclose(self) -> None:

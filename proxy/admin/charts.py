@@ -47,7 +47,7 @@ def build_chart(
     ceiling: float | None = None,
 ) -> Chart:
     """The figures ``keys`` (key, label, style) of ``points``, on one scale that reaches at least ``least``."""
-    seen = [point[key] for point in points for key, _, _ in keys if point[key] is not None]
+    seen = [point[key] for point in [*points, latest] for key, _, _ in keys if point[key] is not None]
     top = ceiling or round_up(max([*seen, least]))
     curves = tuple(
         Curve(key, label, style, *draw([point[key] for point in points], top), _show(latest[key], show))
@@ -59,7 +59,7 @@ def build_chart(
     )
     first = latest[keys[0][0]]
     return Chart(
-        title, curves, show(top), show(top / 2), _show(first, show), f"{title}. {spoken}.", empty=not seen
+        title, curves, show(top), show(top / 2), _show(first, show), f"{title}. {spoken}.", empty=not points
     )
 
 

@@ -89,7 +89,7 @@ def require_own_host(headers: Headers, configured: str, server: tuple[str, int] 
 def require_same_origin(headers: Headers, scheme: str) -> None:
     """403 for a request that a browser made for another site."""
     fetch_site = headers.get("sec-fetch-site", "same-origin")
-    own = f"{scheme}://{headers['host']}".lower()
+    own = f"{scheme}://{headers.get('host', '')}".lower()
     if fetch_site not in ("same-origin", "none") or any(
         origin.lower() != own for origin in headers.getlist("origin")
     ):

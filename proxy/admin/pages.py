@@ -101,7 +101,12 @@ def build_charts(status: dict[str, Any]) -> list[Chart]:
             least=0.001,
         ),
         build_chart(
-            "Tokens in the cache", points, latest, [("entries", "tokens", "main")], formats.show_number
+            "Tokens in the cache",
+            points,
+            latest,
+            [("entries", "tokens", "main")],
+            formats.show_number,
+            least=10,
         ),
     ]
 
