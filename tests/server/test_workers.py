@@ -158,11 +158,40 @@ async def test_a_dead_worker_is_replaced_and_all_go_by_one_configuration(demo: D
     assert served.words == []
 
 
-async def test_a_second_signal_ends_a_drain(demo: Demo, tmp_path: Path):
-    """F-34: at once, with what is running cut; a signal to a worker itself says nothing."""
-    path = write(tmp_path / "obo.yaml", demo.settings(), workers=2, drain_timeout="300s")
+LET_IN = {"Authorization": "Bearer canary-admin"}
+ADMIN_RULES = [
+    ("GET", "/healthz", {}, 200),
+    ("GET", "/readyz", {}, 200),
+    ("GET", "/metrics", {}, 401),
+    ("GET", "/metrics", LET_IN, 200),
+    ("GET", "/api/status", {}, 401),
+    ("GET", "/", LET_IN, 200),
+    ("HEAD", "/", LET_IN, 200),
+    ("GET", "/nowhere", LET_IN, 404),
+    ("GET", "/", LET_IN | {"Host": "elsewhere.example"}, 421),
+    ("GET", "/", LET_IN | {"Host": "elsewhere.example:1", "X-Obo-Supervisor-Address": "elsewhere.example:1"}, 421),
+    ("POST", "/api/purge", LET_IN | {"Origin": "https://elsewhere.example"}, 403),
+    ("POST", "/api/purge", {}, 401),
+]  # fmt: skip
+
+
+async def test_the_admin_sides_rules_hold_and_a_second_signal_ends_a_drain(demo: Demo, tmp_path: Path):
+    """F-34: at once, what is running is cut. A signal to a worker itself, as from a whole group's, says nothing."""
+    secret = tmp_path / "admin-token"
+    secret.write_text("canary-admin")
+    secret.chmod(0o600)
+    admin = {"host": "0.0.0.0", "token_file": str(secret)}
+    path = write(tmp_path / "obo.yaml", demo.settings(admin=admin), workers=2, drain_timeout="300s")
     demo.faults.hold("api")
     async with serving(path) as served, connected(served.address) as client:
+        for method, target, headers, status in ADMIN_RULES:
+            answer = await served.admin.request(method, target, headers=headers)
+            assert (target, answer.status_code) == (target, status)
+        own = {"Host": f"127.0.0.2:{served.admin.base_url.port}"}
+        url = f"http://127.0.0.2:{served.admin.base_url.port}/api/status"
+        seen = (await served.admin.get(url, headers=own | LET_IN)).json()
+        assert (seen["worker"], seen["workers"]) == (1, 2)
+
         await client.send(build_request("/orders", demo.mint("alice")))
         await demo.api_calls.reach("api", 1)
         for line in await served.find("worker serving", times=2):

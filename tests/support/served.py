@@ -89,7 +89,7 @@ async def serving(path: Path) -> AsyncIterator[Served]:
         host, port = line["address"].rsplit(":", 1)
         served.address = (host, int(port))
         async with httpx.AsyncClient(
-            base_url=f"http://{line['admin']}", trust_env=False, timeout=20
+            base_url=f"http://{line['admin'].replace('0.0.0.0', '127.0.0.1')}", trust_env=False, timeout=20
         ) as admin:
             served.admin = admin
             yield served

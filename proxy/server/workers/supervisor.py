@@ -153,16 +153,17 @@ class Supervisor:
     async def _reload(self) -> None:
         settings = await asyncio.to_thread(self._load)
         before, self._settings = self._settings, settings
-        answers = await asyncio.gather(*(place.reload(settings) for place in self.places))
-        refusals = [
-            f"worker {place.number}: {answer}"
-            for place, answer in zip(self.places, answers, strict=True)
-            if answer is not None
-        ]
-        if refusals:
+        if refusals := await self._tell(settings):
             self._settings = before
+            await self._tell(before)  # those that took it: all go by one
             raise RuntimeError("; ".join(refusals))
         self._loaded(settings)
+
+    async def _tell(self, settings: Settings) -> list[str]:
+        """Why workers do not take these settings."""
+        answers = await asyncio.gather(*(place.reload(settings) for place in self.places))
+        told = zip(self.places, answers, strict=True)
+        return [f"worker {place.number}: {answer}" for place, answer in told if answer is not None]
 
     def _read_settings(self) -> Settings:
         return self._settings
