@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Any
@@ -46,13 +46,17 @@ jitter: Random = SystemRandom().random
 
 @dataclass(slots=True)
 class Call:
-    """What became of a call: requests made, the last answer, and what was learnt on the way."""
+    """What became of a call: requests made, the last answer, and what was learnt on the way.
+
+    ``private`` are texts that no report of it may repeat.
+    """
 
     tries: int = 0
     status: int | None = None
     request_id: str | None = None
     lessons: set[str] = field(default_factory=set)
     last_error: ProxyError | None = None
+    private: Sequence[str] = field(default=(), repr=False)
 
 
 class Endpoint:
@@ -139,7 +143,7 @@ class Endpoint:
             if answer.status == 200 and document is not None and document.get("error") is None:
                 self.gate.observe(answer)
                 return document
-            error = classify(answer, has_user=has_user, hide=_secrets(form, credentials))
+            error = classify(answer, has_user=has_user, hide=_secrets(form, credentials, call))
             self._hold_back(answer, error)
             lesson = self._learn(error, answer, url, credentials)
             if lesson is None or lesson in call.lessons:
@@ -241,9 +245,9 @@ class Endpoint:
         return AuthorizationServerUnavailable("held back: the breaker is open", retry_after=PROBE_EVERY)
 
 
-def _secrets(form: Form, credentials: Credentials) -> list[str]:
+def _secrets(form: Form, credentials: Credentials, call: Call) -> list[str]:
     """What the answer's texts might repeat; the longest first, for one may hold another."""
-    found = [value for name, value in form if name in _SECRET_FIELDS and value]
+    found = [*call.private, *(value for name, value in form if name in _SECRET_FIELDS and value)]
     if not credentials.signed:
         found.append(credentials.source.decode())
     return sorted(found, key=len, reverse=True)

@@ -35,6 +35,7 @@ _QUIET = {
     "opentelemetry": logging.ERROR,
     "urllib3": logging.ERROR,
     "uvicorn": logging.ERROR,
+    "websockets": logging.ERROR,
     "asyncio": logging.ERROR,
 }
 
