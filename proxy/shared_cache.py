@@ -133,11 +133,20 @@ class SharedCache:
         give_up_at = self._clock.monotonic() + LONGEST_WAIT
         while True:
             found = await self._find(names, unwanted)
-            if isinstance(found, Answer) or await self._lease(names[0].lease):
+            if isinstance(found, Answer):
                 return found
+            if await self._lease(names[0].lease):
+                return await self._find_once_leased(names, unwanted)
             if self._clock.monotonic() >= give_up_at:
                 return found
             await asyncio.sleep(POLL)
+
+    async def _find_once_leased(self, names: Sequence[Names], unwanted: str | None) -> Answer | bytes:
+        """Another's answer may have come, and its lease gone, between our look and our lease."""
+        found = await self._find(names, unwanted)
+        if isinstance(found, Answer):
+            self._background.spawn(self._delete([names[0].lease]), name="share")
+        return found
 
     async def _find(self, names: Sequence[Names], unwanted: str | None) -> Answer | bytes:
         """The answer, else the mark of the owner's generation."""

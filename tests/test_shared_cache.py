@@ -147,6 +147,35 @@ async def test_a_cold_start_makes_one_exchange(redis):
         assert sum(each.source.calls for each in running) == 1
 
 
+class Interposed:
+    """A store in front of which something happens before the next lease is taken."""
+
+    def __init__(self, store, happening) -> None:
+        self.get, self.put, self.delete, self.aclose = store.get, store.put, store.delete, store.aclose
+        self._put_new = store.put_new
+        self._happening = happening
+
+    async def put_new(self, name, value, milliseconds):
+        await self._happening()
+        return await self._put_new(name, value, milliseconds)
+
+
+async def test_an_answer_that_comes_before_the_lease_is_taken(redis, store):
+    """C-22: who finds nothing, and then the lease free, looks again: another may have exchanged meanwhile."""
+    async with replicas(redis.url) as (one, two):
+
+        async def overtake():
+            await one.get(ALICE)
+            while await names_of(store, "lease"):
+                await asyncio.sleep(0)
+
+        two.shared._store = Interposed(two.store, overtake)
+        assert await two.get(ALICE) == "alice#1"
+        await two.settle()
+        assert two.source.calls == 0
+        assert not await names_of(store, "lease")
+
+
 async def test_a_failed_exchange_gives_the_lease_back(redis, store):
     """C-22: a failure is no answer: the next replica asks for itself, at once."""
     async with replicas(redis.url) as (one, two):
