@@ -61,15 +61,15 @@ async def examine_client(name: str, parts: Parts, routes: Sequence[models.Route]
         if any(entry.introspect for entry in entries):
             await issuer.server.introspect(SUBJECT)
             return Finding(
-                "client_authentication",
+                "credentials",
                 name,
                 "pass",
                 "the credentials are accepted, and introspection is allowed",
             )
         why = "tried with the routes that need it" if requests else "not needed: nothing is asked as a client"
-        return Finding("client_authentication", name, "skip", why)
+        return Finding("credentials", name, "skip", why)
 
-    return await examine(clock, "client_authentication", name, ask)
+    return await examine(clock, "credentials", name, ask)
 
 
 async def examine_scopes(request: TokenRequest, issuer: Issuer, clock: Clock, *, about: str) -> Finding:
@@ -96,20 +96,16 @@ async def _try_exchange(
         await issuer.server.ask(replace(request, actor=False), subject_token)
     except ProxyError as error:
         return _judge(error, name)
-    return Finding(
-        "client_authentication", name, "fail", "the server issued a token for a made-up user", _FORGED
-    )
+    return Finding("credentials", name, "fail", "the server issued a token for a made-up user", _FORGED)
 
 
 def _judge(error: ProxyError, name: str) -> Finding:
     if isinstance(error, NOT_THERE):
-        return build_failure("client_authentication", name, error, remedy=advise(error))
+        return build_failure("credentials", name, error, remedy=advise(error))
     if error.remember_by == "subject_token" or isinstance(error, StepUpRequired):
         answered = f"{error.oauth_error} for a made-up user, as it must be"
-        return Finding(
-            "client_authentication", name, "pass", f"credentials and grant are accepted ({answered})"
-        )
-    failure = build_failure("client_authentication", name, error)
+        return Finding("credentials", name, "pass", f"credentials and grant are accepted ({answered})")
+    failure = build_failure("credentials", name, error)
     if error.remedy == CHECK_TRUST or isinstance(error, ExchangeResponseInvalid):
         return replace(failure, verdict="warn")  # a made-up user may well be told so
     return failure

@@ -80,10 +80,11 @@ def _accept(
     except ProxyError as error:
         return build_failure("answer", about, error)
     ends = access_token.expires_at
+    claims = parse_claims(access_token.value) or {}
+    whose = f", sub {claims['sub']}" if "sub" in claims else ""
     lasts = "no end told" if ends is None else f"for {describe_duration(ends - clock.time())}"
-    return Finding(
-        "answer", about, "pass", f"{access_token.token_type}, {lasts}, {describe_texts(access_token.scopes)}"
-    )
+    told = f"{access_token.token_type}, {lasts}, {describe_texts(access_token.scopes)}{whose}"
+    return Finding("answer", about, "pass", told)
 
 
 async def _examine_as_api(

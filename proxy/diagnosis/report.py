@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from ..differences import compare_claims
 from .diagnose import Diagnosis
-from .finding import Finding
+from .finding import Finding, Verdict
 
 VERSION = 1  # of the document's shape; a member may be added without another
 
@@ -36,10 +36,10 @@ class Report:
     def ok(self) -> bool:
         return all(finding.verdict != "fail" for finding in self.findings)
 
-    def count(self) -> dict[str, int]:
+    def count(self) -> dict[Verdict, int]:
         """How many findings there are of each verdict."""
         counts = Counter(finding.verdict for finding in self.findings)
-        return {verdict: counts[verdict] for verdict in ("pass", "warn", "fail", "skip")}
+        return {verdict: counts[verdict] for verdict in get_args(Verdict)}
 
     def as_document(self) -> dict[str, Any]:
         """The report in JSON's terms.

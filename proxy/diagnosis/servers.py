@@ -63,7 +63,7 @@ async def _examine_metadata(
         except ProxyError as error:
             return _blame(error, "metadata", name, CHECK_ISSUER)
         forms = " and ".join(_name_form(url) for url, answer in answers.items() if answer.status == 200)
-        known = f"in {forms}: token URL {server.token_url or metadata.token_url}"
+        known = f"token URL {server.token_url or metadata.token_url}, in {forms}"
         return Finding("metadata", name, "pass", known)
 
     return await examine(clock, "metadata", name, fetch)

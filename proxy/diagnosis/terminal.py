@@ -17,10 +17,10 @@ from rich.text import Text
 
 from ..differences import Difference, compare_claims
 from .diagnose import Diagnosis
-from .finding import Finding
+from .finding import Finding, Verdict
 from .report import Report, Section
 
-_MARKS = {
+_MARKS: Mapping[Verdict, tuple[str, str]] = {
     "pass": ("ok", "green"),
     "warn": ("WARN", "bold yellow"),
     "fail": ("FAIL", "bold red"),
@@ -29,7 +29,8 @@ _MARKS = {
 _CHANGES = {"same": "", "changed": "*", "added": "+", "removed": "-"}
 _TIMES = frozenset({"iat", "nbf", "exp", "auth_time"})
 _LATEST = 253402300799  # 9999-12-31: what comes after has no name
-_STEP_WIDTH = len("client authentication")
+_STEP_WIDTH = len("configuration")
+_TIME_WIDTH = len("10000 ms")
 _SHOWN_FROM = 0.0005  # s: less is no time
 
 
@@ -38,39 +39,39 @@ def render_report(report: Report, console: Console) -> str:
     with console.capture() as capture:
         for section in report.sections:
             _print_section(section, console)
-        _print_sum(report.count(), console)
+        _print_sum(report, console)
     # A grid is filled up with blanks, which nobody wants in a file.
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def _print_section(section: Section, console: Console) -> None:
     console.print(Text(_clean(section.title), "bold"))
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(width=4, no_wrap=True)
-    table.add_column(width=_STEP_WIDTH, no_wrap=True)
-    table.add_column(ratio=1, overflow="fold")
-    table.add_column(justify="right", no_wrap=True)
     for finding in section.findings:
-        _add_finding(table, finding)
-    console.print(Padding(table, (0, 0, 0, 2)))
+        _print_finding(finding, console)
     if section.exchange is not None and section.exchange.after is not None:
         console.print()
         console.print(Padding(_build_comparison(section.exchange), (0, 0, 0, 2)))
     console.print()
 
 
-def _add_finding(table: Table, finding: Finding) -> None:
+def _print_finding(finding: Finding, console: Console) -> None:
     mark, style = _MARKS[finding.verdict]
     summary = f"{finding.about}: {finding.summary}" if finding.step == "upstream" else finding.summary
     seconds = f"{finding.seconds * 1000:.0f} ms" if finding.seconds >= _SHOWN_FROM else ""
-    table.add_row(
+    row = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    row.add_column(width=4, no_wrap=True)
+    row.add_column(width=_STEP_WIDTH, no_wrap=True)
+    row.add_column(ratio=1, overflow="fold")
+    row.add_column(width=_TIME_WIDTH, justify="right", no_wrap=True)
+    row.add_row(
         Text(mark, style),
         finding.step.replace("_", " "),
         Text(_clean(summary), "dim" if finding.verdict == "skip" else ""),
         Text(seconds, "dim"),
     )
+    console.print(Padding(row, (0, 0, 0, 2)))
     if finding.verdict in ("warn", "fail") and finding.remedy:
-        table.add_row("", "", Text(f"Remedy: {_clean(finding.remedy)}", "bold"), "")
+        console.print(Padding(Text(f"Remedy: {_clean(finding.remedy)}", "bold"), (0, 2, 0, 8)))
 
 
 def _build_comparison(exchange: Diagnosis) -> Table:
@@ -99,11 +100,22 @@ def _add_claim(table: Table, difference: Difference, *, without_user: bool) -> N
     table.add_row(name, _CHANGES[difference.change], before, after, style=style)
 
 
-def _print_sum(counts: Mapping[str, int], console: Console) -> None:
+def _print_sum(report: Report, console: Console) -> None:
+    counts = report.count()
     told = ", ".join(f"{count} {_MARKS[verdict][0].lower()}" for verdict, count in counts.items() if count)
-    verdict = "fail" if counts["fail"] else "warn" if counts["warn"] else "pass"
-    sentence = {"fail": "Something must be mended", "warn": "It works, with warnings", "pass": "All is well"}
-    console.print(Text(f"{sentence[verdict]}: {told}.", _MARKS[verdict][1]))
+    verdict: Verdict = "fail" if counts["fail"] else "warn" if counts["warn"] else "pass"
+    named = [_name(finding) for finding in report.findings if finding.verdict == verdict]
+    sentence = {
+        "fail": f"Something must be mended ({', '.join(named)})",
+        "warn": f"It works, with warnings ({', '.join(named)})",
+        "pass": "All is well",
+    }
+    console.print(Text(_clean(f"{sentence[verdict]}: {told}."), _MARKS[verdict][1]))
+
+
+def _name(finding: Finding) -> str:
+    step = finding.step.replace("_", " ")
+    return f"{step} of {finding.about}" if finding.about else step
 
 
 def _show(name: str, value: Any) -> str:

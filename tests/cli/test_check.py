@@ -153,7 +153,7 @@ async def test_all_is_well(demo: Demo, check: Check) -> None:
     raw = demo.settings()
     checked = await check(raw, None, "--route", ROUTE)
     assert (checked.status, checked.found("fail"), checked.found("warn")) == (0, [], [])
-    assert checked.step("client_authentication", "orders")["verdict"] == "pass"
+    assert checked.step("credentials", "orders")["verdict"] == "pass"
     assert checked.step("route_scopes")["summary"] == "the server knows orders:read"
     assert checked.document["exchanges"] == []
 
@@ -322,7 +322,7 @@ async def test_a_server_that_believes_anything(demo: Demo, check: Check) -> None
     """A token for the made-up user is no success: who gives one does not verify subject tokens."""
     issued = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60}
     demo.faults.refuse("token", 200, issued)
-    finding = (await check(demo.settings(), None, "--route", ROUTE)).step("client_authentication", "orders")
+    finding = (await check(demo.settings(), None, "--route", ROUTE)).step("credentials", "orders")
     assert (finding["verdict"], finding["summary"]) == (
         "fail",
         "the server issued a token for a made-up user",
@@ -342,7 +342,7 @@ async def test_answers_that_prove_nothing(
 ) -> None:
     """What a made-up user may well be told warns, and does not fail."""
     demo.faults.refuse("token", status, body)
-    finding = (await check(demo.settings(), None, "--route", ROUTE)).step("client_authentication", "orders")
+    finding = (await check(demo.settings(), None, "--route", ROUTE)).step("credentials", "orders")
     assert finding["verdict"] == "warn"
 
 
@@ -351,7 +351,7 @@ async def test_introspection(demo: Demo, check: Check) -> None:
     raw = demo.settings()
     raw["subject_tokens"][0]["introspect"] = True
     checked = await check(raw, demo.mint_opaque("alice"), "--route", "orders")
-    assert "introspection is allowed" in checked.step("client_authentication", "default")["summary"]
+    assert "introspection is allowed" in checked.step("credentials", "default")["summary"]
     assert checked.step("introspection")["verdict"] == "pass"
     assert checked.step("signing_keys", "default")["verdict"] == "skip"
     checked = await check(raw, "gone", "--route", "orders")
@@ -411,9 +411,7 @@ async def test_nothing_is_there(demo: Demo, check: Check) -> None:
     checked = await check(raw)
     assert checked.status == 1
     steps = {(one["step"], one["verdict"]) for one in checked.document["findings"]}
-    assert {
-        (name, "fail") for name in ("metadata", "signing_keys", "client_authentication", "upstream")
-    } <= steps
+    assert {(name, "fail") for name in ("metadata", "signing_keys", "credentials", "upstream")} <= steps
     assert ("clock", "skip") in steps
     assert all("Nothing listens there" in one["remedy"] for one in checked.found("fail"))
 
@@ -475,14 +473,14 @@ async def test_text(demo: Demo, check: Check, monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b" not in checked.out
     assert "\\x1b]0;owned\\x07[red]" in checked.out
     assert "  FAIL  exchange" in checked.out
-    assert "Remedy: Okta Admin Console: Security" in checked.out
-    assert "Something must be mended" in checked.out
+    assert "        Remedy: Okta Admin Console: Security > API > Authorization Servers >" in checked.out
+    assert "Something must be mended (exchange of orders" in checked.out
 
 
 async def test_text_of_warnings(demo: Demo, check: Check) -> None:
     """The last line is the sum."""
     checked = await check.text(demo.settings(), None, "--route", "payroll")
-    assert checked.out.splitlines()[-1].startswith("It works, with warnings: ")
+    assert checked.out.splitlines()[-1].startswith("It works, with warnings (route scopes of payroll): ")
     checked = await check.text(demo.settings(), None, "--route", "public")
     assert checked.out.splitlines()[-1].startswith("All is well: ")
 
