@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import secrets
 from collections import deque
 from typing import Any
 from urllib.parse import unquote
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
 from ..problem import build_problem
 from .cycle import Cycle
+from .deadlines import NEVER, TimedProtocol
 from .options import ALLOW, answer_options
-from .reader import RequestReader
 from .response_head import Framing, build_response_head
 from .sockets import has_left, reset
 from .state import State, start_task
@@ -30,26 +28,19 @@ from .websocket import WebSocketProtocol
 
 log = logging.getLogger(__name__)
 
-_NEVER = math.inf
 _MAX_PIPELINED = 32  # requests held behind the one being answered
 _LARGE = 64 * 1024  # bytes from which parts are not joined before they are written
-_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
-class HardenedProtocol(HttpToolsProtocol):
-    """``read_deadline`` and ``write_deadline`` are in the loop's time; ``expire`` is due after either."""
+class HardenedProtocol(TimedProtocol):
+    """Requests in, one after the other; responses out in their order."""
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state, asyncio.get_running_loop())
-        self.read_deadline = self.write_deadline = _NEVER
-        self._state = state
-        self._limits = state.limits
-        self._reader = RequestReader(self, state.limits)
+        super().__init__(config, state, app_state)
         self._active: Cycle | None = None  # being answered
         self._newest: Cycle | None = None  # being read, or the last that was
         self._waiting: deque[Cycle | ProxyError] = deque()  # to be answered next, in order
-        self._unsent = 0
 
     # What the transport calls
 
@@ -86,18 +77,10 @@ class HardenedProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         self._reader.done = True
         self._waiting.clear()
-        self.read_deadline = self.write_deadline = _NEVER
+        self.read_deadline = self.write_deadline = NEVER
         self.flow.resume_writing()
         if self._active is not None:
             self._active.depart()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._expect_writes()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.write_deadline = _NEVER
 
     # What the reader tells
 
@@ -118,7 +101,7 @@ class HardenedProtocol(HttpToolsProtocol):
         )
         cycle.scope = self._build_scope(cycle)
         self._waiting.append(cycle)
-        self.read_deadline = _NEVER
+        self.read_deadline = NEVER
 
     def on_body_piece(self, data: bytes) -> None:
         if self._newest is not None and self._newest.feed(data):
@@ -127,7 +110,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_end(self) -> None:
         if self._newest is not None:
             self._newest.feed_end()
-        self.read_deadline = _NEVER
+        self.read_deadline = NEVER
 
     def _build_scope(self, cycle: Cycle) -> dict[str, Any]:
         reader = self._reader
@@ -158,7 +141,7 @@ class HardenedProtocol(HttpToolsProtocol):
             self._refuse(BadRequest("an upgrade in a pipeline"))
             return
         self.connections.discard(self)
-        self.read_deadline = _NEVER
+        self.read_deadline = NEVER
         reader = self._reader
         websocket = WebSocketProtocol(self.config, self._state, self.app_state)
         self.transport.set_protocol(websocket)
@@ -184,7 +167,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def await_body(self) -> None:
         """The application waits for more of the body: it has to come now."""
-        if self.flow.read_paused or self.read_deadline == _NEVER:
+        if self.flow.read_paused or self.read_deadline == NEVER:
             self.read_deadline = self.loop.time() + self._limits.body_timeout
         self.flow.resume_reading()
 
@@ -240,7 +223,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def _refuse(self, error: ProxyError) -> None:
         """Nothing more is read. The refusal is written once the requests before it have been answered."""
         self._reader.done = True
-        self.read_deadline = _NEVER
+        self.read_deadline = NEVER
         broken = self._newest
         if broken is not None and broken.more_body and not broken.complete:
             if broken is not self._active:
@@ -275,74 +258,19 @@ class HardenedProtocol(HttpToolsProtocol):
         self.write_parts([head.data, b"" if head.framing is Framing.NONE else body])
         self._finish(unread=True)
 
-    # Deadlines and ends
-
-    def expire(self, now: float) -> None:
-        """A deadline has passed."""
-        if now > self.write_deadline:
-            self._expire_writing()
-        if now > self.read_deadline:
-            self._expire_reading()
-
-    def _expire_writing(self) -> None:
-        unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent >= self._unsent:
-            reset(self.transport)
-        else:
-            self._expect_writes()
+    # Ends
 
     def _expire_reading(self) -> None:
-        reader = self._reader
         if self.flow.read_paused:
             self._pause_reading()
             if has_left(self.transport):
                 self.transport.abort()
-        elif reader.done:
+        elif self._reader.done:
             self.transport.abort()
-        elif reader.in_head or reader.in_body:
+        elif self._reader.in_head or self._reader.in_body:
             self._refuse(RequestTimeout("the request did not arrive in time"))
         else:
             self._close()
-
-    def _expect_head(self, *, new: bool) -> None:
-        if new:
-            self.read_deadline = min(self.read_deadline, self.loop.time() + self._limits.header_timeout)
-
-    def _extend_body(self, size: int) -> None:
-        """Each piece buys time, but what trickles buys less than it takes."""
-        if self.read_deadline != _NEVER and not self.flow.read_paused:
-            latest = self.loop.time() + self._limits.body_timeout
-            self.read_deadline = min(latest, self.read_deadline + size / self._limits.body_rate)
-
-    def _expect_writes(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else _NEVER
-
-    def _await_request(self) -> None:
-        self.flow.resume_reading()
-        timeout = self._limits.header_timeout if self._reader.in_head else self._limits.keep_alive_timeout
-        self.read_deadline = self.loop.time() + timeout
-
-    def _pause_reading(self) -> None:
-        self.flow.pause_reading()
-        self.read_deadline = self.loop.time() + _PEEK_PERIOD
-
-    def _finish(self, *, unread: bool) -> None:
-        """The last response is written. With input unread, a mere close could destroy it (RFC 9112 §9.6)."""
-        self._reader.done = True
-        if not unread:
-            self._close()
-            return
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.flow.resume_reading()
-        self.read_deadline = self.loop.time() + self._limits.linger_timeout
-        self._expect_writes()
-
-    def _close(self) -> None:
-        self._reader.done = True
-        self.transport.close()
-        self._expect_writes()
 
     def shutdown(self) -> None:
         """No further request is taken; a connection that waits for one is closed."""
