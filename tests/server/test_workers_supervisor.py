@@ -1,0 +1,139 @@
+"""The supervisor with workers that are not there, do not answer or refuse."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from proxy.config.models import Settings
+from proxy.server.workers.admin import build_supervisor_admin
+from proxy.server.workers.asking import Answer, WorkerUnavailable
+from proxy.server.workers.merging import Tally
+from proxy.server.workers.place import Place
+from proxy.server.workers.supervisor import Supervisor
+
+from .test_serve import make_settings
+
+METRICS = b"# TYPE obo_requests counter\nobo_requests_total 5.0\n"
+
+
+class FakePlace:
+    """A worker that gives ``answer``, or none; ``refusal`` is what it says to a configuration."""
+
+    def __init__(self, number: int, answer: Answer | None = None, *, refusal: str | None = None):
+        self.number = number
+        self.answer = answer
+        self.refusal = refusal
+        self.tally = Tally()
+        self.restarts = 0
+        self.serving = True
+        self.asked: list[tuple[bytes, bytes, bytes]] = []
+        self.told: list[Settings] = []
+        self.dies = False
+
+    async def ask(self, method, target, headers, body, *, seconds):
+        self.asked.append((method, target, body))
+        if self.answer is None:
+            raise WorkerUnavailable("no answer in time")
+        asked = self.restarts
+        self.restarts += self.dies
+        return self.answer, asked
+
+    async def reload(self, settings):
+        self.told.append(settings)
+        return self.refusal if len(self.told) == 1 else None
+
+
+def answer(body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> Answer:
+    return Answer(status, [*headers, (b"Content-Length", b"%d" % len(body))], body)
+
+
+def make_supervisor(*places: FakePlace, load=make_settings, loaded=lambda _: None) -> Supervisor:
+    supervisor = Supervisor(make_settings(workers=2), load, loaded)
+    supervisor.places[:] = places
+    return supervisor
+
+
+def asking(*places: FakePlace) -> httpx.AsyncClient:
+    app = build_supervisor_admin(make_supervisor(*places))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:9090")
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics", "/", "/api/status", "/api/config"])
+async def test_without_workers_nothing_is_answered_but_that_we_live(path: str):
+    """503 with the reason, and no traceback."""
+    async with asking(FakePlace(1), FakePlace(2)) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        response = await client.get(path)
+        assert response.status_code == 503
+        assert response.json()["status"] == "unready"
+        for form in ("/purge", "/api/purge"):
+            assert (await client.post(form)).status_code == 503
+
+
+async def test_a_purge_that_a_worker_may_have_missed_is_no_success():
+    """What was purged is told, and who has not answered."""
+    async with asking(FakePlace(1, answer(b'{"purged":3}')), silent := FakePlace(2)) as client:
+        response = await client.post("/api/purge", json={})
+        assert (response.status_code, response.json()) == (
+            503,
+            {"purged": 3, "missing": {"2": "no answer in time"}},
+        )
+    silent.serving = False
+    async with asking(FakePlace(1, answer(b'{"purged":3}')), silent) as client:
+        response = await client.post("/api/purge", json={})
+        assert (response.status_code, response.json()) == (200, {"purged": 3}), "who starts has nothing"
+
+
+async def test_the_form_reaches_all():
+    """Each worker sees its fields; the answer is a worker's."""
+    places = [FakePlace(number, answer(b"done", 200 + number)) for number in (1, 2)]
+    async with asking(*places) as client:
+        assert (await client.post("/purge", data={"subject": "a"})).status_code == 202
+    assert [place.asked for place in places] == [[(b"POST", b"/purge", b"subject=a")]] * 2
+
+
+async def test_the_next_worker_answers_where_the_first_does_not():
+    """Its answer as it came: repeated fields, no field of the connection, a length for what had none."""
+    fields = [(b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=2"), (b"connection", b"close")]
+    chunked = Answer(404, [*fields, (b"transfer-encoding", b"chunked")], b"hi")
+    async with asking(FakePlace(1), FakePlace(2, chunked)) as client:
+        response = await client.get("/nowhere%20?a")
+        assert (response.status_code, response.content) == (404, b"hi")
+        assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
+        assert response.headers["content-length"] == "2"
+        assert not {"connection", "transfer-encoding"} & set(response.headers)
+
+
+async def test_what_a_dead_process_counted_last_is_not_taken_for_its_successors():
+    """An answer that was under way when its process was replaced is counted nowhere."""
+    live, dead = FakePlace(1, answer(METRICS)), FakePlace(2, answer(METRICS))
+    dead.dies = True
+    async with asking(live, dead) as client:
+        assert "obo_requests_total 5.0" in (await client.get("/metrics")).text
+
+
+async def test_what_one_worker_refuses_none_keeps():
+    """F-39: those that took it are told to go back, and the failure says who refused."""
+    places = FakePlace(1), FakePlace(2, refusal="SSLError: no certificate")
+    loaded: list[Settings] = []
+    new = make_settings(port=1)
+    supervisor = make_supervisor(*places, load=lambda: new, loaded=loaded.append)
+    with pytest.raises(RuntimeError, match="worker 2: SSLError: no certificate"):
+        await supervisor.reload()
+    assert [told.listen.port for place in places for told in place.told] == [1, 0, 1, 0]
+    assert loaded == []
+    await supervisor.reload()
+    assert loaded == [new]
+
+
+async def test_a_worker_that_cannot_start_is_no_loop(tmp_path):
+    """The first one's end before it serves is the end of the start, as for a single process."""
+    tls = {"cert_file": str(tmp_path / "none"), "key_file": str(tmp_path / "none")}
+    place = Place(1, lambda: make_settings(tls=tls))
+    with pytest.raises(ChildProcessError, match="worker 1 ended before it served"):
+        await place.run()
+    assert not place.serving
+    with pytest.raises(WorkerUnavailable):
+        await place.ask(b"GET", b"/", [], b"", seconds=1)
+    assert await place.reload(make_settings()) is None, "it would begin with it"
