@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .limits import LAST_CALL
 from .reader import RequestReader, Sink
 from .sockets import reset
 from .state import State
@@ -73,7 +74,10 @@ class TimedProtocol(HttpToolsProtocol, Sink):
 
     def _await_request(self) -> None:
         self.flow.resume_reading()
-        timeout = self._limits.header_timeout if self._reader.in_head else self._limits.keep_alive_timeout
+        if self._reader.in_head:
+            timeout = self._limits.header_timeout
+        else:
+            timeout = LAST_CALL if self._state.draining else self._limits.keep_alive_timeout
         self.read_deadline = self.loop.time() + timeout
 
     def _pause_reading(self) -> None:

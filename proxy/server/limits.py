@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..config.models import Listen
 
+LAST_CALL = 0.5  # s of a drain: new requests are still served, each as its connection's last
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

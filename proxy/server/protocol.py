@@ -20,6 +20,7 @@ from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
 from ..problem import build_problem
 from .cycle import Cycle
 from .deadlines import NEVER, TimedProtocol
+from .limits import LAST_CALL
 from .options import ALLOW, answer_options
 from .response_head import Framing, build_response_head
 from .sockets import has_left, reset
@@ -174,7 +175,7 @@ class HardenedProtocol(TimedProtocol):
     def on_response_complete(self) -> None:
         cycle, self._active = self._active, None
         self._state.total_requests += 1
-        if cycle is None or not cycle.keep_alive or self._state.draining:
+        if cycle is None or not cycle.keep_alive:
             self._finish(unread=cycle is not None and cycle.more_body)
         elif self._waiting:
             self.loop.call_soon(self._answer_next)
@@ -273,8 +274,12 @@ class HardenedProtocol(TimedProtocol):
             self._close()
 
     def shutdown(self) -> None:
-        """No further request is taken; a connection that waits for one is closed."""
-        if self._active is None and not self._waiting and not self._reader.in_head:
+        """No further request is taken; a connection that waits for one is closed.
+
+        Not at once where the last response, begun before the drain, has only just left and promised more.
+        """
+        idle = self._active is None and not self._waiting and not self._reader.in_head
+        if idle and self.read_deadline > self.loop.time() + LAST_CALL:
             self._close()
 
     def abort(self) -> None:

@@ -17,12 +17,11 @@ from .cycle import ASGIApp
 from .descriptors import affordable_connections, raise_limit
 from .handover import ADMIN, DATA, Inlet
 from .lifespan import Lifespan
-from .limits import Limits
+from .limits import LAST_CALL, Limits
 from .listener import Listener
 
 log = logging.getLogger(__name__)
 
-LAST_CALL = 0.5  # s: new requests are still served, each as its connection's last
 _SHUTDOWN_TIMEOUT = 5.0  # s: for the application to put its things away
 
 

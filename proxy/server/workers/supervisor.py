@@ -14,9 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ...config.models import Settings
 from ...sweep import Sweep
-from ..limits import Limits
+from ..limits import LAST_CALL, Limits
 from ..listener import Listener
-from ..serve import LAST_CALL, prepare_process, until_drained
+from ..serve import prepare_process, until_drained
 from .acceptor import Acceptor, bind
 from .admin import build_supervisor_admin
 from .merging import Tally
