@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import sys
-from contextlib import suppress
+from collections import deque
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final, TextIO
 
 from .config.models import Log
@@ -26,7 +24,11 @@ from .config.models import Log
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 
 QUEUE_SIZE: Final = 10_000  # lines
+PERIOD: Final = (
+    0.1  # s between two writes: waking a thread for each line would cost more than most requests do
+)
 PATIENCE: Final = 2.0  # s, at the end, for what is still to be written
+_encode = json.JSONEncoder(default=str).encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Libraries that would log URLs, headers or tracebacks of broken connections at these levels.
 _QUIET = {
@@ -42,6 +44,8 @@ _QUIET = {
 
 def configure(settings: Log, stream: TextIO | None = None) -> Logging:
     """Send the log to ``stream`` (stderr unless given); the caller stops it at its end."""
+    # Nobody is shown these, so nobody need find them out.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logs = Logging(stream or sys.stderr)
     logs.apply(settings)
     logs.start()
@@ -55,15 +59,16 @@ class Logging:
     """
 
     def __init__(self, stream: TextIO, *, size: int = QUEUE_SIZE, patience: float = PATIENCE) -> None:
+        self._stream = stream
         self._patience = patience
-        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(size)
-        self._handler = LossyQueueHandler(self._lines)
-        self._output = logging.StreamHandler(stream)
-        self._thread = Thread(target=self._write, name="log", daemon=True)
+        self._handler = LossyHandler(size)
+        self._formatter: logging.Formatter = JSONFormatter()
+        self._ending = Event()
+        self._thread = Thread(target=self._write_on, name="log", daemon=True)
 
     def apply(self, settings: Log) -> None:
-        """Log by ``settings`` from the next line on."""
-        self._output.setFormatter(JSONFormatter() if settings.format == "json" else ConsoleFormatter())
+        """Log by ``settings`` from the next write on."""
+        self._formatter = JSONFormatter() if settings.format == "json" else ConsoleFormatter()
         root = logging.getLogger()
         root.handlers = [self._handler]
         root.setLevel(settings.level.upper())
@@ -74,38 +79,64 @@ class Logging:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is left; for at most ``patience`` (s) each way, where the reader is stuck."""
-        with suppress(queue.Full):
-            self._lines.put(None, timeout=self._patience)
-            self._thread.join(self._patience)
+        """Write what is left; for at most ``patience`` (s), where the reader is stuck."""
+        self._ending.set()
+        self._thread.join(self._patience)
+
+    def _write_on(self) -> None:
+        while not self._ending.wait(PERIOD):
+            self._write()
+        self._write()
 
     def _write(self) -> None:
-        while (record := self._lines.get()) is not None:
-            self._output.handle(record)
+        records = self._handler.take()
+        if records:
+            try:
+                self._stream.write("".join([self._format(record) for record in records]))
+                self._stream.flush()
+            except (OSError, ValueError):  # nobody reads any more: there is no place left to say so
+                self._handler.dropped += len(records)
+
+    def _format(self, record: logging.LogRecord) -> str:
+        try:
+            return self._formatter.format(record) + "\n"
+        except Exception as error:  # noqa: BLE001 a library's faulty line must not end the log
+            fault = {"msg": "a log line that cannot be written", "name": record.name, "levelname": "ERROR"}
+            return (
+                self._formatter.format(logging.makeLogRecord({**fault, "error": type(error).__name__})) + "\n"
+            )
 
 
 def dropped_lines() -> int:
     """Lines that were lost because nobody took them in time."""
     return sum(
-        handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LossyQueueHandler)
+        handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LossyHandler)
     )
 
 
-class LossyQueueHandler(QueueHandler):
-    """Drops a line that finds the queue full; notes the request id while the line's own context is at hand."""
+class LossyHandler(logging.Handler):
+    """Keeps at most ``size`` lines until they are taken, and drops others.
 
-    dropped = 0
+    Notes the request id while the line's own context is at hand.
+    """
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._size = size
+        self._records: deque[logging.LogRecord] = deque()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(self._records) >= self._size:
+            self.dropped += 1
+            return
         if not hasattr(record, "request_id"):
             record.request_id = current_request_id.get()
-        return record
+        self._records.append(record)
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self.dropped += 1
+    def take(self) -> list[logging.LogRecord]:
+        """The lines so far, in order; another thread may add some meanwhile."""
+        return [self._records.popleft() for _ in range(len(self._records))]
 
 
 class JSONFormatter(logging.Formatter):
@@ -121,7 +152,7 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _encode(line)
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import queue
 import threading
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from proxy.logs import (
     ConsoleFormatter,
     JSONFormatter,
     Logging,
-    LossyQueueHandler,
+    LossyHandler,
     configure,
     current_request_id,
     dropped_lines,
@@ -77,7 +76,7 @@ def test_libraries_that_log_urls_are_quiet():
 
 def test_a_full_queue_drops_lines():
     """F-32: a stuck terminal costs lines, not requests."""
-    handler = LossyQueueHandler(queue.Queue(1))
+    handler = LossyHandler(1)
     logging.getLogger().handlers = [handler]
     for _ in range(3):
         handler.handle(logging.makeLogRecord({"msg": "x"}))
@@ -140,3 +139,30 @@ def test_a_stuck_reader_does_not_keep_the_process(lines: int):
         logging.getLogger("proxy.test").info("line")
     logs.stop()
     stream.reader.set()
+
+
+class Closed(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_that_is_gone_ends_nothing():
+    """F-32: its lines are lost, and counted."""
+    logs = configure(Log(), Closed())
+    logging.getLogger("proxy.test").info("line")
+    logs.stop()
+    assert dropped_lines() == 1
+
+
+def test_a_faulty_line_ends_nothing():
+    """A library that logs what cannot be formatted costs that line alone."""
+    stream = io.StringIO()
+    logs = configure(Log(), stream)
+    logging.getLogger("library").info("%d", "one")
+    logging.getLogger("proxy.test").info("line")
+    logs.stop()
+    faulty, sound = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (faulty["logger"], faulty["error"]) == ("library", "TypeError")
+    assert sound["event"] == "line"
