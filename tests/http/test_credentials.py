@@ -85,6 +85,19 @@ async def test_cookies_are_nobodys_but_the_two_ends(demo: Demo):
         assert b"cookie" not in b"".join(upstream.requests).lower()
 
 
+async def test_another_sites_page_opens_no_websocket(demo: Demo, upstream: RecordingUpstream):
+    """H-62: what a browser sends by itself authenticates nobody; with a token, upstream learns whose page it is."""
+    handshake = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "https://evil.example", "Cookie": "session=1",
+    }  # fmt: skip
+    async with running(aimed(demo, upstream.url)) as proxy:
+        assert (await proxy.client.get("/orders", headers=handshake)).status_code == 401
+        assert upstream.heard == []
+        await proxy.get("/orders", demo.mint("alice"), **handshake)
+    assert upstream.requests[0].values(b"origin") == [b"https://evil.example"]
+
+
 async def test_answers_are_not_kept(demo: Demo):
     """C-24: each request is asked anew; what an upstream says of caching passes, and our refusals say no-store."""
     said = [
