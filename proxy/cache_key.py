@@ -96,16 +96,16 @@ def build_refusal_key(request_digest: bytes, subject_token: SubjectToken | None)
 
 def _encode(value: Any) -> bytes:
     """A JSON value as a type tag, a length and its content: different values never encode alike."""
-    match value:
-        case Mapping():
-            members = sorted((_encode(name), _encode(member)) for name, member in value.items())
-            return _tagged(b"o", b"".join(name + member for name, member in members))
-        case list() | tuple():
-            return _tagged(b"l", b"".join(map(_encode, value)))
+    match value:  # most frequent first; to ask what is a Mapping costs most
         case str():
             return _tagged(b"s", value.encode("utf-8", "surrogatepass"))  # JSON may hold lone surrogates
         case None | bool() | int() | float():
             return _encode_plain(value)
+        case list() | tuple():
+            return _tagged(b"l", b"".join(map(_encode, value)))
+        case Mapping():
+            members = sorted((_encode(name), _encode(member)) for name, member in value.items())
+            return _tagged(b"o", b"".join(name + member for name, member in members))
         case _:
             raise TypeError(f"a {type(value).__name__} is not a JSON value")
 

@@ -37,7 +37,8 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise ValueError("JSON is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  one exception type for every fault of the input
-    if _is_deeper(value, MAX_DEPTH):
+    # Every level begins with a bracket, so a text with few of them need not be walked through.
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ValueError("JSON is nested too deeply")
     if b"\\u" in data:
         _require_scalar_values(value)

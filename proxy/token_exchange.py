@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from .errors import ExchangeResponseInvalid
 from .jose import decode_base64url, parse_json_object
@@ -77,7 +77,7 @@ def build_form(
 
 def encode_form(form: Form) -> bytes:
     """``application/x-www-form-urlencoded``; a space becomes ``%20``, which every decoder reads alike."""
-    return urlencode(form, quote_via=quote, safe="").encode()
+    return "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in form]).encode()
 
 
 def parse_token_response(
