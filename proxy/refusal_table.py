@@ -108,6 +108,7 @@ REFUSALS: tuple[Refusal, ...] = (
     _refused("invalid_request", "user is not assigned", CHECK_USER),
     _refused("invalid_request", "subject_token"),
     _refused("invalid_request", "subject token"),
+    _refused("invalid_request", "invalid token"),  # Keycloak: the user's session is over
     _ours_for_token("invalid_request", "", CHECK_PARAMETERS),
     _ours_for_token("invalid_token", "not permitted to use the jwt bearer grant", CHECK_TRUST),
     _refused("invalid_token", ""),

@@ -40,6 +40,8 @@ TABLE = """\
     'subject_token' is invalid: the user account is not active.
 400 invalid_request SubjectTokenRefused subject_token 30
     'subject_token' is invalid: the user is not assigned to the client application.
+400 invalid_request SubjectTokenRefused subject_token 30
+    Invalid token
 400 invalid_request ExchangeMisconfigured route 10
     'subject_token' is invalid: the token issuer is not allowed for this exchange.
 400 invalid_request ExchangeDenied subject_token 30
