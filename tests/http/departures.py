@@ -24,6 +24,7 @@ SCRIPTS: dict[bytes, Script] = {
     b"/orders/silent": [STAY],
 }
 ENDLESS = (b"/orders/endless", b"/orders/silent")
+REMEMBERED = 1000  # requests
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -35,6 +36,11 @@ class Busy(RawUpstream):
     def next_script(self) -> Script:
         target = self.requests[-1].split(b" ", 2)[1]
         return SCRIPTS.get(target) or [self.gate, response(b"held")]
+
+    def forget(self) -> None:
+        """Keep nothing of what is over."""
+        self.requests.clear()
+        self.connections = [one for one in self.connections if not one.closed.is_set()]
 
 
 class Stage:
@@ -63,6 +69,8 @@ class Stage:
         while more():
             async with connected(self.proxy.server.address) as client:
                 await self._visit(client)
+            if len(self.upstream.requests) > REMEMBERED:
+                self.upstream.forget()
 
     async def _visit(self, client: RawClient) -> None:
         chance = self._chance
@@ -93,7 +101,7 @@ class Stage:
     async def fill(self) -> None:
         """As many at once as there are places, and all of them served."""
         self.upstream.gate.clear()
-        self.upstream.requests.clear()
+        self.upstream.forget()
         callers = [asyncio.ensure_future(self._hold()) for _ in range(PLACES)]
         async with asyncio.timeout(20):
             while len(self.upstream.requests) < PLACES:

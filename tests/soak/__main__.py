@@ -1,0 +1,49 @@
+"""``python -m tests.soak [departures] [slow] [--seconds N]``: what takes too long for the suite; exits 1 on a failure.
+
+departures: callers who leave at random moments, five times as many as the pool has places, for N seconds.
+slow: slowhttptest (Debian's package) in its four modes for N seconds each, while a probe must be answered in 0.1 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from .churn import churn
+from .slow import attack
+
+
+async def slow(seconds: int) -> bool:
+    program = shutil.which("slowhttptest")
+    if program is None:
+        print("slowhttptest is not installed", file=sys.stderr)
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        return await attack(program, Path(folder), seconds)
+
+
+WORKS = {"departures": churn, "slow": slow}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("works", nargs="*", metavar="WORK", help=" or ".join(WORKS))
+    parser.add_argument("--seconds", type=int, default=60)
+    arguments = parser.parse_args()
+    if unknown := set(arguments.works) - set(WORKS):
+        parser.error(f"no work {', '.join(unknown)}")
+    passed = True
+    for name in arguments.works or WORKS:
+        print(f"== {name}", flush=True)
+        passed = asyncio.run(WORKS[name](arguments.seconds)) and passed
+    sys.exit(not passed)
+
+
+if __name__ == "__main__":
+    main()
