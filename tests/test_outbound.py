@@ -11,6 +11,7 @@ from proxy.errors import AuthorizationServerTimeout, AuthorizationServerUnavaila
 from proxy.outbound import MAX_ANSWER, Outbound
 from proxy.outbound.direct import parse_place
 
+from .support.certificates import Authority, server_context
 from .support.raw_upstream import CLOSE, READ_BODY, RESET, STAY, RawUpstream, response
 
 FORM = b"grant_type=x"
@@ -55,6 +56,39 @@ async def test_connections_are_kept(outbound):
         assert await ask(outbound, server) == b"1"
         assert len(server.connections) == 1
         assert b"ontent-" not in server.requests[1]
+
+
+async def test_each_origin_has_its_own_connections(outbound):
+    """K-03: keys may be configured to lie on another host; nothing meant for one goes to the other."""
+    async with RawUpstream([READ_BODY, ONE]) as server, RawUpstream([TWO]) as other:
+        assert [await ask(outbound, server), (await outbound.get(other.url)).body] == [b"1", b"2"]
+        assert (len(server.requests), len(other.requests)) == (1, 1)
+
+
+async def test_connections_over_tls_are_kept(tmp_path):
+    """O-05: ca_file alone is trusted, for each endpoint of the server; the handshake is made once."""
+    authority = Authority(tmp_path)
+    settings = models.AuthorizationServer(issuer="https://okta", ca_file=authority.ca_file)
+    outbound = Outbound(settings)
+    async with RawUpstream([READ_BODY, ONE], tls=server_context(authority.issue())) as server:
+        for _ in range(3):
+            assert await ask(outbound, server) == b"1"
+        assert len(server.connections) == 1
+    await outbound.aclose()
+
+
+async def test_nothing_is_left_when_it_is_closed(outbound):
+    """A request under way ends, connections close, and no new one is opened."""
+    async with RawUpstream([READ_BODY, STAY]) as server:
+        asking = asyncio.create_task(ask(outbound, server))
+        while not server.requests:
+            await asyncio.sleep(0)
+        await outbound.aclose()
+        for request in (asking, ask(outbound, server)):
+            with pytest.raises(AuthorizationServerUnavailable):
+                await request
+        await asyncio.wait_for(server.connections[0].closed.wait(), 5)
+        assert len(server.connections) == 1
 
 
 @pytest.mark.parametrize(
