@@ -57,7 +57,7 @@ FIELDS = [
     [b"X-Text: \xff\xe9"],
     [b"x-lower: 1", b"X-UPPER: 2"],
     [b"Cookie: a=b; c=d", b"Accept: */*", b"User-Agent: odd/1.0 (x; y)"],
-    [b"Content-Type: application/json", b"If-None-Match: \"a\", W/\"b\"", b"Range: bytes=0-4"],
+    [b"Content-Type: application/json", b"If-None-Match: \"a\", W/\"b\"", b"X-Range: bytes=0-4"],
     [b"Connection: keep-alive, X-Hop", b"X-Hop: no", b"Keep-Alive: timeout=5", b"TE: trailers"],
     [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"],
     [b"X_Forwarded_User: root", b"X-Forwarded-User: root", b"X_Auth_Request_Email: root"],
