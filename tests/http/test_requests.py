@@ -36,7 +36,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 async def test_a_shape_is_refused_or_means_one_thing(stage: Stage, shape: Shape):
-    """H-01, H-02, H-03, H-05, H-06, H-07, H-20, H-21, H-22, H-23, H-25, H-26, H-28, H-29, H-32, H-33, H-39, H-66,
+    """H-01, H-02, H-03, H-05, H-06, H-07, H-20, H-21, H-22, H-23, H-25, H-26, H-28, H-29, H-32, H-33, H-39, H-50, H-66,
     F-38: a refusal, or one well-formed upstream request for each valid one, with our token alone."""
     await stage.attack(shape)
 
