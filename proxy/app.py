@@ -107,6 +107,9 @@ class App:
                 raise
             _stay_alive()
             self._note_departure(downstream)
+        except Exception:
+            downstream.status = 500  # the server answers it; here it is only counted
+            raise
         finally:
             downstream.unwatch()
             self._departures.discard(downstream)

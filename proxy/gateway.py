@@ -90,8 +90,8 @@ class Outgoing:
     subject_token: SubjectToken | None
     method: str
     target: bytes
-    fields: list[tuple[bytes, bytes]]
-    ours: list[tuple[bytes, bytes]]
+    fields: Fields
+    ours: Fields
     body: Body | None
     access_token: AccessToken | None = None
 

@@ -154,7 +154,7 @@ async def test_nobody_ever_gets_anothers_token(demo: Demo):
     """C-05: 200 users, 50 requests each, interleaved; a cache of 8, faults and departures in between."""
     chance = random.Random(5)
     tokens = {f"user{number}": demo.mint(f"user{number}") for number in range(200)}
-    bursts = [[(user, token)] * 5 for user, token in tokens.items() for _ in range(10)]
+    bursts = [[(user, token)] * 10 for user, token in tokens.items() for _ in range(5)]
     chance.shuffle(bursts)
     calls = [call for burst in bursts for call in burst]
     outcomes: Counter[int] = Counter()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN = "***"
-_LONGEST_SHOWN = 80
+_LONGEST_SHOWN = 200  # characters: the paths of mounted secrets are long
 _SECRET_NAME = re.compile(r"secret|passw|token|key|assertion|credential", re.IGNORECASE)
 
 
