@@ -74,6 +74,7 @@ class Downstream:
         self.started = False
         self.status = 0
         self.departed = False
+        self._forwarding = forwarding
         self._receive = receive
         self._send = send
         self._body: Body | None = None
@@ -81,8 +82,8 @@ class Downstream:
 
     @property
     def origin(self) -> str:
-        """Scheme and authority that the caller used, as far as we see them."""
-        return f"{self.scheme}://{self.host_field.decode('latin-1')}"
+        """Scheme and authority that the caller used, as far as we see them or a trusted peer says."""
+        return self._forwarding.find_origin(self.peer, self.scheme, self.host_field, self.ended)
 
     @property
     def query_part(self) -> bytes:

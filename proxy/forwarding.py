@@ -5,6 +5,7 @@ The peer is the socket's. What it says of those before it counts only if it is i
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -14,6 +15,10 @@ from .headers import Ended, Field, Fields, RequestFilter, append
 Network = IPv4Network | IPv6Network
 
 _MEMO_SIZE = 4096  # peers
+_SCHEMES = frozenset({b"http", b"https"})
+_AUTHORITY = re.compile(
+    rb"[A-Za-z0-9._~:\[\]-]+"
+)  # one host, perhaps with a port: nothing that a list or URL needs
 
 
 class Forwarding:
@@ -51,6 +56,15 @@ class Forwarding:
             (b"x-forwarded-host", ended.get(b"x-forwarded-host", [host])[0]),
             via,
         ]
+
+    def find_origin(self, peer: str, proto: str, host: bytes, ended: Ended) -> str:
+        """Scheme and authority as the caller used them: a trusted peer may say so, if it says it plainly."""
+        if self._trusts(peer):
+            said = ended.get(b"x-forwarded-proto", [b""])[0].lower()
+            proto = said.decode("ascii") if said in _SCHEMES else proto
+            said = ended.get(b"x-forwarded-host", [b""])[0]
+            host = said if _AUTHORITY.fullmatch(said) else host
+        return f"{proto}://{host.decode('latin-1')}"
 
     def _trusts(self, peer: str) -> bool:
         if not self._networks:

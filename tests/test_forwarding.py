@@ -62,3 +62,26 @@ def test_via_is_appended_with_a_pseudonym_of_ones_own():
     one, other = Forwarding(), Forwarding()
     assert one.pseudonym != other.pseudonym
     assert said(one, "::2", [(b"via", b"1.0 a")])[b"via"] == b"1.0 a, 1.1 " + one.pseudonym
+
+
+@pytest.mark.parametrize(
+    ("peer", "proto", "host", "origin"),
+    [
+        ("10.0.0.1", b"https", b"mcp.example:8443", "https://mcp.example:8443"),
+        ("10.0.0.1", b"HTTPS", b"[::1]", "https://[::1]"),
+        ("192.168.1.1", b"https", b"evil", "http://api.example"),
+        ("10.0.0.1", b"https, http", b"one, two", "http://api.example"),
+        ("10.0.0.1", b"javascript", b"a/b", "http://api.example"),
+    ],
+)
+def test_the_origin_is_the_one_that_the_caller_used(peer, proto, host, origin):
+    """A-05: documents name the address in front of a trusted proxy, where that says it plainly."""
+    fields = [(b"x-forwarded-proto", proto), (b"x-forwarded-host", host)]
+    forwarding = Forwarding(TRUSTED)
+    _, ended = forwarding.split(peer, fields)
+    assert forwarding.find_origin(peer, "http", b"api.example", ended) == origin
+
+
+def test_the_origin_where_a_trusted_peer_says_nothing():
+    """What we see ourselves is said."""
+    assert Forwarding(TRUSTED).find_origin("10.0.0.1", "https", b"api.example", {}) == "https://api.example"
