@@ -54,6 +54,7 @@ class ResponseParser:
         "_parser",
         "_pieces",
         "_remaining",
+        "_tail",
         "buffered",
         "excess",
         "headers",
@@ -80,6 +81,7 @@ class ResponseParser:
         )
         self._pieces: list[bytes] = []
         self._remaining = 0
+        self._tail = b""
 
     @property
     def whole(self) -> bool:
@@ -226,8 +228,12 @@ class ResponseParser:
         self._overhead = self._overhead + len(data) if self.buffered == before else 0
         if self._overhead > MAX_CHUNK_OVERHEAD:
             raise UpstreamBroken("the response's chunk extensions or trailers have no end")
+        self._tail = (self._tail + data)[-6:] if len(data) < 6 else data[-6:]
         if self._framing is Framing.ENDED:
             self._parser = None
+            # llhttp skips line ends behind a message without a word: a last empty line must be the only one.
+            if not self._tail.endswith(b"\r\n\r\n") or self._tail == b"\r\n" * 3:
+                self.excess = True
 
     # -- what httptools calls
 

@@ -83,6 +83,17 @@ def test_not_kept(data: bytes) -> None:
     assert (parser.whole, parser.reusable) == (True, False)
 
 
+@pytest.mark.parametrize("more", [b"\n", b"\r", b"\r\n", b"\r\n\r\n", b"\n\n"])
+@pytest.mark.parametrize("trailer", [b"", b"X: a\r\n"])
+def test_line_ends_behind_chunks(more: bytes, trailer: bytes) -> None:
+    """H-40: bytes behind a response are excess, also those that llhttp skips, however they are cut."""
+    data = CHUNKED + b"1\r\na\r\n0\r\n" + trailer + b"\r\n" + more
+    for cut in range(len(CHUNKED), len(data)):
+        parser = parse(data[:cut])
+        parser.feed(data[cut:])
+        assert (parser.take(), parser.whole, parser.reusable) == (b"a", True, False)
+
+
 def test_until_close() -> None:
     """RFC 9112 §6.3: without a length the body lasts until the connection ends, and is whole then."""
     parser = parse(OK + b"\r\nabc")
