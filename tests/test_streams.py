@@ -154,11 +154,11 @@ async def test_a_cut_response_never_looks_whole(beginning: bytes, ending: object
 
 async def test_a_cut_response_is_a_reset_where_framing_cannot_tell():
     """F-10: an HTTP/1.0 caller, whose response ends with the connection, sees a reset instead."""
-    async with stage([HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", CLOSE]) as on:
-        async with connected(on.proxy.server.address) as client:
-            await client.send(on.head().replace(b"HTTP/1.1", b"HTTP/1.0"))
-            with pytest.raises(ConnectionResetError):
-                await client.rest()
+    script = [HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", CLOSE]
+    async with stage(script) as on, connected(on.proxy.server.address) as client:
+        await client.send(on.head().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with pytest.raises(ConnectionResetError):
+            await client.rest()
 
 
 UNTIL_LEFT = {

@@ -97,7 +97,10 @@ async def test_a_faulty_handshake_is_refused(echo, request_bytes, status):
 
 async def test_text_that_is_none_closes_without_a_traceback(echo, caplog):
     """H-63, F-38: 1007."""
-    async with listening(echo) as listener, connect("ws://{}:{}/".format(*listener.address), proxy=None) as client:
+    async with (
+        listening(echo) as listener,
+        connect("ws://{}:{}/".format(*listener.address), proxy=None) as client,
+    ):
         await client.send(b"\xff", text=True)
         with pytest.raises(ConnectionClosed) as closed:
             await client.recv()
@@ -107,7 +110,10 @@ async def test_text_that_is_none_closes_without_a_traceback(echo, caplog):
 
 async def test_a_drain_says_going_away(echo):
     """F-34: 1001, and the application is told."""
-    async with listening(echo) as listener, connect("ws://{}:{}/".format(*listener.address), proxy=None) as client:
+    async with (
+        listening(echo) as listener,
+        connect("ws://{}:{}/".format(*listener.address), proxy=None) as client,
+    ):
         listener.announce_end()
         listener.stop()
         with pytest.raises(ConnectionClosed) as closed:
