@@ -17,6 +17,8 @@ async def admin(demo, monkeypatch: pytest.MonkeyPatch):
     async with running(demo.settings()) as proxy:
         monkeypatch.setenv("OBO_ADMIN_HOST", "0.0.0.0")
         monkeypatch.setenv("OBO_ADMIN_PORT", str(proxy.server.admin_address[1]))
+        while (await proxy.admin.get("/readyz")).status_code != 200:
+            pass  # the issuers' keys are on their way
         yield proxy
 
 
