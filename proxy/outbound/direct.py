@@ -53,7 +53,9 @@ class Direct:
     """The connections are made and used on one running loop."""
 
     def __init__(self, settings: models.AuthorizationServer) -> None:
-        self._context = build_context(models.UpstreamTLS(ca_file=settings.ca_file))
+        self._tls = models.UpstreamTLS(ca_file=settings.ca_file)
+        # Reading all authorities takes long; with allow_http there may be nothing that needs them.
+        self._context = None if settings.allow_http and not settings.ca_file else build_context(self._tls)
         # Once connected, a request lasts as long as who awaits it allows; the engine merely must not give up before.
         patience = 2 * settings.timeout
         self._timeouts = models.Timeouts(
@@ -86,6 +88,8 @@ class Direct:
         """One pool for each origin, whatever its endpoints."""
         if not self._upstreams:
             self._sweep.start()
+        if place.secure and self._context is None:
+            self._context = build_context(self._tls)
         context = self._context if place.secure else None
         origin = Origin(place.host, place.port, context=context, server_name=place.host if context else None)
         upstream = self._upstreams[place[:3]] = Upstream(
