@@ -54,8 +54,9 @@ class Direct:
 
     def __init__(self, settings: models.AuthorizationServer) -> None:
         self._tls = models.UpstreamTLS(ca_file=settings.ca_file)
-        # Reading all authorities takes long; with allow_http there may be nothing that needs them.
-        self._context = None if settings.allow_http and not settings.ca_file else build_context(self._tls)
+        # Reading all authorities takes long, and a server over plain HTTP hardly ever needs them.
+        needed = settings.ca_file is not None or settings.issuer.startswith("https:")
+        self._context = build_context(self._tls) if needed else None
         # Once connected, a request lasts as long as who awaits it allows; the engine merely must not give up before.
         patience = 2 * settings.timeout
         self._timeouts = models.Timeouts(
