@@ -93,7 +93,8 @@ class App:
         parts.enter()
         began = time.monotonic()
         downstream.watch()
-        self._departures.add(downstream, began)
+        if downstream.connection is None:
+            self._departures.add(downstream, began)
         try:
             await forward(parts, downstream)
         except ProxyError as error:
@@ -112,7 +113,8 @@ class App:
             raise
         finally:
             downstream.unwatch()
-            self._departures.discard(downstream)
+            if downstream.connection is None:
+                self._departures.discard(downstream)
             parts.leave()
             self._count(downstream, time.monotonic() - began)
 

@@ -32,17 +32,15 @@ class Departures:
         self._sweep.stop()
 
     def add(self, downstream: Downstream, now: float) -> None:
-        """A request has begun; ``now`` is monotonic."""
-        if downstream.connection is None:
-            self._young[downstream] = now
+        """A request has begun, under a server that will not tell; ``now`` is monotonic."""
+        self._young[downstream] = now
 
     def discard(self, downstream: Downstream) -> None:
         """It has ended."""
-        if downstream.connection is None:
-            self._young.pop(downstream, None)
-            watch = self._watched.pop(downstream, None)
-            if watch is not None:
-                watch.cancel()
+        self._young.pop(downstream, None)
+        watch = self._watched.pop(downstream, None)
+        if watch is not None:
+            watch.cancel()
 
     def watch(self, now: float) -> None:
         """Begin to wait for the departure of those that have been here for long and are read to their end."""

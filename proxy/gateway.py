@@ -139,11 +139,10 @@ class Gateway:
             route = route.preflight
         outgoing = await self._prepare(route, rest, downstream)
         response = await self._call(outgoing, _send_request)
-        with closing(response):
-            if route.lifetime is None:
-                await self._relay(response, downstream)
-            else:
-                await cut_after(outgoing.seconds_left, self._relay(response, downstream))
+        if route.lifetime is None:
+            await self._relay(response, downstream)
+        else:
+            await cut_after(outgoing.seconds_left, self._relay(response, downstream))
 
     async def forward_websocket(self, downstream: DownstreamWebSocket) -> None:
         """Serve one websocket, from its handshake to its end. Raises ProxyError before it is accepted."""
@@ -243,12 +242,13 @@ class Gateway:
         if whole:
             await downstream.respond(response.status, headers, data)
             return
-        await downstream.start(response.status, headers)
-        await downstream.write(data, more=True)
-        while not whole:
-            data = await response.read()
-            whole = not data
-            await downstream.write(data, more=not whole)
+        with closing(response):
+            await downstream.start(response.status, headers)
+            await downstream.write(data, more=True)
+            while not whole:
+                data = await response.read()
+                whole = not data
+                await downstream.write(data, more=not whole)
 
 
 async def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Response:
