@@ -7,6 +7,7 @@ start without it.
 from __future__ import annotations
 
 import argparse
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from ..config.faults import ConfigurationError
 
 BAD_CONFIGURATION = 2
 INTERRUPTED = 130  # as shells count SIGINT
+CUT_OFF = 141  # as they count SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,9 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIGURATION
+    except BrokenPipeError:  # whoever read our results has seen enough, as ``head`` does
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 for the interpreter's last flush
+        return CUT_OFF
     except KeyboardInterrupt:
         return INTERRUPTED
     return status

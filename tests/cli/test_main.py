@@ -94,3 +94,17 @@ def test_a_command_is_quick_for_it_loads_what_it_needs() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = set(out.split())
     assert not loaded & {"pydantic", "httpx", "uvicorn", "starlette", "cryptography", "yaml"}
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    """Nothing is said where the other end of the pipe has gone."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "from proxy.cli import main; raise SystemExit(main())", "config", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
