@@ -44,7 +44,7 @@ _BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[^>]+) -->\n)?^```(?P<kind>\w*)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
-_COMMAND = re.compile(r"\bobo-proxy((?: [\w./@=$'-]+)+)")
+_COMMAND = re.compile(r"\bobo-proxy((?: [\w./@=$-]+)+)")
 # What the examples take from the environment.
 ENVIRONMENT = MappingProxyType(
     {
