@@ -72,7 +72,7 @@ def _require_issuer(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now:
 
 
 def _require_audience(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
-    if policy.expected_audience not in _read_texts(claims["aud"]):
+    if policy.expected_audience not in read_texts(claims["aud"]):
         raise SubjectTokenInvalid(
             "the token's aud does not hold the expected audience",
             remedy=f"let the caller ask for a token for {policy.expected_audience}",
@@ -129,19 +129,19 @@ DEMANDS: Mapping[str, Demand] = {
 """What is demanded of claims whose types are right, by name and in order; each is also a step of the doctor's."""
 
 
-def _read_texts(value: str | list[str]) -> list[str]:
+def read_texts(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_subject(value: Any) -> bool:
-    return _is_text(value) and len(value) <= MAX_SUBJECT and _CONTROL.search(value) is None
+def is_subject(value: Any) -> bool:
+    return is_text(value) and len(value) <= MAX_SUBJECT and _CONTROL.search(value) is None
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_NUMBER
 
 
@@ -152,13 +152,13 @@ def _is_texts(value: Any) -> bool:
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "iss": _is_text,
-    "sub": _is_subject,
+    "iss": is_text,
+    "sub": is_subject,
     "aud": _is_texts,
     "jti": lambda value: isinstance(value, str),
     "scp": _is_texts,
     "scope": _is_texts,
     "acr": lambda value: isinstance(value, str),
-    **dict.fromkeys(CLIENT_CLAIMS, _is_text),
-    **dict.fromkeys(("exp", "nbf", "iat", "auth_time"), _is_number),
+    **dict.fromkeys(CLIENT_CLAIMS, is_text),
+    **dict.fromkeys(("exp", "nbf", "iat", "auth_time"), is_number),
 }

@@ -8,7 +8,7 @@ says by introspection is not remembered: those who use it want to be able to wit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,7 +166,7 @@ class Verifier:
     async def _verify_locally(
         self, token: str, unverified: UnverifiedToken, entry: Accepted, keys: SigningKeys
     ) -> SubjectToken:
-        key = await find_key(unverified.jws, entry.policy, keys)
+        key = await find_key(unverified.jws, entry.policy.algorithms, keys)
         claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
         subject_token = self._build(token, claims, entry)
         self._remember(subject_token, entry.policy.clock_tolerance, keys)
@@ -205,9 +205,9 @@ class Verifier:
         self._verdicts[subject_token.value] = verdict
 
 
-async def find_key(jws: UnverifiedJws, policy: SubjectTokenPolicy, keys: SigningKeys) -> SigningKey:
+async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:
     """The key that ``jws`` says it is signed with. Raises as ``SigningKeys.get`` does."""
-    if jws.alg not in policy.algorithms:
+    if jws.alg not in algorithms:
         raise SubjectTokenInvalid("the token's alg is not allowed")  # before it can cause a fetch
     return await keys.get(jws.kid, jws.alg)
 

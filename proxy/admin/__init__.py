@@ -2,7 +2,8 @@
 
 Reading is for whoever reaches the port, or, with ``admin.token_file``, for whoever knows its token. Everything
 but health and metrics also asks for a ``Host`` that is ours, and what changes or exchanges something for a
-request that no other site made (``guard``). No answer ever holds a token.
+request that no other site made (``guard``); a logout is vouched for by its issuer's signature. No answer ever
+holds a token.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from . import api, health, pages, scrape
+from . import api, health, logout, pages, scrape
 from .guard import Guard
 from .refusal import Refused, answer_refusal
 
@@ -24,7 +25,7 @@ __all__ = ["build_admin"]
 
 def build_admin(app: App) -> Starlette:
     """The admin port's ASGI app."""
-    parts = (health, scrape, api, pages)
+    parts = (health, scrape, api, logout, pages)
     return Starlette(
         routes=[route for part in parts for route in part.build_routes(app)],
         middleware=[Middleware(Guard, read_settings=lambda: app.settings.admin)],

@@ -20,6 +20,7 @@ from .refusal import Refused
 
 # Asked by orchestrators and load balancers, by whatever name and without any credential: they tell little.
 OPEN = frozenset({"/healthz", "/readyz"})
+SIGNED = frozenset({"/api/backchannel-logout"})  # what they bring is its own credential, from whatever site
 HOST_FREE = OPEN | {"/metrics"}  # Prometheus comes by a service's name; counters tell a foreign site nothing
 SAFE = frozenset({"GET", "HEAD"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -67,9 +68,9 @@ class Guard:
         settings = self._read_settings()
         if path not in HOST_FREE:
             require_own_host(headers, settings.host, scope.get("server"))
-        if scope["method"] not in SAFE:
+        if scope["method"] not in SAFE and path not in SIGNED:
             require_same_origin(headers, scope["scheme"])
-        if settings.token_file is not None and path not in OPEN:
+        if settings.token_file is not None and path not in OPEN | SIGNED:
             if self._file is None or self._file.path != settings.token_file:
                 self._file = SecretFile(settings.token_file)
             require_token(headers, self._file)

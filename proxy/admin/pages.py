@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,7 @@ def build_charts(status: dict[str, Any]) -> list[Chart]:
     ]
 
 
+@cache  # it keeps what it has compiled
 def _build_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),

@@ -104,7 +104,7 @@ async def _examine_as_api(
         return [_as_api(build_failure("signature", about, error))]
 
     async def verify() -> Finding:
-        key = await find_key(token.jws, policy, issuer.keys)
+        key = await find_key(token.jws, policy.algorithms, issuer.keys)
         verify_signature(token.jws, key, policy.algorithms)
         return Finding("signature", about, "pass", "the authorization server's published key made it")
 

@@ -95,7 +95,7 @@ async def _examine_entry(
         return [await examine(clock, "introspection", "", introspect)]
 
     async def verify() -> Finding:
-        key = await find_key(unverified.jws, entry.policy, keys)
+        key = await find_key(unverified.jws, entry.policy.algorithms, keys)
         verify_signature(unverified.jws, key, entry.policy.algorithms)
         return Finding("signature", "", "pass", "the issuer's key made it")
 

@@ -85,12 +85,15 @@ async def test_a_purge_that_a_worker_may_have_missed_is_no_success():
         assert (response.status_code, response.json()) == (200, {"purged": 3}), "who starts has nothing"
 
 
-async def test_the_form_reaches_all():
+@pytest.mark.parametrize("path", ["/purge", "/api/backchannel-logout"])
+async def test_a_form_that_drops_tokens_reaches_all(path: str):
     """Each worker sees its fields; the answer is a worker's."""
     places = [FakePlace(number, answer(b"done", 200 + number)) for number in (1, 2)]
     async with asking(*places) as client:
-        assert (await client.post("/purge", data={"subject": "a"})).status_code == 202
-    assert [place.asked for place in places] == [[(b"POST", b"/purge", b"subject=a")]] * 2
+        assert (await client.post(path, data={"subject": "a"})).status_code == 202
+        assert [place.asked for place in places] == [[(b"POST", path.encode(), b"subject=a")]] * 2
+    async with asking(places[0], FakePlace(2)) as client:
+        assert (await client.post(path, data={"subject": "a"})).status_code == 503, "one may have missed it"
 
 
 async def test_the_next_worker_answers_where_the_first_does_not():

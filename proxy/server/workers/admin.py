@@ -47,6 +47,7 @@ def build_supervisor_admin(supervisor: Supervisor) -> Starlette:
             Route("/api/status", admin.status),
             Route("/api/purge", admin.purge, methods=["POST"]),
             Route("/purge", admin.tell_all, methods=["POST"]),
+            Route("/api/backchannel-logout", admin.tell_all, methods=["POST"]),
             Route("/{path:path}", admin.pass_on, methods=_METHODS),
         ]
     )
@@ -87,11 +88,11 @@ class _SupervisorAdmin:
         return JSONResponse(total | ({"missing": missing} if status == 503 else {}), status)
 
     async def tell_all(self, request: Request) -> Response:
-        """A form that all workers must see; the answer is the first one's, or the worst."""
-        answers, _ = await self._ask_all(request, _TIMEOUT)
-        return (
-            _relay(max(answers.values(), key=lambda answer: answer.status)) if answers else _answer_missing()
-        )
+        """A form that all workers that serve must see; the answer is the first one's, or the worst."""
+        answers, missing = await self._ask_all(request, _TIMEOUT)
+        if not answers or self._supervisor.serving & missing.keys():
+            return _answer_missing()
+        return _relay(max(answers.values(), key=lambda answer: answer.status))
 
     async def status(self, request: Request) -> Response:
         """One worker's view, and whose it is."""
@@ -182,4 +183,4 @@ def _relay(answer: Answer, body: bytes | None = None) -> Response:
 
 
 def _answer_missing() -> Response:
-    return JSONResponse({"status": "unready", "reasons": ["no worker answers"]}, 503)
+    return JSONResponse({"status": "unready", "reasons": ["a worker does not answer"]}, 503)
