@@ -88,11 +88,16 @@ def require_own_host(headers: Headers, configured: str, server: tuple[str, int] 
 
 
 def require_same_origin(headers: Headers, scheme: str) -> None:
-    """403 for a request that a browser made for another site."""
-    fetch_site = headers.get("sec-fetch-site", "same-origin")
-    own = f"{scheme}://{headers.get('host', '')}".lower()
-    if fetch_site not in ("same-origin", "none") or any(
-        origin.lower() != own for origin in headers.getlist("origin")
+    """403 for a request that a browser made for another site.
+
+    Behind something that ends TLS the browser's scheme is not ours. It may differ where the browser itself, by
+    a field that no script can set, says that the page is the origin that it asks; host and port never may.
+    """
+    fetch_site = headers.get("sec-fetch-site")
+    schemes = {scheme, "https"} if fetch_site == "same-origin" else {scheme}
+    own = {f"{one}://{headers.get('host', '')}".lower() for one in schemes}
+    if fetch_site not in (None, "same-origin", "none") or not own.issuperset(
+        origin.lower() for origin in headers.getlist("origin")
     ):
         raise Refused(403, "Another site made this request.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from proxy.cli import build_parser, main
 
 from ..config.samples import change
+from ..support.proxy import running
 
 
 @pytest.fixture
@@ -25,6 +27,45 @@ def file(tmp_path: Path) -> Path:
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OBO_CONFIG", "OBO_HOST", "OBO_PORT", "OBO_UPSTREAM", "OBO_ISSUER"):
         monkeypatch.delenv(name, raising=False)
+
+
+async def test_the_running_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """O-05: that of the process whose admin side is asked, with its token where it wants one; else 1 and why."""
+    secret = tmp_path / "admin-token"
+    secret.write_text("swordfish\n")
+    route = {"name": "a", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
+    async with running({"routes": [route], "admin": {"token_file": str(secret)}}) as proxy:
+        show = ["config", "show", "--url", proxy.admin_url]
+        assert await asyncio.to_thread(main, [*show, "--admin-token-file", str(secret)]) == 0
+        assert yaml.safe_load(capsys.readouterr().out)["routes"][0]["name"] == "a"
+        assert await asyncio.to_thread(main, show) == 1
+        assert capsys.readouterr() == (
+            "",
+            "obo-proxy: no configuration from the admin side: it answers 401\n",
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("http://127.0.0.1:1", None),
+        ("nonsense", None),
+        ("http://[", None),
+        ("http://127.0.0.1:1", "two\nlines"),
+        ("http://127.0.0.1:1", "caf\u00e9"),
+    ],
+)
+def test_no_running_configuration(
+    url: str, token: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on stderr without the token, and 1."""
+    (tmp_path / "token").write_text(token or "swordfish")
+    assert main(["config", "show", "--url", url, "--admin-token-file", str(tmp_path / "token")]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("obo-proxy: no configuration from the admin side: ")
+    assert len(captured.err.splitlines()) == 1
+    assert not token or token not in captured.err
 
 
 @pytest.mark.parametrize("command", ["serve", "config", "keys", "login", "demo"])
