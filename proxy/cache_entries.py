@@ -21,7 +21,8 @@ class Entry:
     """An access token in use.
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
-    ``renew_at`` and ``revalidate_at`` are monotonic.
+    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it;
+    until ``held_until`` (monotonic) it need not be looked up again.
     """
 
     access_token: AccessToken = field(repr=False)
@@ -31,6 +32,8 @@ class Entry:
     deadline: float
     renew_at: float
     revalidate_at: float
+    live: bool = True
+    held_until: float = 0.0
 
 
 def find_bound(
@@ -89,15 +92,16 @@ class Entries(TLRUCache[bytes, Entry]):
         """The entries that have ended (called by ``cachetools``)."""
         expired = list(super().expire(time))
         for digest, entry in expired:
-            self._disown(digest, entry.owner)
+            self._let_go(digest, entry)
         return expired
 
     def __delitem__(self, digest: bytes) -> None:
-        self._disown(digest, Cache.__getitem__(self, digest).owner)
+        self._let_go(digest, Cache.__getitem__(self, digest))
         super().__delitem__(digest)
 
-    def _disown(self, digest: bytes, owner: bytes) -> None:
-        owned = self._owned.get(owner, {})
+    def _let_go(self, digest: bytes, entry: Entry) -> None:
+        entry.live = False
+        owned = self._owned.get(entry.owner, {})
         owned.pop(digest, None)
         if not owned:
-            self._owned.pop(owner, None)
+            self._owned.pop(entry.owner, None)

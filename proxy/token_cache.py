@@ -24,6 +24,9 @@ from .token_exchange import AccessToken
 
 LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
 REFRESH_PART: Final = 0.5  # of a lifetime at most, so that short-lived tokens are not renewed all the time
+HOLD: Final = (
+    1.0  # s that a hit stands for the next: what is used is seen as used, and both clocks, once a second
+)
 RENEWAL_PAUSE: Final = 5.0  # s between two attempts to renew one entry
 REJECTION_PAUSE: Final = 10.0  # s between two exchanges for one key because an upstream said 401
 
@@ -77,7 +80,15 @@ class TokenCache:
             self._entries.remove(key.digest)
             return None
         self.lookups["hit"] += 1
+        entry.held_until = min(self._clock.monotonic() + HOLD, entry.deadline, entry.renew_at)
         return entry
+
+    def is_held(self, entry: Entry) -> bool:
+        """Whether ``entry``, found a moment ago, would be found again; counts as a hit if so."""
+        if not entry.live or self._clock.monotonic() >= entry.held_until:
+            return False
+        self.lookups["hit"] += 1
+        return True
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.

@@ -48,6 +48,11 @@ class OwnServer:
     def on_departure(self, callback: Any) -> None:
         self.callback = callback
 
+    def cancel(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
 
 def build(
     caller: Caller,

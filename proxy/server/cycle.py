@@ -44,6 +44,10 @@ class Connection(Protocol):
         """Write a response that is whole; the same as ``send`` twice, in one step."""
         ...
 
+    def cancel(self) -> None:
+        """Cancel the task in which the application serves the request."""
+        ...
+
     def on_departure(self, callback: Callable[[], None] | None) -> None:
         """Have ``callback`` called once, as soon as the connection is lost before the response is complete.
 
@@ -130,6 +134,12 @@ class Cycle:
         self._callback = None
         if not (self.complete or self.departed):
             self._protocol.cut(self)
+
+    def cancel(self) -> None:
+        # Before its first wait an eager task is not known to us yet: it is the one that runs now.
+        task = self.task or asyncio.current_task()
+        if task is not None:
+            task.cancel()
 
     def on_departure(self, callback: Callable[[], None] | None) -> None:
         self._callback = callback

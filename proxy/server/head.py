@@ -61,6 +61,9 @@ HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 
+_KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
+_sound_hosts: set[bytes] = set()
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -151,9 +154,13 @@ def _check_host(host: bytes | None, version: str) -> bytes:
         if version == "1.0":
             return b""
         raise BadRequest("no Host")
+    if host in _sound_hosts:
+        return host
     match = HOST.fullmatch(host)
     if match is None or len(host) > 261 or int(match[1] or b"0") > 65535:  # RFC 1035 §2.3.4, and a port
         raise BadRequest("Host is not host[:port]")
+    if len(_sound_hosts) < _KNOWN_HOSTS:
+        _sound_hosts.add(host)
     return host
 
 

@@ -50,6 +50,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._limits = state.limits
         self._headers: list[tuple[bytes, bytes]] = []
         self._callback: Callable[[], None] | None = None
+        self._running: asyncio.Task[Any] | None = None
         self._refusal: ResponseHead | None = None
         self._held = b""
         self._going_away = False
@@ -88,6 +89,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.scope["extensions"] = extensions
 
     async def run_asgi(self) -> None:
+        self._running = asyncio.current_task()
         try:
             await self.app(self.scope, self.receive, self.send)
         except ClientDisconnected:
@@ -185,6 +187,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if callback is not None and self.disconnected:
             self._callback = None
             callback()
+
+    def cancel(self) -> None:
+        """``Connection.cancel``."""
+        if self._running is not None:
+            self._running.cancel()
 
     def abort(self) -> None:
         self.transport.abort()
