@@ -25,7 +25,7 @@ def build_routes(app: App) -> list[Route]:
         return JSONResponse(build_shown(app.settings))
 
     async def inspect_token(request: Request) -> Response:
-        asked = await read_json(request, "token", "route")
+        asked = await read_json(request, "route", optional=("token",))
         return JSONResponse(await inspect(app, asked["token"], asked["route"]))
 
     async def purge(request: Request) -> Response:

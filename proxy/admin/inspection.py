@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..diagnosis import diagnose
 from ..differences import HIDDEN, compare_claims, hide_tokens
+from ..wiring import NEEDS_USER
 from .refusal import Refused
 
 if TYPE_CHECKING:
@@ -16,10 +17,15 @@ SHORTEST = 16  # characters; what is shorter is no token, and may occur anywhere
 
 
 async def inspect(app: App, token: str, route_name: str) -> dict[str, Any]:
-    """The steps and the decoded claims. Neither token is in it, even where a claim or an answer repeats one."""
+    """The steps and the decoded claims. Neither token is in it, even where a claim or an answer repeats one.
+
+    A route that needs no user asks for no ``token``.
+    """
     route = next((route for route in app.settings.routes if route.name == route_name), None)
     if route is None:
         raise Refused(404, "There is no route of this name.")
+    if not token and route.grant in NEEDS_USER:
+        raise Refused(400, "This route needs a user's token.")
     diagnosis = await diagnose(token, route, app.parts, app.clock)
     before, after = diagnosis.before or {}, diagnosis.after or {}
     inspection = {

@@ -48,7 +48,7 @@ def build_routes(app: App) -> list[BaseRoute]:
         return render(request)
 
     async def inspect_token(request: Request) -> Response:
-        asked = await read_form(request, "token", "route", FIELD)
+        asked = await read_form(request, "route", FIELD, optional=("token",))
         require_form_key(request, asked[FIELD])
         return render(request, inspection=await inspect(app, asked["token"], asked["route"]))
 

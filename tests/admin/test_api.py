@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 
 from proxy.demo import Demo
 from tests.support.demo import FORGERIES, decode
 from tests.support.proxy import Running, running
-
-
-@pytest.fixture
-async def demo() -> AsyncIterator[Demo]:
-    async with Demo() as running_demo:
-        yield running_demo
-
-
-@pytest.fixture
-async def proxy(demo: Demo) -> AsyncIterator[Running]:
-    async with running(demo.settings()) as running_proxy:
-        yield running_proxy
 
 
 async def inspect(proxy: Running, token: str, route: str = "orders") -> httpx.Response:
@@ -64,8 +51,7 @@ async def test_status_tells_what_happened(demo: Demo, proxy: Running):
 async def test_trouble_is_named(demo: Demo, proxy: Running):
     """An authorization server that is down shows in the state, its card and the failures."""
     demo.faults.fail("token")
-    for user in range(8):
-        await proxy.get("/orders/1", demo.mint(f"user{user}"))
+    await asyncio.gather(*(proxy.get("/orders/1", demo.mint(f"user{user}")) for user in range(8)))
     status = (await proxy.admin.get("/api/status")).json()
     assert status["status"] == "degraded"
     [reason] = status["reasons"]
@@ -186,6 +172,28 @@ async def test_bodies(proxy: Running):
         assert answer.status_code == status, name
         if status != 200:
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_route_without_users_needs_no_token(demo: Demo, proxy: Running):
+    """There is nothing to paste; a route with users asks for it."""
+    for form in ({"route": "public"}, {"route": "public", "token": ""}):
+        assert (await proxy.admin.post("/api/inspect", json=form)).json()["ok"]
+    assert "would reach the API" in (await submit(proxy, "/inspect", token="", route="public")).text
+    for form in ({"route": "orders"}, {"route": "orders", "token": " "}, {"route": "public", "token": 7}):
+        assert (await proxy.admin.post("/api/inspect", json=form)).status_code == 400
+    assert (await submit(proxy, "/inspect", token="", route="orders")).status_code == 400
+
+
+async def test_a_route_of_our_own_client_needs_no_token(demo: Demo):
+    """With client_credentials the proxy's own token is asked for, decoded and shown, for nobody's."""
+    raw = demo.settings()
+    orders = raw["routes"][0]
+    orders["grant"] = "client_credentials"
+    async with running(raw) as proxy:
+        answer = (await proxy.admin.post("/api/inspect", json={"route": "orders"})).json()
+    assert answer["ok"], answer["steps"]
+    assert answer["subject_token"]["claims"] is None
+    assert answer["access_token"]["claims"]["aud"] == "api://orders"
 
 
 async def test_an_unknown_route_cannot_be_inspected(demo: Demo, proxy: Running):

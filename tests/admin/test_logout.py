@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 import httpx
-import pytest
 
 from proxy.demo import Demo
 from proxy.logout_token import EVENT
@@ -15,12 +14,6 @@ from tests.support.proxy import Running, running
 
 PATH = "/api/backchannel-logout"
 numbers = itertools.count()
-
-
-@pytest.fixture
-async def proxy(demo: Demo):
-    async with running(demo.settings()) as running_proxy:
-        yield running_proxy
 
 
 def build(demo: Demo, *, server: str = "default", typ: str = "logout+jwt", **changes: Any) -> str:
