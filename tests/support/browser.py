@@ -47,8 +47,11 @@ async def launched():
 
 
 @asynccontextmanager
-async def opened(browser, url: str, **wishes: Any):
-    """A page of a fresh profile; a complaint of the page, or a request to elsewhere, fails the test."""
+async def opened(browser, url: str, *, own_clock: bool = False, **wishes: Any):
+    """A page of a fresh profile; a complaint of the page, or a request to elsewhere, fails the test.
+
+    With ``own_clock`` its timers wait for ``page.clock``.
+    """
     complaints: list[str] = []
     requested: list[str] = []
     context = await browser.new_context(**wishes)
@@ -56,6 +59,8 @@ async def opened(browser, url: str, **wishes: Any):
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requested.append(request.url))
+    if own_clock:
+        await page.clock.install()
     await page.goto(url)
     yield page
     await context.close()
