@@ -5,6 +5,7 @@
 // clients, jwks (that sign subject tokens). The address is printed as one line once it listens on loopback.
 
 import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
@@ -23,9 +24,11 @@ const provider = new Provider(issuer, {
   scopes: ['orders:read', 'orders:write'],
   enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'RS512', 'ES256', 'ES384', 'ES512'] },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options), // its own dispatcher keeps it from loopback
   features: {
     clientCredentials: { enabled: true },
     introspection: { enabled: true },
+    backchannelLogout: { enabled: true },
     devInteractions: { enabled: false },
     dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
     resourceIndicators: {
@@ -60,5 +63,11 @@ provider.registerGrantType(EXCHANGE, async (ctx) => {
 }, parameters);
 
 server.on('request', provider.callback());
-process.stdin.resume().on('end', () => process.exit(0)); // ends with the tests that started it
+// A line on stdin is a logout to tell of; it ends with the tests that started it.
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const { clientId, subject, uri } = JSON.parse(line);
+  const client = await provider.Client.find(clientId);
+  client.backchannelLogoutUri = uri;
+  console.log(await client.backchannelLogout(subject, 'session-1').then(() => 'told', String));
+}).on('close', () => process.exit(0));
 console.log(issuer);
