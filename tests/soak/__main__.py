@@ -1,19 +1,22 @@
-"""``python -m tests.soak [departures] [slow] [--seconds N]``: what takes too long for the suite; exits 1 on a failure.
+"""``python -m tests.soak [departures] [slow] [outage] [--seconds N]``: too long for the suite; 1 on a failure.
 
 departures: callers who leave at random moments, five times as many as the pool has places, for N seconds.
 slow: slowhttptest (Debian's package) in its four modes for N seconds each, while a probe must be answered in 0.1 s.
+outage: the authorization server is gone for N seconds under load.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from .churn import churn
+from .outage import vanish
 from .slow import attack
 
 
@@ -26,7 +29,7 @@ async def slow(seconds: int) -> bool:
         return await attack(program, Path(folder), seconds)
 
 
-WORKS = {"departures": churn, "slow": slow}
+WORKS = {"departures": churn, "slow": slow, "outage": vanish}
 
 
 def main() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.works) - set(WORKS):
         parser.error(f"no work {', '.join(unknown)}")
+    logging.getLogger().addHandler(logging.NullHandler())  # thousands of refusals, all of them meant
     passed = True
     for name in arguments.works or WORKS:
         print(f"== {name}", flush=True)
