@@ -83,8 +83,8 @@ def read_head(data: bytes) -> None:
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]{1,40}):([\x21-\x7e\x80-\xff]{0,60})")
 _FORWARDING = Forwarding()
 _NEVER = re.compile(
-    rb"connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|content-length|upgrade|http2-settings|authorization"
-    rb"|dpop|host|via|expect|forwarded|x-forwarded-.*|x-auth-.*|x-remote-.*|remote-.*|x-okta-.*|x-original-.*|x-real-ip"
+    rb"connection|keep-alive|proxy-(?:authenticate|authentication-info|authorization|connection)|te|trailer"
+    rb"|transfer-encoding|content-length|upgrade|http2-settings|authorization|dpop|host|via|expect|forwarded|x-forwarded-.*|x-auth-.*|x-remote-.*|remote-.*|x-okta-.*|x-original-.*|x-real-ip"
 )
 _OURS = [(b"host", b"upstream"), (b"authorization", b"Bearer ours"), (b"content-length", b"0")]
 
