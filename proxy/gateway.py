@@ -235,10 +235,15 @@ class Gateway:
         fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
         return await transmit(outgoing, fields)
 
+    def _build_answer_fields(self, response: Response) -> list[tuple[bytes, bytes]]:
+        """The response's fields as they go to the caller."""
+        fields = strip_response(response.headers)
+        fields.append(self.forwarding.via)
+        return fields
+
     async def _relay(self, response: Response, downstream: Downstream) -> None:
         data, whole = response.take()
-        headers = strip_response(response.headers)
-        headers.append(self.forwarding.via)
+        headers = self._build_answer_fields(response)
         if whole:
             await downstream.respond(response.status, headers, data)
             return

@@ -26,6 +26,7 @@ from .lifetime import Lifetime
 from .parts import Issuer, Parts, TokenStore
 from .presentation import Presentation
 from .routes import Pattern, RouteTable
+from .server_timing import TimedGateway
 from .subject_token import SubjectToken, require_authentication, require_scopes
 from .sweep import Sweep
 from .token_exchange import TokenRequest
@@ -70,6 +71,7 @@ def build_parts(
     forwarding = Forwarding(
         settings.listen.trusted_proxies, (header.encode("ascii") for header in credential_headers)
     )
+    build_gateway = TimedGateway if settings.listen.server_timing else Gateway
     return Parts(
         settings=settings,
         sweep=sweep,
@@ -77,7 +79,7 @@ def build_parts(
         store=store,
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
-        gateway=Gateway(_build_table(settings.routes, routes), forwarding),
+        gateway=build_gateway(_build_table(settings.routes, routes), forwarding),
         documents=_build_documents(settings, issuers),
     )
 

@@ -49,6 +49,7 @@ class Listen(Section):
     keep_alive_timeout: Duration = 75.0
     max_connections: int = Field(10_000, ge=1)
     drain_timeout: Duration = 30.0
+    server_timing: bool = False
 
 
 class Admin(Section):
