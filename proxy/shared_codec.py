@@ -52,11 +52,9 @@ def _decode_outcome(members: dict[str, Any]) -> Outcome:
         for name, value in members["fields"].items():
             setattr(refusal, name, tuple(value) if isinstance(value, list) else value)
         return refusal
-    value, token_type = members["access_token"], members["token_type"]
     return AccessToken(
-        value,
-        token_type,
+        members["access_token"],
+        members["token_type"],
         members["expires_at"],
         tuple(members["scopes"]),
-        f"{token_type} {value}".encode("ascii"),
     )

@@ -49,15 +49,19 @@ class TokenRequest:
 class AccessToken:
     """What the exchange gave (RFC 8693 §2.2.1).
 
-    ``authorization`` is the whole field value, ``Bearer …`` or ``DPoP …``. ``expires_at`` (epoch s) is the
-    earliest of ``expires_in`` and the token's own ``exp``; None where neither was told.
+    ``expires_at`` (epoch s) is the earliest of ``expires_in`` and the token's own ``exp``; None where neither
+    was told.
     """
 
     value: str = field(repr=False)
     token_type: Literal["Bearer", "DPoP"]
     expires_at: float | None
     scopes: tuple[str, ...]
-    authorization: bytes = field(repr=False)
+
+    @property
+    def authorization(self) -> bytes:
+        """The field value that shows it; made anew each time, for kept it would double what a user costs."""
+        return f"{self.token_type} {self.value}".encode("ascii")
 
 
 def build_form(
@@ -103,7 +107,6 @@ def parse_token_response(
         token_type=token_type,
         expires_at=_find_end(answer, claims, now),
         scopes=_parse_scopes(answer.get("scope"), request),
-        authorization=f"{token_type} {value}".encode(),
     )
 
 

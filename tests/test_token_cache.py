@@ -213,7 +213,7 @@ def test_a_cached_user_costs_little_memory():
     before = tracemalloc.get_traced_memory()[0]
     for number in range(users):
         value = f"{number:0{token_size}}"
-        token = AccessToken(value, "Bearer", START + 3600, (), b"Bearer " + value.encode())
+        token = AccessToken(value, "Bearer", START + 3600, ())
         put(rig, key(number), token, INF)
     each = (tracemalloc.get_traced_memory()[0] - before) / users
     tracemalloc.stop()

@@ -65,7 +65,7 @@ def test_all_that_a_route_may_add():
         actor=True,
         extra_parameters=(("tenant", "é &="),),
     )
-    actor = AccessToken("ours", "Bearer", None, (), b"")
+    actor = AccessToken("ours", "Bearer", None, ())
     assert dict(parse_qsl(encode_form(build_form(request, ALICE, actor)).decode())) == {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": "alice.token",

@@ -31,7 +31,7 @@ def make_subject_token(
 
 
 def make_access_token(value: str, expires_at: float | None = START + 3600) -> AccessToken:
-    return AccessToken(value, "Bearer", expires_at, ("orders:read",), b"Bearer " + value.encode())
+    return AccessToken(value, "Bearer", expires_at, ("orders:read",))
 
 
 class FakeSource:
