@@ -603,7 +603,9 @@ async def test_users_never_see_each_others_tokens_over_replicas(redis, store):
 
 async def test_a_cluster_serves(tmp_path):
     """C-20: with ``+cluster`` any node is enough; an owner's names lie in one slot."""
-    options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+    # By default the cluster's own port lies 10,000 above, where there may be none.
+    bus = ("--cluster-port", str(find_free_port()))
+    options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", *bus)
     async with run_redis(tmp_path, *options) as server:
         client = Valkey.from_url(server.url)
         await client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,7 +50,8 @@ class _Guard:
         except AccessRefused as refused:
             await _refuse(refused, scope, receive, send)
         else:
-            await self._app({**scope, "claims": claims}, receive, send)
+            with suppress(ClientDisconnect):  # nobody is left to answer
+                await self._app({**scope, "claims": claims}, receive, send)
 
 
 async def _refuse(refused: AccessRefused, scope: Scope, receive: Receive, send: Send) -> None:
