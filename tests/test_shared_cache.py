@@ -483,7 +483,8 @@ async def test_a_frozen_store_costs_its_budget_once(redis):
         assert await two.get(ALICE) == "alice#1"
         assert await two.get(BOB) == "bob#2"
         await two.cache.purge("some", "body")
-        assert asyncio.get_running_loop().time() - began < 0.5  # the budget, and a busy machine
+        # The client itself would wait a second for each of the three.
+        assert asyncio.get_running_loop().time() - began < 1.0
         await two.settle()
         assert two.store.failures == 1
         redis.thaw()
