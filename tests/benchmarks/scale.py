@@ -27,7 +27,7 @@ HOUR: Final = 3600.0
 EVERYBODY: Final = 10**9  # entries: as many as there are users
 
 # Requests a minute at the token URL that Okta publishes by plan; one app gets half unless told otherwise.
-PLANS: Final = {"Integrator Free": 300, "One App, Enterprise": 1_200, "Workforce Identity": 2_000}
+PLANS: Final = {"Developer (free)": 300, "One App, Enterprise": 1_200, "Workforce Identity": 2_000}
 APP_PART: Final = 0.5
 USER_LIMIT: Final = 4  # a second
 
