@@ -2,7 +2,7 @@
 
 import pytest
 
-from .benchmarks.scale import HOUR, MODES, Fleet, compute, compute_burst, compute_cold, simulate
+from .benchmarks.fleet import HOUR, MODES, Fleet, compute, compute_burst, compute_cold, simulate
 
 LOCAL = [
     Fleet("local, random", 1, rate=1 / 60),
