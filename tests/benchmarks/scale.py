@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.scale [--out DIR]``: exchanges of many replicas against Okta's limits, in tables and a plot.
+"""``python -m tests.benchmarks.scale [--out DIR]``: exchanges of many replicas beside Okta's limits.
 
 By the model in ``fleet.py``: no network, nothing is measured.
 """
