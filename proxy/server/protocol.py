@@ -163,8 +163,9 @@ class HardenedProtocol(TimedProtocol):
             self.transport.write(parts[0])
         elif parts and max(map(len, parts)) < _LARGE:
             self.transport.write(b"".join(parts))
-        elif parts:
-            self.transport.writelines(parts)
+        else:
+            for part in parts:  # writelines of asyncio in 3.12 and 3.13.0 never pauses the writer
+                self.transport.write(part)
 
     def await_body(self) -> None:
         """The application waits for more of the body: it has to come now."""

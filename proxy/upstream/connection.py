@@ -205,7 +205,8 @@ class Connection(asyncio.Protocol):
                 # the loop read first, which takes it up to two rounds.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
-            self._transport.writelines(parts)
+            for part in parts:  # writelines of asyncio in 3.12 and 3.13.0 never pauses the writer
+                self._transport.write(part)
             if self._writing_paused:
                 await self._drain()
         self._upload = None
