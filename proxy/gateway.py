@@ -18,8 +18,11 @@ from .downstream import Body, Downstream, parse_host
 from .errors import NoRoute
 from .forwarding import Forwarding
 from .headers import (
+    MAX_FORWARDS,
     Fields,
     build_request_head,
+    count_down,
+    is_last_stop,
     is_preflight,
     refuse_expectation,
     refuse_loop,
@@ -135,6 +138,9 @@ class Gateway:
     async def forward(self, downstream: Downstream) -> None:
         """Serve one request. Raises ProxyError before the response has begun, UpstreamBroken after."""
         route, rest = self._match(downstream)
+        if is_last_stop(downstream.method, downstream.ended):
+            await downstream.respond(204, [self.forwarding.via], b"")
+            return
         if route.preflight is not None and is_preflight(downstream.method, downstream.kept):
             route = route.preflight
         outgoing = await self._prepare(route, rest, downstream)
@@ -203,6 +209,8 @@ class Gateway:
             (b"x-request-id", downstream.request_id.encode("ascii")),
             *self.forwarding.build_fields(downstream.peer, downstream.scheme, host, ended),
         ]
+        if MAX_FORWARDS in ended:
+            ours += count_down(downstream.method, ended)
         if TRACEPARENT in ended:
             ours += build_trace_fields(ended)
         if body is not None:

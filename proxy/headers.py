@@ -37,6 +37,7 @@ _OURS = frozenset(
         b"dpop",
         b"expect",
         b"host",
+        b"max-forwards",
         b"traceparent",
         b"tracestate",
         b"via",
@@ -63,6 +64,8 @@ _FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forw
 
 _PLAIN_CONNECTION = ([b"keep-alive"], [b"close"])
 _NO_NAMES = {b"", b"close", b"keep-alive"}  # what Connection says without naming a field
+
+MAX_FORWARDS = b"max-forwards"
 
 _MEMO_SIZE = 4096  # names; a caller that invents more only loses the speed of the memo
 _MEMO_NAME = 64  # bytes of a name worth remembering
@@ -152,6 +155,19 @@ def refuse_expectation(ended: Ended) -> None:
     for value in ended.get(b"expect", ()):
         if value.strip().lower() != b"100-continue":
             raise ExpectationFailed("an expectation other than 100-continue")
+
+
+def is_last_stop(method: str, ended: Ended) -> bool:
+    """Whether we are to answer an OPTIONS ourselves: its ``Max-Forwards`` is used up (RFC 9110 §7.6.2)."""
+    return method == "OPTIONS" and ended.get(MAX_FORWARDS) == [b"0"]
+
+
+def count_down(method: str, ended: Ended) -> list[Field]:
+    """``Max-Forwards`` as it goes on: one less with OPTIONS; other methods need not heed it (RFC 9110 §7.6.2)."""
+    fields = [(MAX_FORWARDS, value) for value in ended[MAX_FORWARDS]]
+    if method == "OPTIONS" and len(fields) == 1 and fields[0][1].isdigit():
+        return [(MAX_FORWARDS, b"%d" % max(0, int(fields[0][1][:9]) - 1))]
+    return fields
 
 
 def is_preflight(method: str, fields: Fields) -> bool:

@@ -12,6 +12,8 @@ from proxy.headers import (
     RequestFilter,
     append,
     build_request_head,
+    count_down,
+    is_last_stop,
     refuse_expectation,
     refuse_loop,
     strip_response,
@@ -130,6 +132,24 @@ def test_only_one_expectation_can_be_met(value, refused):
         return
     with pytest.raises(ExpectationFailed):
         refuse_expectation({b"expect": [value]})
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "last", "sent"),
+    [
+        ("OPTIONS", [b"0"], True, [b"0"]),
+        ("OPTIONS", [b"1"], False, [b"0"]),
+        ("OPTIONS", [b"10"], False, [b"9"]),
+        ("OPTIONS", [b"x"], False, [b"x"]),
+        ("OPTIONS", [b"3", b"4"], False, [b"3", b"4"]),
+        ("GET", [b"0"], False, [b"0"]),
+    ],
+)
+def test_max_forwards(method, given, last, sent):
+    """H-38: OPTIONS counts down, and is answered here at nought; other methods pass it on."""
+    ended = {b"max-forwards": given}
+    assert is_last_stop(method, ended) is last
+    assert count_down(method, ended) == [(b"max-forwards", value) for value in sent]
 
 
 NAMES = st.from_regex(rb"\A[a-z0-9_-]{1,20}\Z")

@@ -282,6 +282,15 @@ async def test_a_preflight_passes_where_it_may(demo: Demo):
         assert problem(await proxy.client.options("/orders")) == (401, "subject_token_missing")
 
 
+async def test_max_forwards_are_counted(demo: Demo, proxy: Running):
+    """H-38: an OPTIONS that may go no further is answered here; one that may brings one less."""
+    headers = {"Authorization": f"Bearer {demo.mint('alice')}"}
+    last = await proxy.client.options("/orders", headers=headers | {"Max-Forwards": "0"})
+    assert (last.status_code, demo.api_calls["api"]) == (204, 0)
+    seen = (await proxy.client.options("/orders", headers=headers | {"Max-Forwards": "2"})).json()
+    assert seen["headers"]["max-forwards"] == "1"
+
+
 async def test_step_up_is_asked_for(demo: Demo):
     """A-25: RFC 9470's challenge, and nothing is exchanged."""
     raw = demo.settings()
