@@ -6,7 +6,6 @@ No fault quotes what a file holds.
 from __future__ import annotations
 
 import base64
-import os
 import re
 import ssl
 import stat
@@ -30,7 +29,7 @@ def check_secret_file(place: str, path: Path) -> Iterator[Fault]:
         return
     if not content.strip():
         yield Fault(place, f"empty{got(str(path))}")
-    if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not _is_on_read_only_mount(path):
+    if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Fault(place, f"others may write to it: chmod go-w{got(str(path))}")
 
 
@@ -111,11 +110,6 @@ def _read(place: str, path: Path) -> bytes | Fault:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         return Fault(place, f"cannot be read: {reason}{got(str(path))}")
     return content if len(content) <= _MOST_BYTES else Fault(place, f"larger than 1 MiB{got(str(path))}")
-
-
-def _is_on_read_only_mount(path: Path) -> bool:
-    """A container's secret, whose mode bits are about users of another system."""
-    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _is_encryption_key(line: bytes) -> bool:
