@@ -63,28 +63,19 @@ class Cycle:
     response have left, ``departed`` whether nobody is there to read it: the peer has left, or we have cut.
     """
 
-    __slots__ = (
-        "_buffered",
-        "_callback",
-        "_delivered",
-        "_expects_continue",
-        "_framing",
-        "_held",
-        "_left",
-        "_pieces",
-        "_protocol",
-        "_started",
-        "_waiter",
-        "app",
-        "complete",
-        "departed",
-        "keep_alive",
-        "more_body",
-        "scope",
-        "target",
-        "task",
-        "written",
-    )
+    task: asyncio.Task[None] | None = None
+    more_body = True
+    written = False
+    complete = False
+    departed = False
+    _buffered = 0
+    _delivered = False
+    _waiter: asyncio.Future[None] | None = None
+    _callback: Callable[[], None] | None = None
+    _started = False
+    _held = b""
+    _framing = Framing.NONE
+    _left = 0
 
     def __init__(
         self,
@@ -96,25 +87,12 @@ class Cycle:
         expects_continue: bool,
     ) -> None:
         self.scope: MutableMapping[str, Any] = {}
-        self.task: asyncio.Task[None] | None = None
         self.app = app
         self.target = target
         self.keep_alive = keep_alive
-        self.more_body = True
-        self.written = False
-        self.complete = False
-        self.departed = False
         self._protocol = protocol
         self._expects_continue = expects_continue
         self._pieces: list[bytes] = []
-        self._buffered = 0
-        self._delivered = False
-        self._waiter: asyncio.Future[None] | None = None
-        self._callback: Callable[[], None] | None = None
-        self._started = False
-        self._held = b""
-        self._framing = Framing.NONE
-        self._left = 0
 
     @property
     def framed(self) -> bool:
@@ -136,10 +114,8 @@ class Cycle:
             self._protocol.cut(self)
 
     def cancel(self) -> None:
-        # Before its first wait an eager task is not known to us yet: it is the one that runs now.
-        task = self.task or asyncio.current_task()
-        if task is not None:
-            task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def on_departure(self, callback: Callable[[], None] | None) -> None:
         self._callback = callback
@@ -148,11 +124,13 @@ class Cycle:
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
+        self._protocol.on_begun()
         try:
             await self.app(self.scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
             log.error("application failed", extra=describe_fault(error))  # noqa: TRY400 its text may hold secrets
         finally:
+            self._callback = None
             if not (self.complete or self.departed):
                 self._protocol.end_early(self)
             self._protocol.on_returned()
@@ -169,7 +147,8 @@ class Cycle:
 
     def feed_end(self) -> None:
         self.more_body = False
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def depart(self) -> None:
         """Nobody is left to read the response."""
@@ -225,30 +204,29 @@ class Cycle:
 
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
-        # An unread rest of the request would be taken for the next one: such a connection ends here.
-        reusable = self.keep_alive and not self.more_body and not self._protocol.draining
-        head = build_response_head(
+        self._held, self._framing, self._left, self.keep_alive = build_response_head(
             status,
             headers,
             method=self.scope["method"],
             version=self.scope["http_version"],
-            keep_alive=reusable,
+            # An unread rest of the request would be taken for the next one: such a connection ends here.
+            keep_alive=self.keep_alive and not self.more_body and not self._protocol.draining,
         )
-        self._held = head.data
-        self._framing = head.framing
-        self._left = head.length
-        self.keep_alive = head.keep_alive
         self._started = True
 
     def _write(self, body: bytes, *, more: bool) -> None:
         parts = [self._held] if self._held else []
-        if self._framing is Framing.CHUNKED:
+        framing = self._framing
+        if framing is Framing.LENGTH:  # from which a body may not differ
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the response body is not as long as its Content-Length")
+        if framing is Framing.CHUNKED:
             if body:
                 parts += (b"%x\r\n" % len(body), body, b"\r\n")
             if not more:
                 parts.append(b"0\r\n\r\n")
-        elif self._framing is not Framing.NONE:
-            self._count(len(body), more=more)
+        elif framing is not Framing.NONE:
             parts.append(body)
         self._held = b""
         self.written = True
@@ -256,18 +234,11 @@ class Cycle:
         if not more:
             self._complete()
 
-    def _count(self, size: int, *, more: bool) -> None:
-        """A body may not differ from its ``Content-Length``."""
-        if self._framing is not Framing.LENGTH:
-            return
-        self._left -= size
-        if self._left < 0 or (self._left and not more):
-            raise RuntimeError("the response body is not as long as its Content-Length")
-
     def _complete(self) -> None:
         self.complete = True
         self._callback = None
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
         self._protocol.on_response_complete()
 
 

@@ -74,7 +74,8 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else NEVER
 
     def _await_request(self) -> None:
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self._reader.in_head:
             timeout = self._limits.header_timeout
         else:

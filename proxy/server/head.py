@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..errors import (
     BadRequest,
@@ -67,16 +66,9 @@ _sound_hosts: set[bytes] = set()
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Head(NamedTuple):
-    """What the server needs of a request head.
-
-    ``target`` is in origin-form, or ``*``; ``framing`` is the field line that frames the body, if there is one.
-    """
-
-    target: bytes
-    framing: bytes
-    expects_continue: bool
-    may_upgrade: bool
+# What the server needs of a request head: the target in origin-form, or ``*``; the field line that frames the
+# body, if there is one; whether ``100 Continue`` is expected; whether the request may upgrade.
+Head = tuple[bytes, bytes, bool, bool]
 
 
 def read_head(
@@ -97,25 +89,23 @@ def read_head(
     if size > limits.max_field_bytes or size > limits.max_header_bytes:  # else nothing in it can be too large
         _bound_size(headers, limits)
     fields = _single_fields(headers)
-    host = _check_host(fields.get(b"host"), version)
+    host = fields.get(b"host")
+    if host not in _sound_hosts:
+        host = _check_host(host, version)
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+    framing = b""
     if coding is not None:
         _check_transfer_encoding(coding, length, version)
-    elif length is not None and not CONTENT_LENGTH.fullmatch(length):
-        raise BadRequest("Content-Length is not a number")
-    if not target.startswith(b"/") or b"#" in target:
-        target = _read_target(method, target, host)
-    expectation = fields.get(b"expect")
-    return Head(
-        target,
-        b"transfer-encoding: chunked\r\n"
-        if coding
-        else b"content-length: %b\r\n" % length
-        if length
-        else b"",
-        expectation is not None and _expects_continue(expectation, version),
-        method == "GET" and version == "1.1" and coding is None and length in {None, b"0"},
-    )
+        framing = b"transfer-encoding: chunked\r\n"
+    elif length is not None:
+        if not CONTENT_LENGTH.fullmatch(length):
+            raise BadRequest("Content-Length is not a number")
+        framing = b"content-length: %b\r\n" % length
+    if target[:1] != b"/" or b"#" in target:
+        target = _read_target(method, target, host or b"")
+    expects_continue = b"expect" in fields and _expects_continue(fields[b"expect"], version)
+    may_upgrade = method == "GET" and version == "1.1" and coding is None and length in {None, b"0"}
+    return target, framing, expects_continue, may_upgrade
 
 
 def names_websocket(headers: Headers) -> bool:
@@ -154,8 +144,6 @@ def _check_host(host: bytes | None, version: str) -> bytes:
         if version == "1.0":
             return b""
         raise BadRequest("no Host")
-    if host in _sound_hosts:
-        return host
     match = HOST.fullmatch(host)
     if match is None or len(host) > 261 or int(match[1] or b"0") > 65535:  # RFC 1035 §2.3.4, and a port
         raise BadRequest("Host is not host[:port]")

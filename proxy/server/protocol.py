@@ -24,7 +24,7 @@ from .limits import LAST_CALL
 from .options import ALLOW, answer_options
 from .response_head import Framing, build_response_head
 from .sockets import has_left, reset
-from .state import State, start_task
+from .state import State
 from .websocket import WebSocketProtocol
 
 log = logging.getLogger(__name__)
@@ -92,13 +92,12 @@ class HardenedProtocol(TimedProtocol):
             self._newest.keep_alive = False
             reader.done = True
             raise BadRequest("too many requests in a pipeline")
-        head = reader.head
         cycle = self._newest = Cycle(
             self,
-            answer_options if head.target == b"*" else self._state.app,
-            target=head.target,
+            answer_options if reader.target == b"*" else self._state.app,
+            target=reader.target,
             keep_alive=reader.keep_alive,
-            expects_continue=head.expects_continue,
+            expects_continue=reader.expects_continue,
         )
         cycle.scope = self._build_scope(cycle)
         self._waiting.append(cycle)
@@ -146,7 +145,7 @@ class HardenedProtocol(TimedProtocol):
         reader = self._reader
         websocket = WebSocketProtocol(self.config, self._state, self.app_state)
         self.transport.set_protocol(websocket)
-        websocket.take_over(self.transport, reader.head.target, reader.headers)
+        websocket.take_over(self.transport, reader.target, reader.headers)
 
     # What a cycle asks for
 
@@ -183,6 +182,10 @@ class HardenedProtocol(TimedProtocol):
         else:
             self._await_request()
 
+    def on_begun(self) -> None:
+        """The application is called."""
+        self._state.running += 1
+
     def on_returned(self) -> None:
         """The application has returned."""
         self._state.running -= 1
@@ -217,9 +220,8 @@ class HardenedProtocol(TimedProtocol):
             self._answer_refusal(answer)
             return
         self._active = answer
-        self._state.running += 1
-        answer.task = start_task(answer.run())
-        if not self._waiting and not self._reader.done:
+        answer.task = self.loop.create_task(answer.run())
+        if self.flow.read_paused and not self._waiting and not self._reader.done:
             self.flow.resume_reading()
 
     def _refuse(self, error: ProxyError) -> None:
@@ -254,10 +256,10 @@ class HardenedProtocol(TimedProtocol):
         status, headers, body = build_problem(error, request_id=request_id)
         if status == 405:
             headers.append(ALLOW)
-        head = build_response_head(
+        head, framing, _, _ = build_response_head(
             status, headers, method=self._reader.method, version="1.1", keep_alive=False
         )
-        self.write_parts([head.data, b"" if head.framing is Framing.NONE else body])
+        self.write_parts([head, b"" if framing is Framing.NONE else body])
         self._finish(unread=True)
 
     # Ends

@@ -15,7 +15,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from .head import Head, names_websocket, read_head
+from .head import names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
@@ -47,6 +47,7 @@ class RequestReader:
     """
 
     __slots__ = (
+        "_framing",
         "_framing_bytes",
         "_head_limit",
         "_limits",
@@ -55,7 +56,7 @@ class RequestReader:
         "_sink",
         "_upgrade_ahead",
         "done",
-        "head",
+        "expects_continue",
         "head_bytes",
         "headers",
         "in_body",
@@ -73,7 +74,7 @@ class RequestReader:
         self.head_bytes = 0
         self.done = False
         self.websocket = False
-        self.head: Head
+        self.expects_continue = False
         self.method = ""
         self.version = ""
         self.target = b""
@@ -81,6 +82,7 @@ class RequestReader:
         self.keep_alive = True
         self._sink = sink
         self._limits = limits
+        self._framing = b""  # the field line of the body being read
         self._framing_bytes = 0
         self._head_limit = 0  # bytes that the head being read has at most
         self._upgrade_ahead = False
@@ -118,7 +120,7 @@ class RequestReader:
         self._upgrade_ahead = False
         self._parser = httptools.HttpRequestParser(self)
         self._muted = True
-        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self.head.framing)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self._framing)
         return rest
 
     def _bound_head(self, size: int) -> None:
@@ -160,13 +162,13 @@ class RequestReader:
         parser = self._parser
         self.method = parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
-        self.head = read_head(
+        self.target, self._framing, self.expects_continue, may_upgrade = read_head(
             self.method, self.target, self.version, self.headers, self._limits, size=self._head_limit
         )
         self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
         if parser.should_upgrade():
             self._upgrade_ahead = True
-            self.websocket = self.head.may_upgrade and names_websocket(self.headers)
+            self.websocket = may_upgrade and names_websocket(self.headers)
         self.in_head = False
         self.in_body = not self.websocket
         self.head_bytes = self._framing_bytes = 0

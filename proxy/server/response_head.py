@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from http import HTTPStatus
-from typing import NamedTuple
 
-HOP_BY_HOP = frozenset({b"transfer-encoding", b"connection", b"keep-alive"})
 STATUS_LINES = {
     status: b"HTTP/1.1 %d %s" % (status, phrase.encode())
     for status in range(200, 600)
     for phrase in [HTTPStatus(status).phrase if status in set(HTTPStatus) else ""]
 }
+
+_FRAMING_FIELDS = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
+_BODILESS = frozenset({204, 304})
 
 
 class Framing(Enum):
@@ -28,13 +29,9 @@ class Framing(Enum):
     CLOSE = 3
 
 
-class ResponseHead(NamedTuple):
-    """The bytes of a head; ``length`` of the body in bytes where ``framing`` is ``LENGTH``."""
-
-    data: bytes
-    framing: Framing
-    length: int
-    keep_alive: bool
+# The bytes of a head, the framing, the body's length in bytes where that is ``LENGTH``, and whether the
+# connection is kept. No class of its own: making one would cost as much as a third of the head.
+ResponseHead = tuple[bytes, Framing, int, bool]
 
 
 def build_response_head(
@@ -43,22 +40,26 @@ def build_response_head(
     """Raises ValueError for a head that cannot be written without harm."""
     lines = [STATUS_LINES[status]]
     length: int | None = None
-    for name, value in headers:
-        if name in HOP_BY_HOP:
-            keep_alive = keep_alive and not (name == b"connection" and value.lower() == b"close")
-            continue
-        if name == b"content-length":
-            if status == 204:  # RFC 9110 §8.6
-                continue
+    for field in headers:
+        name, value = field
+        if name not in _FRAMING_FIELDS:
+            lines.append(b": ".join(field))
+        elif name == b"connection":
+            keep_alive = keep_alive and value.lower() != b"close"
+        elif name == b"content-length" and status != 204:  # RFC 9110 §8.6
             length = _parse_length(value, length)
-        lines.append(name + b": " + value)
-    framing = _choose_framing(status, length, method, version)
+            lines.append(b": ".join(field))
+    framing = Framing.LENGTH
+    if method == "HEAD" or status in _BODILESS:
+        framing = Framing.NONE
+    elif length is None:
+        framing = Framing.CHUNKED if version == "1.1" else Framing.CLOSE
+        keep_alive = keep_alive and framing is Framing.CHUNKED
     if framing is Framing.CHUNKED:
         lines.append(b"transfer-encoding: chunked")
-    keep_alive = keep_alive and framing is not Framing.CLOSE
     if not keep_alive:
         lines.append(b"connection: close")
-    return ResponseHead(_join(lines), framing, length or 0, keep_alive)
+    return _join(lines), framing, length or 0, keep_alive
 
 
 def _parse_length(value: bytes, before: int | None) -> int:
@@ -67,17 +68,10 @@ def _parse_length(value: bytes, before: int | None) -> int:
     return int(value)
 
 
-def _choose_framing(status: int, length: int | None, method: str, version: str) -> Framing:
-    if method == "HEAD" or status in {204, 304}:
-        return Framing.NONE
-    if length is not None:
-        return Framing.LENGTH
-    return Framing.CHUNKED if version == "1.1" else Framing.CLOSE
-
-
 def _join(lines: list[bytes]) -> bytes:
-    data = b"\r\n".join(lines) + b"\r\n\r\n"
-    breaks = len(lines) + 1
+    lines.append(b"\r\n")
+    data = b"\r\n".join(lines)
+    breaks = len(lines)
     if data.count(b"\n") != breaks or data.count(b"\r") != breaks or b"\0" in data:
         raise ValueError("a line break or NUL in a header field")
     return data

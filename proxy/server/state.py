@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from uvicorn.server import ServerState
 
@@ -57,14 +54,3 @@ class State(ServerState):
     @property
     def flooded(self) -> bool:
         return len(self.connections) > self.limits.max_connections + _SHEDDING
-
-
-def start_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run ``coroutine``; on Python 3.12 and later until it first waits, without a turn of the loop.
-
-    The caller keeps the task: the loop itself does not.
-    """
-    loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)
-    return loop.create_task(coroutine)

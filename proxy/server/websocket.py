@@ -19,7 +19,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from .cycle import Message, describe_fault
-from .response_head import Framing, ResponseHead, build_response_head
+from .response_head import Framing, build_response_head
 from .sockets import has_left
 from .state import State
 
@@ -51,7 +51,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._callback: Callable[[], None] | None = None
         self._running: asyncio.Task[Any] | None = None
-        self._refusal: ResponseHead | None = None
+        self._refusal: Framing | None = None
         self._held = b""
         self._going_away = False
         self._unsent = 0
@@ -167,10 +167,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """As ASGI says; a close after the end is not an error, for the peer may have been faster."""
         kind = message["type"]
         if kind == "websocket.http.response.start" and not self.handshake_complete:
-            self._refusal = build_response_head(
+            self._held, self._refusal, _, _ = build_response_head(
                 message["status"], message["headers"], method="GET", version="1.0", keep_alive=False
             )  # not in chunks: without a length the body ends with the connection
-            self._held = self._refusal.data
         elif kind == "websocket.http.response.body" and self._refusal is not None:
             self._refuse(self._refusal, message["body"], more=message.get("more_body", False))
         elif self.disconnected or self.close_sent or self.transport.is_closing():
@@ -196,10 +195,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def abort(self) -> None:
         self.transport.abort()
 
-    def _refuse(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
+    def _refuse(self, framing: Framing, body: bytes, *, more: bool) -> None:
         """An HTTP answer in the websocket's place."""
         data, self._held = self._held, b""
-        self.transport.write(data if head.framing is Framing.NONE else data + body)
+        self.transport.write(data if framing is Framing.NONE else data + body)
         if not more:
             self._refusal = None
             self.handshake_complete = self.close_sent = True

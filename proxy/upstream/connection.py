@@ -78,21 +78,18 @@ class Connection(asyncio.Protocol):
 
     # -- what the pool asks for
 
-    async def send(self, head: bytes, *, bodiless: bool, body: FramedBody | None) -> Response:
-        """Send one request and wait for the head of its response; cancelled or failed, the connection ends.
+    def send(self, head: bytes, *, bodiless: bool, body: FramedBody | None) -> Response:
+        """Send one request; its response is yet to be waited for.
 
-        ``head`` may bring the beginning of the body along. Raises an UpstreamError, or what ``body`` raised.
+        ``head`` may bring the beginning of the body along.
         """
-        parser = ResponseParser(bodiless=bodiless)
-        self._response = response = Response(parser, self)
+        self._response = response = Response(ResponseParser(bodiless=bodiless), self)
         self._transport.write(head)
         if body is None or body.ended:
             self._read_by = self._loop.time() + self._timeouts.response
         else:
             self._upload = self._loop.create_task(self._send_body(body))
             self._upload.add_done_callback(self._upload_ended)
-        while not parser.status:
-            await response.wait()
         return response
 
     def is_clean(self) -> bool:
@@ -155,7 +152,10 @@ class Connection(asyncio.Protocol):
             return
         if parser.status:
             self._read_by = math.inf
-            self._continue(parser)
+            if parser.whole:
+                self._finish(parser)
+            else:
+                self._continue(parser)
             response.wake()
 
     def eof_received(self) -> None:
@@ -179,9 +179,6 @@ class Connection(asyncio.Protocol):
     # -- within a request
 
     def _continue(self, parser: ResponseParser) -> None:
-        if parser.whole:
-            self._finish(parser)
-            return
         if parser.buffered > READ_AHEAD and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -192,7 +189,8 @@ class Connection(asyncio.Protocol):
         self._response = None
         self.served = True
         if parser.reusable and self._upload is None and not self._writing_paused:
-            self.resume()
+            if self._reading_paused:
+                self.resume()
             self._owner.reuse(self)
         else:
             self.abort()

@@ -86,15 +86,19 @@ class Upstream:
             if body.length is not None and 0 < body.length <= SMALL_BODY:
                 head = b"".join((head, *await framed.read()))
         bodiless = method == b"HEAD"
-        connection = await self._acquire()
+        connection = self._take_idle() or await self._acquire()
         repeatable = connection.served and body is None and idempotent
         try:
-            return await connection.send(head, bodiless=bodiless, body=framed)
+            response = connection.send(head, bodiless=bodiless, body=framed)
+            while not response.status:
+                await response.wait()
         except Unanswered:
             if not repeatable:
                 raise
-        connection = await self._acquire(new=True)
-        return await connection.send(head, bodiless=bodiless, body=None)
+            response = (await self._acquire(new=True)).send(head, bodiless=bodiless, body=None)
+            while not response.status:
+                await response.wait()
+        return response
 
     async def aclose(self) -> None:
         """Close every connection; whoever waits for one is refused, whoever uses one sees it break."""
@@ -113,7 +117,7 @@ class Upstream:
         connection.idle_since = self._loop.time()
         if self._closed or connection.idle_since - connection.opened_at > MAX_AGE:
             connection.abort()
-        elif not self._give_turn(connection):
+        elif not (self._waiting and self._give_turn(connection)):
             self._busy.discard(connection)
             self._idle.append(connection)
 
@@ -127,19 +131,25 @@ class Upstream:
 
     # -- within the pool
 
+    def _take_idle(self) -> Connection | None:
+        """The connection that was used last, of those that can carry another request."""
+        while self._idle:
+            connection = self._idle.pop()
+            self._busy.add(connection)
+            if connection.is_clean():
+                return connection
+            connection.abort()
+        return None
+
     async def _acquire(self, *, new: bool = False) -> Connection:
+        """A connection to open or to wait for; none that has served before if it must be ``new``."""
         while not self._closed:
-            if self._idle and not new:
-                connection = self._idle.pop()
-                self._busy.add(connection)
-            elif self._size < self._max_connections:
+            if self._size < self._max_connections:
                 self._size += 1
                 return await self._open()
-            else:
-                given = await self._wait_for_turn()
-                if given is None:
-                    return await self._open()
-                connection = given
+            connection = await self._wait_for_turn()
+            if connection is None:
+                return await self._open()
             if connection.is_clean() and not new:
                 return connection
             connection.abort()
