@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from .cache_entries import Entry
 from .cache_key import CacheKey, build_cache_key, build_refusal_key, build_request_digest
@@ -15,8 +15,6 @@ from .shared_tokens import Answer
 from .subject_token import SubjectToken
 from .token_cache import TokenCache
 from .token_exchange import AccessToken, TokenRequest
-
-RECENT: Final = 1024  # users whose entry is found again without building its key
 
 
 class TokenSource(Protocol):
@@ -30,10 +28,10 @@ class TokenSource(Protocol):
         ...
 
 
-class Recent(NamedTuple):
-    """What a verified token, this very object, was found to have a moment ago."""
+class Found(NamedTuple):
+    """The entry that a token was found to have, and for what request."""
 
-    subject_token: SubjectToken | None
+    request_digest: bytes
     entry: Entry
 
 
@@ -45,22 +43,25 @@ class AccessTokens:
         self._server = server
         self._cache = cache
         self._digest = build_request_digest(request, server.client_identity)
-        self._recent: dict[int, Recent] = {}
+        self.found: object = None  # as a token's, where no user is needed
 
     def cached(self, subject_token: SubjectToken | None) -> AccessToken | None:
         """The token at hand, or None. Nobody waits here: renewal, where due, starts in the background."""
-        recent = self._recent.get(id(subject_token))
-        if recent is not None and recent.subject_token is subject_token and self._cache.is_held(recent.entry):
-            return recent.entry.access_token
+        holder = self if subject_token is None else subject_token
+        found = holder.found
+        if (
+            isinstance(found, Found)
+            and found.request_digest is self._digest
+            and self._cache.is_held(found.entry)
+        ):
+            return found.entry.access_token
         key = build_cache_key(self._digest, subject_token)
         entry = self._cache.find(key)
         if entry is None:
             return None
         if self._cache.is_due(entry):
             self._renew(key, entry, subject_token)
-        if len(self._recent) >= RECENT:
-            self._recent.clear()
-        self._recent[id(subject_token)] = Recent(subject_token, entry)
+        holder.found = Found(self._digest, entry)
         return entry.access_token
 
     async def obtain(self, subject_token: SubjectToken | None) -> AccessToken:

@@ -211,16 +211,13 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> App:
     return App(settings, clock=clock or SystemClock())
 
 
-async def _forward(parts: Parts, downstream: Downstream) -> None:
+def _forward(parts: Parts, downstream: Downstream) -> Awaitable[None]:
     document = parts.documents.find(downstream) if parts.documents else None
-    if document is None:
-        await parts.gateway.forward(downstream)
-    else:
-        await _publish(downstream, document)
+    return parts.gateway.forward(downstream) if document is None else _publish(downstream, document)
 
 
-async def _forward_websocket(parts: Parts, downstream: DownstreamWebSocket) -> None:
-    await parts.gateway.forward_websocket(downstream)
+def _forward_websocket(parts: Parts, downstream: DownstreamWebSocket) -> Awaitable[None]:
+    return parts.gateway.forward_websocket(downstream)
 
 
 async def _publish(downstream: Downstream, document: bytes) -> None:

@@ -7,7 +7,6 @@ browsers, which can set no header. Not checked here: the token itself.
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
@@ -16,38 +15,44 @@ from .jose import decode_base64url
 
 SUBPROTOCOL = "base64url.bearer.authorization.obo."
 
-_TOKEN_CHARACTERS = string.ascii_letters.encode() + string.digits.encode() + b"-._~+/"  # §2.1, b64token
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # §3: what a quoted value may not hold
 
 
-def parse_authorization(values: Sequence[bytes], scheme: str = "Bearer") -> str:
-    """The token off all ``Authorization`` field values; an empty ``scheme`` means that the token stands alone.
+def find_authorization(values: Sequence[bytes], scheme: str = "bearer") -> str:
+    """What follows ``scheme`` (lower-case) in the one ``Authorization`` field value; all of it where that is empty.
 
-    SubjectTokenMissing where there is none or another scheme, AuthorizationMalformed where there is more
-    than one or it is not a ``b64token`` after one space.
+    Its form is ``check_token``'s to judge. SubjectTokenMissing where there is none or another scheme,
+    AuthorizationMalformed where there is more than one.
     """
     if len(values) > 1:
         raise AuthorizationMalformed("the credentials stand in more than one field")
-    value = values[0].strip(b" \t") if values else b""
-    if not value:
+    text = values[0].decode("latin-1").strip(" \t") if values else ""
+    if not text:
         raise SubjectTokenMissing("the request brings no credentials")
     if not scheme:
-        return _parse_token(value)
-    name, _, token = value.partition(b" ")
-    if name.lower() != scheme.lower().encode():
+        return text
+    name, _, token = text.partition(" ")
+    if name.lower() != scheme:
         raise SubjectTokenMissing(f"the credentials are not of the scheme {scheme}")
-    return _parse_token(token)
+    return token
 
 
-def parse_query_token(query: bytes, name: str) -> tuple[str, bytes]:
-    """The token in the parameter ``name``, and the query without it, otherwise byte for byte."""
+def check_token(token: str) -> None:
+    """AuthorizationMalformed for what is not a ``b64token`` (RFC 6750 §2.1)."""
+    if not _B64TOKEN.fullmatch(token):
+        raise AuthorizationMalformed("the credentials are not one well-formed token")
+
+
+def find_query_token(query: bytes, name: str) -> tuple[str, bytes]:
+    """What the parameter ``name`` holds, and the query without it, otherwise byte for byte; as above."""
     pairs = query.split(b"&")
     found = [pair for pair in pairs if _decode(pair.partition(b"=")[0]) == name.encode()]
     if not found:
         raise SubjectTokenMissing("the query brings no token")
     if len(found) > 1:
         raise AuthorizationMalformed("the query brings more than one token")
-    token = _parse_token(_decode(found[0].partition(b"=")[2]))
+    token = _decode(found[0].partition(b"=")[2]).decode("latin-1")
     return token, b"&".join(pair for pair in pairs if pair is not found[0])
 
 
@@ -65,9 +70,11 @@ def parse_subprotocol_token(values: Sequence[bytes]) -> tuple[str | None, list[s
     if len(tokens) > 1 or not others:
         raise AuthorizationMalformed("the subprotocols must hold one token and one other at least")
     try:
-        return _parse_token(decode_base64url(tokens[0])), others
+        token = decode_base64url(tokens[0]).decode("latin-1")
     except ValueError:
         raise AuthorizationMalformed("the token among the subprotocols is not base64url") from None
+    check_token(token)
+    return token, others
 
 
 def build_challenge(
@@ -93,13 +100,6 @@ def _describe(error: ProxyError) -> Iterator[tuple[str, str]]:
         yield "acr_values", " ".join(error.acr_values)
     if isinstance(error, StepUpRequired) and error.max_age is not None:
         yield "max_age", str(error.max_age)
-
-
-def _parse_token(value: bytes) -> str:
-    text = value.rstrip(b"=")
-    if not text or text.translate(None, _TOKEN_CHARACTERS):
-        raise AuthorizationMalformed("the credentials are not one well-formed token")
-    return value.decode()
 
 
 def _decode(text: bytes) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .bearer import parse_authorization, parse_query_token
+from .bearer import find_authorization, find_query_token
 from .config.models import Route
 from .config.secret_file import SecretFile
 from .downstream import Downstream
@@ -18,7 +18,10 @@ TakeToken = Callable[[Downstream], tuple[str, bytes]]
 
 
 def build_take_token(route: Route) -> TakeToken:
-    """How ``route`` takes a request's subject token; with it comes the query part that goes on without it."""
+    """How ``route`` takes what should be a request's subject token: its form is not looked at yet.
+
+    With it comes the query part without the parameter that held it.
+    """
     if route.subject_token_file is not None:
         return _from_file(SecretFile(route.subject_token_file))
     if route.token_in.query is not None:
@@ -57,19 +60,18 @@ def _without(secret: bytes, value: bytes, separator: bytes) -> bytes:
 
 
 def _from_header(header: str, scheme: str) -> TakeToken:
-    name = header.lower().encode("ascii")
+    name, scheme = header.lower().encode("ascii"), scheme.lower()
 
     def take(downstream: Downstream) -> tuple[str, bytes]:
-        token = parse_authorization(downstream.ended.get(name, ()), scheme)
-        return token, withhold_from_query(token, downstream.query_part)
+        return find_authorization(downstream.ended.get(name, ()), scheme), downstream.query_part
 
     return take
 
 
 def _from_query(parameter: str) -> TakeToken:
     def take(downstream: Downstream) -> tuple[str, bytes]:
-        token, rest = parse_query_token(downstream.query, parameter)
-        return token, withhold_from_query(token, b"?" + rest if rest else b"")
+        token, rest = find_query_token(downstream.query, parameter)
+        return token, b"?" + rest if rest else b""
 
     return take
 

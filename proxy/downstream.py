@@ -63,6 +63,13 @@ class Downstream:
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
     """
 
+    route = ""
+    started = False
+    status = 0
+    departed = False
+    _body: Body | None = None
+    _task: asyncio.Task[Any] | None = None
+
     def __init__(self, scope: Scope, receive: Receive, send: Send, forwarding: Forwarding) -> None:
         client = scope.get("client")
         self.method: str = scope["method"]
@@ -72,17 +79,12 @@ class Downstream:
         self.peer: str = client[0] if client else ""
         self.kept, self.ended = forwarding.split(self.peer, scope["headers"])
         self.host_field = self.ended.get(b"host", _NO_VALUES)[0]
-        self.request_id = parse_request_id(self.ended.get(b"x-request-id", ())) or build_request_id()
+        given = self.ended.get(b"x-request-id")
+        self.request_id = (parse_request_id(given) if given else None) or build_request_id()
         self.connection: Connection | None = scope.get("extensions", _NO_EXTENSIONS).get("obo")
-        self.route = ""
-        self.started = False
-        self.status = 0
-        self.departed = False
         self._forwarding = forwarding
         self._receive = receive
         self._send = send
-        self._body: Body | None = None
-        self._task: asyncio.Task[Any] | None = None
 
     @property
     def origin(self) -> str:
@@ -100,7 +102,9 @@ class Downstream:
         """The body as it comes, or None where the head announces none. Raises RequestTooLarge at once by length."""
         length = None
         if b"transfer-encoding" not in self.ended:
-            length = _parse_length(self.ended.get(b"content-length", _NO_VALUES)[0])
+            if b"content-length" not in self.ended:
+                return None
+            length = _parse_length(self.ended[b"content-length"][0])
             if length == 0:
                 return None
             if limit is not None and length > limit:

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from .access_tokens import AccessTokens
-from .credentials import withhold
+from .bearer import check_token
+from .credentials import withhold, withhold_from_query
 from .downstream import Body, Downstream, parse_host
 from .errors import NoRoute
 from .forwarding import Forwarding
 from .headers import (
+    EXPECT,
     MAX_FORWARDS,
+    VIA,
+    Field,
     Fields,
     build_request_head,
     count_down,
@@ -31,7 +35,7 @@ from .headers import (
 )
 from .lifetime import Lifetime, cut_after
 from .logs import current_request_id
-from .presentation import Presentation
+from .presentation import DPOP, Presentation
 from .routes import RouteTable
 from .subject_token import SubjectToken
 from .token_exchange import AccessToken
@@ -48,13 +52,18 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
-    ``take_token`` gives the token and the query part to send on without it. ``require`` is None where a route asks
-    for no more than an accepted token.
+    ``take_token`` gives the token as it was found and the query part to send on. ``require`` is None where a route
+    asks for no more than an accepted token.
     """
 
     take_token: Callable[[Downstream], tuple[str, bytes]]
     verifier: Verifier
     require: Callable[[SubjectToken], None] | None
+
+    def verify(self, token: str) -> Awaitable[SubjectToken]:
+        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""
+        check_token(token)
+        return self.verifier.verify(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,53 +178,55 @@ class Gateway:
                 await downstream.write(upstream.body, more=False)
 
     def _match(self, downstream: Downstream) -> tuple[Route, bytes]:
-        route, rest = self._routes.match(
-            downstream.raw_path, parse_host(downstream.host_field), downstream.method
-        )
+        routes = self._routes
+        host = parse_host(downstream.host_field) if routes.by_host else b""
+        route, rest = routes.match(downstream.raw_path, host, downstream.method)
         downstream.route = route.name
         current_request_id.set(downstream.request_id)
         return route, rest
 
     async def _prepare(self, route: Route, rest: bytes, downstream: Downstream) -> Outgoing:
         """The request as it goes upstream on behalf of its user, who is known from here on."""
-        subject_token, query_part = await self._authenticate(route, downstream)
-        target = route.target(downstream.raw_path, rest, query_part)
-        outgoing = self._build(route, subject_token, downstream, target)
-        if subject_token is not None:
-            outgoing.fields = withhold(subject_token.value, outgoing.fields)
-        return outgoing
-
-    async def _authenticate(self, route: Route, downstream: Downstream) -> tuple[SubjectToken | None, bytes]:
+        subject_token, query_part = None, downstream.query_part
+        fields: Fields = downstream.kept
         authentication = route.authentication
-        if authentication is None:
-            return None, downstream.query_part
-        token, query_part = authentication.take_token(downstream)
-        verifier = authentication.verifier
-        subject_token = verifier.recall(token) or await verifier.verify(token)
-        if authentication.require is not None:
-            authentication.require(subject_token)
-        return subject_token, query_part
-
-    def _build(
-        self, route: Route, subject_token: SubjectToken | None, downstream: Downstream, target: bytes
-    ) -> Outgoing:
-        ended = downstream.ended
-        refuse_loop(ended, self.forwarding.pseudonym)
-        refuse_expectation(ended)
+        if authentication is not None:
+            token, query_part = authentication.take_token(downstream)
+            subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
+            if authentication.require is not None:
+                authentication.require(subject_token)
+            fields = withhold(token, fields)
+            query_part = withhold_from_query(token, query_part) if query_part else query_part
         body = downstream.body(route.max_body_bytes)
-        host = downstream.host_field
-        ours = [
+        return Outgoing(
+            route,
+            subject_token,
+            downstream.method,
+            route.target(downstream.raw_path, rest, query_part),
+            fields,
+            self._build_fields(route, downstream, body),
+            body,
+        )
+
+    def _build_fields(self, route: Route, downstream: Downstream, body: Body | None) -> list[Field]:
+        """The fields that we set, without those that show the access token."""
+        ended, host = downstream.ended, downstream.host_field
+        fields = [
             (b"host", host if route.preserve_host else route.upstream_host),
             (b"x-request-id", downstream.request_id.encode("ascii")),
             *self.forwarding.build_fields(downstream.peer, downstream.scheme, host, ended),
         ]
+        if VIA in ended:
+            refuse_loop(ended, self.forwarding.pseudonym)
+        if EXPECT in ended:
+            refuse_expectation(ended)
         if MAX_FORWARDS in ended:
-            ours += count_down(downstream.method, ended)
+            fields += count_down(downstream.method, ended)
         if TRACEPARENT in ended:
-            ours += build_trace_fields(ended)
+            fields += build_trace_fields(ended)
         if body is not None:
-            ours.append(body.framing)
-        return Outgoing(route, subject_token, downstream.method, target, downstream.kept, ours, body)
+            fields.append(body.framing)
+        return fields
 
     async def _call(self, outgoing: Outgoing, transmit: Transmit[A]) -> A:
         access_tokens, subject_token = outgoing.route.access_tokens, outgoing.subject_token
@@ -237,7 +248,9 @@ class Gateway:
         presentation = outgoing.route.presentation
         fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
         answer = await transmit(outgoing, fields)
-        if not presentation.learn(access_token, answer.status, answer.headers) or not outgoing.repeatable:
+        if access_token.token_type != DPOP:
+            return answer
+        if not presentation.learn(answer.status, answer.headers) or not outgoing.repeatable:
             return answer
         answer.close()
         fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
@@ -264,12 +277,11 @@ class Gateway:
                 await downstream.write(data, more=not whole)
 
 
-async def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Response:
-    return await outgoing.route.upstream.send(
-        build_request_head(
-            outgoing.method, outgoing.target, [*outgoing.fields, *outgoing.ours, *credentials]
-        ),
-        method=outgoing.method.encode("ascii"),
+def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Awaitable[Response]:
+    fields = [*outgoing.fields, *outgoing.ours, *credentials]
+    return outgoing.route.upstream.send(
+        build_request_head(outgoing.method, outgoing.target, fields),
+        method=outgoing.method,
         body=outgoing.body,
         idempotent=outgoing.method in _IDEMPOTENT,
     )

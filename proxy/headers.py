@@ -65,7 +65,9 @@ _FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forw
 _PLAIN_CONNECTION = ([b"keep-alive"], [b"close"])
 _NO_NAMES = {b"", b"close", b"keep-alive"}  # what Connection says without naming a field
 
+EXPECT = b"expect"
 MAX_FORWARDS = b"max-forwards"
+VIA = b"via"
 
 _MEMO_SIZE = 4096  # names; a caller that invents more only loses the speed of the memo
 _MEMO_NAME = 64  # bytes of a name worth remembering
@@ -116,10 +118,14 @@ class RequestFilter:
 
 def strip_response(fields: Fields) -> list[Field]:
     """A response's fields without those that end at this hop."""
-    kept = [field for field in fields if field[0] not in HOP_BY_HOP]
-    if len(kept) == len(fields):
-        return kept
-    return _without_nominated(kept, values(fields, b"connection"))
+    kept: list[Field] = []
+    connection: list[bytes] = []
+    for field in fields:
+        if field[0] not in HOP_BY_HOP:
+            kept.append(field)
+        elif field[0] == b"connection":
+            connection.append(field[1])
+    return _without_nominated(kept, connection) if connection else kept
 
 
 def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
@@ -129,7 +135,7 @@ def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
 
 def build_request_head(method: str, target: bytes, fields: Iterable[Field]) -> bytes:
     """The bytes of a request head."""
-    lines = b"\r\n".join([b": ".join(field) for field in fields])
+    lines = b"\r\n".join(map(b": ".join, fields))
     return b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (method.encode("ascii"), target, lines)
 
 
@@ -145,14 +151,14 @@ def append(ended: Ended, name: bytes, value: bytes) -> Field:
 
 def refuse_loop(ended: Ended, pseudonym: bytes) -> None:
     """Raises LoopDetected where ``Via`` names us already (RFC 9110 §7.6.3)."""
-    for value in ended.get(b"via", ()):
+    for value in ended.get(VIA, ()):
         if pseudonym in value:
             raise LoopDetected("Via names this very proxy")
 
 
 def refuse_expectation(ended: Ended) -> None:
     """Raises ExpectationFailed for anything but ``100-continue`` (RFC 9110 §10.1.1)."""
-    for value in ended.get(b"expect", ()):
+    for value in ended.get(EXPECT, ()):
         if value.strip().lower() != b"100-continue":
             raise ExpectationFailed("an expectation other than 100-continue")
 

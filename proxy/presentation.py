@@ -34,10 +34,8 @@ class Presentation:
             fields.append((b"dpop", proof.encode("ascii")))
         return fields
 
-    def learn(self, access_token: AccessToken, status: int, fields: Fields) -> bool:
-        """Keep the nonce of an answer; True where the answer is that the proof lacked it (RFC 9449 §9)."""
-        if access_token.token_type != DPOP:
-            return False
+    def learn(self, status: int, fields: Fields) -> bool:
+        """Keep the nonce of an answer to a proof; True where the answer is that it lacked it (RFC 9449 §9)."""
         nonce = next(iter(values(fields, b"dpop-nonce")), b"").decode("latin-1")
         learnt = self._nonces.learn(self._base_url, {"dpop-nonce": nonce})
         challenges = b" ".join(values(fields, b"www-authenticate"))

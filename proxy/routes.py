@@ -42,12 +42,12 @@ class Pattern(Generic[T]):
     methods: frozenset[str]
     value: T
 
-    def takes(self, host: bytes, method: str) -> bool:
-        return (self.host is None or self.host == host) and (not self.methods or method in self.methods)
-
 
 class RouteTable(Generic[T]):
-    """Looks up prefixes from the longest down: the cost grows with a path's depth, not with the routes."""
+    """Looks up prefixes from the longest down: the cost grows with a path's depth, not with the routes.
+
+    ``by_host`` is whether any pattern names a host.
+    """
 
     def __init__(self, patterns: Iterable[Pattern[T]]) -> None:
         found: dict[bytes, list[Pattern[T]]] = defaultdict(list)
@@ -55,36 +55,40 @@ class RouteTable(Generic[T]):
             found[pattern.path.rstrip(b"/")].append(pattern)
         for candidates in found.values():
             candidates.sort(key=lambda one: (one.host is None, not one.methods))
+        self.by_host = any(one.host is not None for candidates in found.values() for one in candidates)
         self._by_prefix = dict(found)
         self._longest = max(map(len, self._by_prefix), default=0)
 
     def match(self, raw_path: bytes, host: bytes, method: str) -> tuple[T, bytes]:
         """The matching route's value, and what of the path follows its prefix. Raises NoRoute, PathRefused."""
-        pattern = self._find(raw_path, host, method)
+        pattern, length = self._find(raw_path, host, method)
         if not _PLAIN.fullmatch(raw_path):
             self._refuse_ambiguity(raw_path, host, method, pattern)
         if pattern is None:
             raise NoRoute(f"no route for {method} on this path")
-        return pattern.value, raw_path[len(pattern.path.rstrip(b"/")) :]
+        return pattern.value, raw_path[length:]
 
-    def _find(self, path: bytes, host: bytes, method: str) -> Pattern[T] | None:
+    def _find(self, path: bytes, host: bytes, method: str) -> tuple[Pattern[T] | None, int]:
+        """The pattern, and how much of the path is its prefix."""
         end = len(path)
         if end > self._longest:
             # No prefix is longer: start at the last boundary that one could end on.
             end = path.rfind(b"/", 0, self._longest + 1)
         while end >= 0:
             for pattern in self._by_prefix.get(path[:end], ()):
-                if pattern.takes(host, method):
-                    return pattern
+                if (pattern.host is None or pattern.host == host) and (
+                    not pattern.methods or method in pattern.methods
+                ):
+                    return pattern, end
             end = path.rfind(b"/", 0, end)
-        return None
+        return None, 0
 
     def _refuse_ambiguity(self, path: bytes, host: bytes, method: str, pattern: Pattern[T] | None) -> None:
         """A path is refused when another way to read it leads elsewhere."""
         if not path.startswith(b"/") or _REFUSED.search(path) or _DOT_SEGMENT.search(path):
             raise PathRefused("the path holds what readers decode or fold differently")
         folded = _SLASHES.sub(b"/", _PARAMETERS.sub(b"", unquote_to_bytes(path)))
-        if self._find(folded, host, method) is not pattern:
+        if self._find(folded, host, method)[0] is not pattern:
             raise PathRefused(
                 "decoded, without parameters or with single slashes the path is another route's"
             )

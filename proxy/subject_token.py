@@ -22,11 +22,12 @@ OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
 OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
-    ``identity`` (32 bytes) tells apart what the cache must tell apart.
+    ``identity`` (32 bytes) tells apart what the cache must tell apart. ``found`` is what was last found for this
+    very token, so that it need not be looked for again (``access_tokens``).
     """
 
     value: str = field(repr=False)
@@ -36,6 +37,7 @@ class SubjectToken:
     claims: Mapping[str, Any] = field(repr=False)
     identity: bytes = field(repr=False)
     expires_at: float
+    found: object = field(default=None, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ says by introspection is not remembered: those who use it want to be able to wit
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from cachetools import LRUCache
 
 from .background import Background
 from .claims import SubjectTokenPolicy
@@ -82,7 +81,8 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._verdicts: LRUCache[str, Verdict] = LRUCache(size)
+        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()  # the one that was used last is at the end
+        self._size = size
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
 
     def start(self) -> None:
@@ -109,6 +109,7 @@ class Verifier:
             return None
         if self._clock.time() >= verdict.ends_at or self._clock.monotonic() >= verdict.deadline:
             return None
+        self._verdicts.move_to_end(token)
         return verdict.subject_token
 
     async def verify(self, token: str) -> SubjectToken:
@@ -203,6 +204,8 @@ class Verifier:
         deadline = self._clock.monotonic() + ends_at - self._clock.time()
         verdict = Verdict(subject_token, ends_at, deadline, keys, keys.generation)
         self._verdicts[subject_token.value] = verdict
+        if len(self._verdicts) > self._size:
+            self._verdicts.popitem(last=False)
 
 
 async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:

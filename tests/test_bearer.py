@@ -10,14 +10,28 @@ from proxy import errors
 from proxy.bearer import (
     SUBPROTOCOL,
     build_challenge,
-    parse_authorization,
-    parse_query_token,
+    check_token,
+    find_authorization,
+    find_query_token,
     parse_subprotocol_token,
 )
 from proxy.errors import AuthorizationMalformed, ProxyError, SubjectTokenError, SubjectTokenMissing
 from tests.support.issuer import b64
 
 TOKEN = b64(b"eyJ.eyJ.c2ln").encode()
+
+
+def parse_authorization(values, scheme="bearer"):
+    """Both steps, as a request that nobody knows yet takes them."""
+    token = find_authorization(values, scheme)
+    check_token(token)
+    return token
+
+
+def parse_query_token(query, name):
+    token, rest = find_query_token(query, name)
+    check_token(token)
+    return token, rest
 
 
 @pytest.mark.parametrize(

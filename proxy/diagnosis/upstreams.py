@@ -29,7 +29,7 @@ async def examine_upstream(route: models.Route, parts: Parts, clock: Clock) -> F
             % str(upstream.origin).encode()
         )
         try:
-            response = await upstream.send(head, method=b"HEAD", body=None, idempotent=True)
+            response = await upstream.send(head, method="HEAD", body=None, idempotent=True)
         except UpstreamError as error:
             return build_failure("upstream", route.upstream, error, remedy=advise(error))
         response.close()

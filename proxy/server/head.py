@@ -93,14 +93,7 @@ def read_head(
     if host not in _sound_hosts:
         host = _check_host(host, version)
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
-    framing = b""
-    if coding is not None:
-        _check_transfer_encoding(coding, length, version)
-        framing = b"transfer-encoding: chunked\r\n"
-    elif length is not None:
-        if not CONTENT_LENGTH.fullmatch(length):
-            raise BadRequest("Content-Length is not a number")
-        framing = b"content-length: %b\r\n" % length
+    framing = b"" if length is None and coding is None else _read_framing(coding, length, version)
     if target[:1] != b"/" or b"#" in target:
         target = _read_target(method, target, host or b"")
     expects_continue = b"expect" in fields and _expects_continue(fields[b"expect"], version)
@@ -152,14 +145,19 @@ def _check_host(host: bytes | None, version: str) -> bytes:
     return host
 
 
-def _check_transfer_encoding(coding: bytes, length: bytes | None, version: str) -> None:
-    """RFC 9112 §6.1: what could be framed in two ways is not framed at all."""
+def _read_framing(coding: bytes | None, length: bytes | None, version: str) -> bytes:
+    """The field line that frames the body. RFC 9112 §6.1: what could be framed in two ways is not framed at all."""
+    if coding is None:
+        if length is None or not CONTENT_LENGTH.fullmatch(length):
+            raise BadRequest("Content-Length is not a number")
+        return b"content-length: %b\r\n" % length
     if version == "1.0":
         raise BadRequest("Transfer-Encoding in HTTP/1.0")
     if length is not None:
         raise BadRequest("Content-Length and Transfer-Encoding")
     if coding.lower() != b"chunked":
         raise NotImplementedHere("a transfer coding other than chunked")
+    return b"transfer-encoding: chunked\r\n"
 
 
 def _expects_continue(expectation: bytes, version: str) -> bool:

@@ -114,10 +114,8 @@ class TracedUpstream(Upstream):
         super().__init__(url, **settings)
         self._tracer = tracer
 
-    async def send(
-        self, head: bytes, *, method: bytes, body: RequestBody | None, idempotent: bool
-    ) -> Response:
-        with _open_call(self._tracer, method.decode("ascii"), str(self.origin)) as span:
+    async def send(self, head: bytes, *, method: str, body: RequestBody | None, idempotent: bool) -> Response:
+        with _open_call(self._tracer, method, str(self.origin)) as span:
             lines = b"".join(b"%b: %b\r\n" % field for field in _inject())
             traced_head = head.removesuffix(b"\r\n") + lines + b"\r\n"
             response = await super().send(traced_head, method=method, body=body, idempotent=idempotent)

@@ -70,9 +70,7 @@ class Upstream:
         """Callers in the queue."""
         return len(self._waiting)
 
-    async def send(
-        self, head: bytes, *, method: bytes, body: RequestBody | None, idempotent: bool
-    ) -> Response:
+    async def send(self, head: bytes, *, method: str, body: RequestBody | None, idempotent: bool) -> Response:
         """Send a request and wait for the head of its response.
 
         ``head`` is the whole request head, its framing fit for ``body``. An ``idempotent`` request without a
@@ -85,7 +83,7 @@ class Upstream:
             framed = FramedBody(body)
             if body.length is not None and 0 < body.length <= SMALL_BODY:
                 head = b"".join((head, *await framed.read()))
-        bodiless = method == b"HEAD"
+        bodiless = method == "HEAD"
         connection = self._take_idle() or await self._acquire()
         repeatable = connection.served and body is None and idempotent
         try:

@@ -44,7 +44,7 @@ async def send(
         )
         head += framing + b"\r\n"
     safe = method in {b"GET", b"HEAD"} if idempotent is None else idempotent
-    return await upstream.send(head + b"\r\n", method=method, body=body, idempotent=safe)
+    return await upstream.send(head + b"\r\n", method=method.decode(), body=body, idempotent=safe)
 
 
 async def fetch(upstream: Upstream, method: bytes = b"GET", **options: object) -> tuple[int, bytes]:
