@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .response_head import Framing, build_response_head
+from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
 
 if TYPE_CHECKING:
     from .protocol import HardenedProtocol
@@ -74,7 +74,7 @@ class Cycle:
     _callback: Callable[[], None] | None = None
     _started = False
     _held = b""
-    _framing = Framing.NONE
+    _framing = NONE
     _left = 0
 
     def __init__(
@@ -97,7 +97,7 @@ class Cycle:
     @property
     def framed(self) -> bool:
         """Whether a peer can tell a cut response from a whole one."""
-        return self._framing is not Framing.CLOSE
+        return self._framing is not CLOSE
 
     @property
     def write_paused(self) -> bool:
@@ -217,16 +217,16 @@ class Cycle:
     def _write(self, body: bytes, *, more: bool) -> None:
         parts = [self._held] if self._held else []
         framing = self._framing
-        if framing is Framing.LENGTH:  # from which a body may not differ
+        if framing is LENGTH:  # from which a body may not differ
             self._left -= len(body)
             if self._left < 0 or (self._left and not more):
                 raise RuntimeError("the response body is not as long as its Content-Length")
-        if framing is Framing.CHUNKED:
+        if framing is CHUNKED:
             if body:
                 parts += (b"%x\r\n" % len(body), body, b"\r\n")
             if not more:
                 parts.append(b"0\r\n\r\n")
-        elif framing is not Framing.NONE:
+        elif framing is not NONE:
             parts.append(body)
         self._held = b""
         self.written = True

@@ -32,7 +32,11 @@ class Framing(Enum):
     LENGTH = auto()
     CHUNKED = auto()
     CLOSE = auto()
-    ENDED = auto()
+
+
+# By names of their own: before Python 3.12 asking the class for a member takes as long as a call.
+_HEAD, _LENGTH, _CHUNKED, _CLOSE = Framing
+_NOTHING: Headers = []
 
 
 class ResponseParser:
@@ -43,67 +47,43 @@ class ResponseParser:
     ended where its framing says so, ``reusable`` that the connection may carry another request.
     """
 
-    __slots__ = (
-        "_bodiless",
-        "_fields",
-        "_framing",
-        "_head",
-        "_interim",
-        "_keep_alive",
-        "_overhead",
-        "_parser",
-        "_pieces",
-        "_remaining",
-        "_tail",
-        "buffered",
-        "excess",
-        "headers",
-        "started",
-        "status",
-    )
+    status = 0
+    headers = _NOTHING
+    buffered = 0
+    started = False
+    whole = False
+    excess = False
+    _framing = _HEAD
+    _head = b""
+    _interim = 0
+    _keep_alive = False
+    _overhead = 0
+    _parser: Any = None  # httptools knows no types; let go of as soon as possible, for it refers to us
+    _remaining = 0
+    _tail = b""
 
     def __init__(self, *, bodiless: bool) -> None:
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
-        self.status = 0
-        self.headers: Headers = []
-        self.buffered = 0
-        self.started = False
-        self.excess = False
         self._bodiless = bodiless
-        self._framing = Framing.HEAD
-        self._head = b""
         self._fields: Headers = []
-        self._interim = 0
-        self._keep_alive = False
-        self._overhead = 0
-        self._parser: Any = (
-            None  # httptools knows no types; let go of as soon as possible, for it refers to us
-        )
         self._pieces: list[bytes] = []
-        self._remaining = 0
-        self._tail = b""
-
-    @property
-    def whole(self) -> bool:
-        return self._framing is Framing.ENDED
 
     @property
     def reusable(self) -> bool:
-        return self._framing is Framing.ENDED and self._keep_alive and not self.excess
+        return self.whole and self._keep_alive and not self.excess
 
     def feed(self, data: bytes) -> None:
         """Raises UpstreamProtocolError in the head and UpstreamBroken in the body."""
         self.started = True
-        if self._framing is Framing.HEAD:
+        if self._framing is _HEAD:
             self._feed_head(data)
         else:
             self._feed_body(data)
 
     def end(self) -> bool:
         """The upstream has ended its side: whether that is the end of the body, where nothing else marks it."""
-        if self._framing is Framing.CLOSE:
-            self._framing = Framing.ENDED
-        return self._framing is Framing.ENDED
+        self.whole = self.whole or self._framing is _CLOSE
+        return self.whole
 
     def take(self) -> bytes:
         """What is here of the body."""
@@ -118,8 +98,9 @@ class ResponseParser:
     # -- head
 
     def _feed_head(self, data: bytes) -> None:
-        searched = max(0, len(self._head) - 3)
+        searched = 0
         if self._head:
+            searched = max(0, len(self._head) - 3)
             data = self._head + data
         while (end := data.find(b"\r\n\r\n", searched)) >= 0:
             end += 4
@@ -127,7 +108,7 @@ class ResponseParser:
                 break
             self._read_head(data if end == len(data) else data[:end])
             data = data[end:]
-            if self._framing is not Framing.HEAD:
+            if self._framing is not _HEAD:
                 self._head = b""
                 if data:
                     self._feed_body(data)
@@ -175,38 +156,35 @@ class ResponseParser:
         if codings:
             self._begin_coded(codings, http_1_0=http_1_0)
         elif length is not None:
-            self._framing = Framing.LENGTH
+            self._framing = _LENGTH
             self._remaining = int(length)
+            self.whole = not self._remaining
         else:
-            self._framing = Framing.CLOSE
-        if (
-            self._bodiless
-            or status in BODILESS
-            or (length is not None and not codings and not self._remaining)
-        ):
-            self._framing = Framing.ENDED
-        if self._framing is not Framing.CHUNKED:
+            self._framing = _CLOSE
+        if self._bodiless or status in BODILESS:
+            self.whole = True
+        if self.whole or self._framing is not _CHUNKED:
             self._parser = None
 
     def _begin_coded(self, codings: list[bytes], *, http_1_0: bool) -> None:
         if codings != [b"chunked"]:
             raise UpstreamProtocolError("the response has a transfer coding other than chunked")
         self.headers = [field for field in self.headers if field[0] != b"content-length"]
-        self._framing = Framing.CHUNKED
+        self._framing = _CHUNKED
         if http_1_0:  # its framing is faulty: to be read, not to be built on (RFC 9112 §6.1)
             self._keep_alive = False
 
     # -- body
 
     def _feed_body(self, data: bytes) -> None:
-        if self._framing is Framing.LENGTH:
-            self._feed_length(data)
-        elif self._framing is Framing.CHUNKED:
-            self._feed_chunked(data)
-        elif self._framing is Framing.CLOSE:
-            self.on_body(data)
-        else:
+        if self.whole:
             self.excess = True
+        elif self._framing is _LENGTH:
+            self._feed_length(data)
+        elif self._framing is _CHUNKED:
+            self._feed_chunked(data)
+        else:
+            self.on_body(data)
 
     def _feed_length(self, data: bytes) -> None:
         if len(data) > self._remaining:
@@ -214,22 +192,21 @@ class ResponseParser:
             data = data[: self._remaining]
         self._remaining -= len(data)
         self.on_body(data)
-        if not self._remaining:
-            self._framing = Framing.ENDED
+        self.whole = not self._remaining
 
     def _feed_chunked(self, data: bytes) -> None:
         before = self.buffered
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            if self._framing is not Framing.ENDED:
+            if not self.whole:
                 raise UpstreamBroken(f"the response's chunks are malformed: {error}") from error
             self.excess = True
         self._overhead = self._overhead + len(data) if self.buffered == before else 0
         if self._overhead > MAX_CHUNK_OVERHEAD:
             raise UpstreamBroken("the response's chunk extensions or trailers have no end")
         self._tail = (self._tail + data)[-6:] if len(data) < 6 else data[-6:]
-        if self._framing is Framing.ENDED:
+        if self.whole:
             self._parser = None
             # llhttp skips line ends behind a message without a word: a last empty line must be the only one.
             if not self._tail.endswith(b"\r\n\r\n") or self._tail == b"\r\n" * 3:
@@ -245,14 +222,12 @@ class ResponseParser:
         self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        if self._framing is not Framing.ENDED:  # else it is the body of a response nobody asked for
+        if not self.whole:  # else it is the body of a response nobody asked for
             self._pieces.append(data)
             self.buffered += len(data)
 
     def on_message_begin(self) -> None:
-        if self._framing is Framing.ENDED:
-            self.excess = True
+        self.excess = self.excess or self.whole
 
     def on_message_complete(self) -> None:
-        if self._framing is Framing.CHUNKED:
-            self._framing = Framing.ENDED
+        self.whole = self.whole or self._framing is _CHUNKED
