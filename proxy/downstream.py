@@ -34,13 +34,11 @@ class Connection(Protocol):
     target: bytes
     """The request target as received, also with a ``?`` that nothing follows."""
 
-    @property
-    def write_paused(self) -> bool:
-        """Whether the peer is behind with reading."""
-        ...
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole response in one step, which costs less than ASGI's two messages.
 
-    def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """Write a whole response in one step, which costs less than ASGI's two messages."""
+        False, and nothing is written, where the peer is behind with reading.
+        """
         ...
 
     def abort(self) -> None:
@@ -119,14 +117,12 @@ class Downstream:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """A response that is whole."""
-        connection = self.connection
-        if connection is None or connection.write_paused:
+        if self.connection is not None and self.connection.respond(status, headers, body):
+            self.started = True
+            self.status = status
+        else:
             await self.start(status, headers)
             await self.write(body, more=False)
-            return
-        self.started = True
-        self.status = status
-        connection.respond(status, headers, body)
 
     async def write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})

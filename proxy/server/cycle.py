@@ -35,13 +35,11 @@ class Connection(Protocol):
         """Cut the connection, so that what was sent of a response cannot look whole (RFC 9112 §8)."""
         ...
 
-    @property
-    def write_paused(self) -> bool:
-        """Whether the peer is behind: ``send`` would wait."""
-        ...
+    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Write a response that is whole; the same as ``send`` twice, in one step.
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """Write a response that is whole; the same as ``send`` twice, in one step."""
+        False, and nothing is written, where the peer is behind and ``send`` would wait.
+        """
         ...
 
     def cancel(self) -> None:
@@ -99,14 +97,13 @@ class Cycle:
         """Whether a peer can tell a cut response from a whole one."""
         return self._framing is not CLOSE
 
-    @property
-    def write_paused(self) -> bool:
-        return self._protocol.flow.write_paused
-
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        if self._protocol.flow.write_paused:
+            return False
         if not (self.departed or self._started):
             self._start(status, headers)
             self._write(body, more=False)
+        return True
 
     def abort(self) -> None:
         self._callback = None
@@ -190,7 +187,7 @@ class Cycle:
 
     async def send(self, message: Message) -> None:
         """Write; returns without an effect once the peer has left."""
-        if self._protocol.write_paused:
+        if self._protocol.flow.write_paused:
             await self._protocol.flow.drain()
         if self.departed:
             return
@@ -210,7 +207,7 @@ class Cycle:
             method=self.scope["method"],
             version=self.scope["http_version"],
             # An unread rest of the request would be taken for the next one: such a connection ends here.
-            keep_alive=self.keep_alive and not self.more_body and not self._protocol.draining,
+            keep_alive=self.keep_alive and not self.more_body and not self._protocol.state.draining,
         )
         self._started = True
 

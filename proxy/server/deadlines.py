@@ -28,7 +28,7 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         super().__init__(config, state, app_state, asyncio.get_running_loop())
         del self.parser, self.pipeline  # the reader has its own; these would take 2 KiB of each connection
         self.read_deadline = self.write_deadline = NEVER
-        self._state = state
+        self.state = state
         self._limits = state.limits
         self._reader = RequestReader(self, state.limits)
         self._unsent = 0
@@ -79,7 +79,7 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         if self._reader.in_head:
             timeout = self._limits.header_timeout
         else:
-            timeout = LAST_CALL if self._state.draining else self._limits.keep_alive_timeout
+            timeout = LAST_CALL if self.state.draining else self._limits.keep_alive_timeout
         self.read_deadline = self.loop.time() + timeout
 
     def _pause_reading(self) -> None:

@@ -48,9 +48,9 @@ class HardenedProtocol(TimedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.read_deadline = self.loop.time() + self._limits.header_timeout
-        if self._state.flooded:
+        if self.state.flooded:
             transport.abort()
-        elif self._state.overloaded:
+        elif self.state.overloaded:
             self._refuse(Overloaded("connection limit reached"))
 
     def data_received(self, data: bytes) -> None:
@@ -94,7 +94,7 @@ class HardenedProtocol(TimedProtocol):
             raise BadRequest("too many requests in a pipeline")
         cycle = self._newest = Cycle(
             self,
-            answer_options if reader.target == b"*" else self._state.app,
+            answer_options if reader.target == b"*" else self.state.app,
             target=reader.target,
             keep_alive=reader.keep_alive,
             expects_continue=reader.expects_continue,
@@ -143,19 +143,11 @@ class HardenedProtocol(TimedProtocol):
         self.connections.discard(self)
         self.read_deadline = NEVER
         reader = self._reader
-        websocket = WebSocketProtocol(self.config, self._state, self.app_state)
+        websocket = WebSocketProtocol(self.config, self.state, self.app_state)
         self.transport.set_protocol(websocket)
         websocket.take_over(self.transport, reader.target, reader.headers)
 
     # What a cycle asks for
-
-    @property
-    def draining(self) -> bool:
-        return self._state.draining
-
-    @property
-    def write_paused(self) -> bool:
-        return self.flow.write_paused
 
     def write_parts(self, parts: list[bytes]) -> None:
         if len(parts) == 1:
@@ -174,7 +166,7 @@ class HardenedProtocol(TimedProtocol):
 
     def on_response_complete(self) -> None:
         cycle, self._active = self._active, None
-        self._state.total_requests += 1
+        self.state.total_requests += 1
         if cycle is None or not cycle.keep_alive:
             self._finish(unread=cycle is not None and cycle.more_body)
         elif self._waiting:
@@ -184,11 +176,11 @@ class HardenedProtocol(TimedProtocol):
 
     def on_begun(self) -> None:
         """The application is called."""
-        self._state.running += 1
+        self.state.running += 1
 
     def on_returned(self) -> None:
         """The application has returned."""
-        self._state.running -= 1
+        self.state.running -= 1
 
     def cut(self, cycle: Cycle) -> None:
         """Break off what ``cycle`` was writing, so that the peer can tell."""

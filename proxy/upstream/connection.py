@@ -15,7 +15,6 @@ from ..config import models
 from ..errors import UpstreamBroken, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
 from .body import FramedBody
 from .response import Response
-from .response_parser import ResponseParser
 
 READ_AHEAD = 128 * 1024  # bytes of a response kept for a slow reader; one read brings up to 256 KiB more
 
@@ -83,7 +82,7 @@ class Connection(asyncio.Protocol):
 
         ``head`` may bring the beginning of the body along.
         """
-        self._response = response = Response(ResponseParser(bodiless=bodiless), self)
+        self._response = response = Response(self, bodiless=bodiless)
         self._transport.write(head)
         if body is None or body.ended:
             self._read_by = self._loop.time() + self._timeouts.response
@@ -130,7 +129,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         response, self._response = self._response, None
         if response is not None:
-            response.fail(error or describe_loss(response.parser, "closed by us"))
+            response.fail(error or describe_loss(response, "closed by us"))
         self._owner.forget(self)
 
     # -- what the loop calls
@@ -144,29 +143,28 @@ class Connection(asyncio.Protocol):
         if response is None:  # nothing was asked
             self.abort()
             return
-        parser = response.parser
         try:
-            parser.feed(data)
+            response.feed(data)
         except (UpstreamProtocolError, UpstreamBroken) as error:
             self.abort(error)
             return
-        if parser.status:
+        if response.status:
             self._read_by = math.inf
-            if parser.whole:
-                self._finish(parser)
+            if response.whole:
+                self._finish(response)
             else:
-                self._continue(parser)
+                self._continue(response)
             response.wake()
 
     def eof_received(self) -> None:
         response = self._response
-        if response is not None and response.parser.end():
-            self._finish(response.parser)
+        if response is not None and response.end():
+            self._finish(response)
             response.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         response = self._response
-        self.abort(describe_loss(response.parser, exc) if response is not None else None)
+        self.abort(describe_loss(response, exc) if response is not None else None)
 
     def pause_writing(self) -> None:
         self._writing_paused = True
@@ -178,17 +176,17 @@ class Connection(asyncio.Protocol):
 
     # -- within a request
 
-    def _continue(self, parser: ResponseParser) -> None:
-        if parser.buffered > READ_AHEAD and not self._reading_paused:
+    def _continue(self, response: Response) -> None:
+        if response.buffered > READ_AHEAD and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
-        if parser.status >= 400 and self._upload is not None:
+        if response.status >= 400 and self._upload is not None:
             self._upload.cancel()  # it is refused: the rest is of no use to anyone
 
-    def _finish(self, parser: ResponseParser) -> None:
+    def _finish(self, response: Response) -> None:
         self._response = None
         self.served = True
-        if parser.reusable and self._upload is None and not self._writing_paused:
+        if response.reusable and self._upload is None and not self._writing_paused:
             if self._reading_paused:
                 self.resume()
             self._owner.reuse(self)
@@ -222,10 +220,10 @@ class Connection(asyncio.Protocol):
             self.abort(error)
 
 
-def describe_loss(parser: ResponseParser, cause: object) -> Exception:
+def describe_loss(response: Response, cause: object) -> Exception:
     """What it means for a request that its connection is gone, by what had come of the response."""
-    if parser.status:
+    if response.status:
         return UpstreamBroken(f"the connection was lost within the response body: {cause}")
-    if parser.started:
+    if response.started:
         return UpstreamProtocolError(f"the connection was lost within the response head: {cause}")
     return Unanswered(f"the connection was lost before a response: {cause}")

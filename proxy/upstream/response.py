@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from .response_parser import Headers, ResponseParser
+from .response_parser import ResponseParser
 
 
 class Source(Protocol):
@@ -24,36 +24,26 @@ class Source(Protocol):
         ...
 
 
-class Response:
+class Response(ResponseParser):
     """``headers`` have lower-case names, repeats kept, values as received; interim responses are not seen.
 
-    ``parser`` is for the connection. That is free again as soon as the body is whole, even before it is taken,
-    so nothing here touches it from then on.
+    Its connection feeds it, and is free again as soon as the body is whole, even before that is taken: nothing
+    here touches it from then on.
     """
 
-    __slots__ = ("_error", "_source", "_waiter", "parser")
+    _error: Exception | None = None
+    _waiter: asyncio.Future[None] | None = None
 
-    def __init__(self, parser: ResponseParser, source: Source) -> None:
-        self.parser = parser
+    def __init__(self, source: Source, *, bodiless: bool) -> None:
+        super().__init__(bodiless=bodiless)
         self._source = source
-        self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def status(self) -> int:
-        return self.parser.status
-
-    @property
-    def headers(self) -> Headers:
-        return self.parser.headers
 
     def take(self) -> tuple[bytes, bool]:
         """What is here of the body without waiting, and whether that was the last of it."""
-        data = self.parser.take()
-        if self.parser.whole:
-            return data, True
-        self._source.resume()
-        return data, False
+        data = self.take_body()
+        if not self.whole:
+            self._source.resume()
+        return data, self.whole
 
     async def read(self) -> bytes:
         """The next piece, empty at the end.
@@ -70,7 +60,7 @@ class Response:
 
     def close(self) -> None:
         """The caller is done with it: an unfinished response ends its connection."""
-        if not self.parser.whole:
+        if not self.whole:
             self._source.abort()
 
     async def wait(self) -> None:

@@ -43,7 +43,7 @@ class ResponseParser:
     """Feed it what was read; take ``status``, ``headers`` and pieces of the body out.
 
     ``status`` is 0 until the head of the final response is there. ``headers`` have lower-case names and the
-    values as received. ``buffered`` is what ``take`` would give, in bytes. ``whole`` says that the body has
+    values as received. ``buffered`` is what ``take_body`` would give, in bytes. ``whole`` says that the body has
     ended where its framing says so, ``reusable`` that the connection may carry another request.
     """
 
@@ -85,7 +85,7 @@ class ResponseParser:
         self.whole = self.whole or self._framing is _CLOSE
         return self.whole
 
-    def take(self) -> bytes:
+    def take_body(self) -> bytes:
         """What is here of the body."""
         pieces = self._pieces
         if not pieces:

@@ -170,7 +170,7 @@ def take(bodiless: bool, *pieces: bytes) -> tuple[ResponseParser, bytes] | None:
     try:
         for piece in filter(None, pieces):
             parser.feed(piece)
-            body += parser.take()
+            body += parser.take_body()
     except (UpstreamProtocolError, UpstreamBroken):
         return None
     return parser, body

@@ -40,7 +40,7 @@ def parse(data: bytes, *, bodiless: bool = False) -> ResponseParser:
 def test_whole(data: bytes, body: bytes) -> None:
     """A response is whole, and its connection reusable, right at its last byte."""
     parser = parse(data)
-    assert (parser.take(), parser.whole, parser.reusable) == (body, True, True)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (body, True, True)
 
 
 @pytest.mark.parametrize(("data", "body"), WHOLE)
@@ -50,7 +50,7 @@ def test_byte_by_byte(data: bytes, body: bytes) -> None:
     for position in range(len(data)):
         assert not parser.whole
         parser.feed(data[position : position + 1])
-    assert (parser.take(), parser.whole, parser.reusable) == (body, True, True)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (body, True, True)
 
 
 @given(st.sampled_from([case.values for case in WHOLE]), st.data())
@@ -63,7 +63,7 @@ def test_any_cut(case: tuple[bytes, bytes], cuts: st.DataObject) -> None:
         size = cuts.draw(st.integers(1, len(rest)))
         parser.feed(rest[:size])
         rest = rest[size:]
-    assert (parser.take(), parser.whole, parser.reusable) == (body, True, False)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (body, True, False)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_line_ends_behind_chunks(more: bytes, trailer: bytes) -> None:
     for cut in range(len(CHUNKED), len(data)):
         parser = parse(data[:cut])
         parser.feed(data[cut:])
-        assert (parser.take(), parser.whole, parser.reusable) == (b"a", True, False)
+        assert (parser.take_body(), parser.whole, parser.reusable) == (b"a", True, False)
 
 
 def test_until_close() -> None:
@@ -100,7 +100,7 @@ def test_until_close() -> None:
     parser.feed(b"de")
     assert not parser.whole
     assert parser.end()
-    assert (parser.take(), parser.whole, parser.reusable) == (b"abcde", True, False)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (b"abcde", True, False)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_head_has_no_body(fields: bytes) -> None:
     assert not parser.excess
     assert len(parser.headers) == fields.count(b"\r\n")
     parser = parse(OK + fields + b"\r\n" + b"5", bodiless=True)
-    assert (parser.take(), parser.whole, parser.reusable) == (b"", True, False)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (b"", True, False)
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
@@ -143,7 +143,7 @@ def test_head_has_no_body(fields: bytes) -> None:
 def test_bodiless_status(status: bytes, rest: bytes) -> None:
     """H-41: 204 and 304 have no body; one that is sent anyway is dropped and ends the connection."""
     parser = parse(b"HTTP/1.1 " + status + b"\r\n" + rest)
-    assert (parser.take(), parser.whole, parser.reusable) == (b"", True, False)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (b"", True, False)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_bodiless_status(status: bytes, rest: bytes) -> None:
 def test_extra_bytes(data: bytes, extra: bytes) -> None:
     """H-40: bytes behind a whole response are never given out, and end the connection."""
     parser = parse(data + extra)
-    assert (parser.take(), parser.whole, parser.reusable) == (b"a", True, False)
+    assert (parser.take_body(), parser.whole, parser.reusable) == (b"a", True, False)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_extra_bytes(data: bytes, extra: bytes) -> None:
 def test_coding_wins(fields: bytes) -> None:
     """H-42: Transfer-Encoding overrides Content-Length, which goes no further (RFC 9112 §6.3)."""
     parser = parse(OK + fields + b"\r\n1\r\na\r\n0\r\n\r\n")
-    assert (parser.take(), parser.whole) == (b"a", True)
+    assert (parser.take_body(), parser.whole) == (b"a", True)
     assert [name for name, _ in parser.headers] == [b"transfer-encoding"]
 
 
@@ -294,7 +294,7 @@ def test_body_is_not_copied() -> None:
     piece = bytes(50_000)
     parser.feed(piece)
     assert parser.buffered == len(piece)
-    assert parser.take() is piece
+    assert parser.take_body() is piece
     assert parser.buffered == 0
 
 
