@@ -112,8 +112,8 @@ class App:
             downstream.status = 500  # the server answers it; here it is only counted
             raise
         finally:
-            downstream.unwatch()
-            if downstream.connection is None:
+            if downstream.connection is None:  # ours forgets by itself
+                downstream.unwatch()
                 self._departures.discard(downstream)
             parts.leave()
             self._count(downstream, time.monotonic() - began)

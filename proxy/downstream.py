@@ -115,14 +115,13 @@ class Downstream:
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """A response that is whole."""
-        if self.connection is not None and self.connection.respond(status, headers, body):
-            self.started = True
-            self.status = status
-        else:
-            await self.start(status, headers)
-            await self.write(body, more=False)
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole response at once where that can be done without waiting; False, and nothing is written."""
+        if self.connection is None or not self.connection.respond(status, headers, body):
+            return False
+        self.started = True
+        self.status = status
+        return True
 
     async def write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
@@ -140,9 +139,8 @@ class Downstream:
             self._task = asyncio.current_task()
 
     def unwatch(self) -> None:
+        """A departure, learnt from ``receive()``, cancels nothing any more."""
         self._task = None
-        if self.connection is not None:
-            self.connection.on_departure(None)
 
     def depart(self) -> None:
         """The caller has left: cancel what is still being done for it."""
@@ -199,7 +197,7 @@ class Body:
 
 def build_request_id() -> str:
     """32 hexadecimal digits, unlike any other; a running number would tell callers how busy we are."""
-    return f"{_random.getrandbits(128):032x}"
+    return _random.getrandbits(128).to_bytes(16, "big").hex()
 
 
 def parse_request_id(given: Sequence[bytes]) -> str | None:

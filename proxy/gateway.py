@@ -148,7 +148,8 @@ class Gateway:
         """Serve one request. Raises ProxyError before the response has begun, UpstreamBroken after."""
         route, rest = self._match(downstream)
         if is_last_stop(downstream.method, downstream.ended):
-            await downstream.respond(204, [self.forwarding.via], b"")
+            await downstream.start(204, [self.forwarding.via])
+            await downstream.write(b"", more=False)
             return
         if route.preflight is not None and is_preflight(downstream.method, downstream.kept):
             route = route.preflight
@@ -265,12 +266,11 @@ class Gateway:
     async def _relay(self, response: Response, downstream: Downstream) -> None:
         data, whole = response.take()
         headers = self._build_answer_fields(response)
-        if whole:
-            await downstream.respond(response.status, headers, data)
+        if whole and downstream.respond(response.status, headers, data):
             return
         with closing(response):
             await downstream.start(response.status, headers)
-            await downstream.write(data, more=True)
+            await downstream.write(data, more=not whole)
             while not whole:
                 data = await response.read()
                 whole = not data

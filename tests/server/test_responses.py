@@ -278,6 +278,19 @@ async def test_no_departure_is_told_after_the_response():
     assert held.departures == 0
 
 
+async def test_no_departure_is_told_once_the_application_has_returned():
+    """F-20: what it left behind is cut by us; nobody need take the callback back."""
+    told = asyncio.Event()
+
+    async def app(scope, receive, send):
+        scope["extensions"]["obo"].on_departure(told.set)
+
+    async with listening(app) as listener, connected(listener.address) as client:
+        await client.send(GET)
+        assert (await client.response()).status == 500
+    assert not told.is_set()
+
+
 async def test_a_slow_reader_holds_back_the_application():
     """F-23: what is not read is not buffered; the write deadline ends it."""
     sent = 0
