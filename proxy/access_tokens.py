@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from .cache_entries import Entry
 from .cache_key import CacheKey, build_cache_key, build_refusal_key, build_request_digest
@@ -28,13 +28,6 @@ class TokenSource(Protocol):
         ...
 
 
-class Found(NamedTuple):
-    """The entry that a token was found to have, and for what request."""
-
-    request_digest: bytes
-    entry: Entry
-
-
 class AccessTokens:
     """The access tokens of one route. Where its grant needs no user, the subject token is None."""
 
@@ -42,26 +35,23 @@ class AccessTokens:
         self._request = request
         self._server = server
         self._cache = cache
-        self._digest = build_request_digest(request, server.client_identity)
+        self._digest = cache.own(build_request_digest(request, server.client_identity))
         self.found: object = None  # as a token's, where no user is needed
 
     def cached(self, subject_token: SubjectToken | None) -> AccessToken | None:
         """The token at hand, or None. Nobody waits here: renewal, where due, starts in the background."""
         holder = self if subject_token is None else subject_token
-        found = holder.found
+        entry = holder.found
         if (
-            isinstance(found, Found)
-            and found.request_digest is self._digest
-            and self._cache.is_held(found.entry)
+            not isinstance(entry, Entry)
+            or entry.request is not self._digest
+            or not self._cache.find_again(entry)
         ):
-            return found.entry.access_token
-        key = build_cache_key(self._digest, subject_token)
-        entry = self._cache.find(key)
-        if entry is None:
-            return None
+            entry = holder.found = self._cache.find(build_cache_key(self._digest, subject_token))
+            if entry is None:
+                return None
         if self._cache.is_due(entry):
-            self._renew(key, entry, subject_token)
-        holder.found = Found(self._digest, entry)
+            self._renew(build_cache_key(self._digest, subject_token), entry, subject_token)
         return entry.access_token
 
     async def obtain(self, subject_token: SubjectToken | None) -> AccessToken:

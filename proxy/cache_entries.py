@@ -18,7 +18,7 @@ OWNERS_PART: Final = 8  # one owner has at most this part of all, so nobody can 
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """An access token in use.
+    """An access token in use, and the parts of its key.
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
     ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it;
@@ -27,6 +27,8 @@ class Entry:
 
     access_token: AccessToken = field(repr=False)
     owner: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
+    request: bytes = field(repr=False)
     bound: float
     expires_at: float
     deadline: float

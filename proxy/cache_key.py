@@ -32,10 +32,11 @@ _REFUSAL = b"obo-proxy refusal 1\0"
 
 
 class CacheKey(NamedTuple):
-    """``digest`` names the entry, ``owner`` whose it is; 32 bytes each."""
+    """``digest`` names the entry, ``owner`` whose it is, ``request`` what is asked for; 32 bytes each."""
 
     owner: bytes
     digest: bytes
+    request: bytes = b""
 
 
 def build_identity(
@@ -71,7 +72,7 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
     Every part but the last has a fixed length, so no two keys are made of the same bytes.
     """
     if subject_token is None:
-        return CacheKey(NOBODY, sha256(_KEY + request_digest).digest())
+        return CacheKey(NOBODY, sha256(_KEY + request_digest).digest(), request_digest)
     owner = build_owner(subject_token.issuer, subject_token.subject)
     return CacheKey(
         owner,
@@ -82,6 +83,7 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
             + subject_token.identity
             + subject_token.authorization_server.encode()
         ).digest(),
+        request_digest,
     )
 
 

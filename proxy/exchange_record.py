@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from .claims import IMPERSONAL
 from .errors import ProxyError
 from .remedies import find_remedy
 from .subject_token import SubjectToken
 from .token_exchange import TokenRequest
 
-_IMPERSONAL = frozenset({"iss", "aud", "cid", "azp", "client_id", "scp", "scope", "ver", "typ", "acr", "amr"})
 _DIGITS = 16  # of the digest: 64 bits tell any number of users apart
 
 
@@ -66,7 +66,7 @@ def find_private_values(subject_token: SubjectToken) -> list[str]:
     """What the token says of the user: the texts of all claims but those that say where it is from and for."""
     found = [subject_token.subject]
     for name, value in subject_token.claims.items():
-        if name not in _IMPERSONAL:
+        if name not in IMPERSONAL:
             found += [
                 text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
             ]

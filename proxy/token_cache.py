@@ -52,6 +52,7 @@ class TokenCache:
         self._rejected: TTLCache[bytes, str] = TTLCache(
             settings.max_entries, REJECTION_PAUSE, timer=clock.monotonic
         )
+        self._requests: dict[bytes, bytes] = {}
         self.shared = shared
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
@@ -70,25 +71,34 @@ class TokenCache:
         """Epoch seconds, by the clock that entries end by."""
         return self._clock.time()
 
+    def own(self, request_digest: bytes) -> bytes:
+        """The one object that equal digests are in this cache, and in no other: its entries are known by it."""
+        return self._requests.setdefault(request_digest, request_digest)
+
     def find(self, key: CacheKey) -> Entry | None:
         """The entry, if it has not ended."""
+        return self._find(key.digest)
+
+    def find_again(self, entry: Entry) -> bool:
+        """Whether ``entry``, found before, would be found by its key now; counts as a hit if so."""
+        if not entry.live:
+            return False
+        if self._clock.monotonic() >= entry.held_until:
+            return self._find(entry.digest) is entry
+        self.lookups["hit"] += 1
+        return True
+
+    def _find(self, digest: bytes) -> Entry | None:
         try:
-            entry = self._entries[key.digest]
+            entry = self._entries[digest]
         except KeyError:
             return None
         if entry.expires_at <= self._clock.time():
-            self._entries.remove(key.digest)
+            self._entries.remove(digest)
             return None
         self.lookups["hit"] += 1
         entry.held_until = min(self._clock.monotonic() + HOLD, entry.deadline, entry.renew_at)
         return entry
-
-    def is_held(self, entry: Entry) -> bool:
-        """Whether ``entry``, found a moment ago, would be found again; counts as a hit if so."""
-        if not entry.live or self._clock.monotonic() >= entry.held_until:
-            return False
-        self.lookups["hit"] += 1
-        return True
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
@@ -112,6 +122,8 @@ class TokenCache:
             Entry(
                 access_token,
                 key.owner,
+                key.digest,
+                key.request,
                 bound=bound,
                 expires_at=wall + remaining,
                 deadline=deadline,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .background import Background
-from .claims import SubjectTokenPolicy
+from .claims import SharedTexts, SubjectTokenPolicy
 from .clock import Clock
 from .errors import (
     ExchangeError,
@@ -83,6 +83,7 @@ class Verifier:
         self._build_identity = build_identity
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()  # the one that was used last is at the end
         self._size = size
+        self._texts = SharedTexts()
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
 
     def start(self) -> None:
@@ -189,6 +190,7 @@ class Verifier:
         return await asyncio.shield(task)
 
     def _build(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> SubjectToken:
+        claims = self._texts.share(claims)
         return SubjectToken(
             value=token,
             authorization_server=entry.authorization_server,

@@ -69,6 +69,19 @@ async def test_routes_that_ask_for_different_things_share_nothing():
     assert await get(rig.route(), ALICE) is first
 
 
+async def test_what_was_found_for_a_token_is_of_one_route_and_cache():
+    """C-02: a token remembers what it was found to have; another route or cache does not take that for its own."""
+    rig, stranger = Rig(), Rig()
+    other = rig.route(audience="api://other")
+    found = {}
+    for _ in range(3):
+        for name, tokens in (("route", rig.tokens), ("other", other), ("stranger", stranger.tokens)):
+            found.setdefault(name, []).append(await get(tokens, ALICE))
+    assert all(first is second is third for first, second, third in found.values())
+    assert len({id(tokens[0]) for tokens in found.values()}) == 3
+    assert rig.source.calls == 2
+
+
 async def test_another_client_identity_shares_nothing():
     """D-04: a token bound to one DPoP key is never found by the holder of another."""
     rig = Rig()

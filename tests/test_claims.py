@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.claims import SubjectTokenPolicy, parse_claims, read_scopes, verify_claims
+from proxy.claims import MAX_SHARED, SharedTexts, SubjectTokenPolicy, parse_claims, read_scopes, verify_claims
 from proxy.errors import ScopeInsufficient, SubjectTokenExpired, SubjectTokenInvalid
 from tests.support.issuer import AUDIENCE, ISSUER, NOW, Issuer
 
@@ -133,3 +133,27 @@ def test_required_scopes():
         verify({}, replace(POLICY, required_scopes=("orders:write",)))
     assert caught.value.scopes == ("orders:write",)
     assert read_scopes({}) == frozenset()
+
+
+def test_texts_that_tokens_have_alike_are_kept_once():
+    """C-17: names of claims, and values that are nobody's own; nothing is changed by it."""
+    texts = SharedTexts()
+    first, second = (
+        texts.share(json.loads(json.dumps({"iss": ISSUER, "sub": "alice", "scp": ["a:b"], "n": [{"x": 1}], "exp": 1})))
+        for _ in range(2)
+    )  # fmt: skip
+    assert first == second == {"iss": ISSUER, "sub": "alice", "scp": ["a:b"], "n": [{"x": 1}], "exp": 1}
+    assert first["iss"] is second["iss"]
+    assert first["scp"][0] is second["scp"][0]
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    assert first["sub"] is not second["sub"]
+
+
+def test_the_texts_kept_are_bounded():
+    """C-17: whoever makes up claims fills no memory."""
+    texts = SharedTexts()
+    for number in range(MAX_SHARED + 10):
+        texts.share({"scp": [str(number)]})
+    late = [texts.share({"scp": [str(MAX_SHARED + 5)]})["scp"][0] for _ in range(2)]
+    assert late[0] == late[1] == str(MAX_SHARED + 5)
+    assert late[0] is not late[1]
