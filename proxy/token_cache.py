@@ -84,7 +84,10 @@ class TokenCache:
         if not entry.live:
             return False
         if self._clock.monotonic() >= entry.held_until:
-            return self._find(entry.digest) is entry
+            # Who was used last is of interest only where somebody may have to go.
+            if len(self._entries) > self._settings.max_entries * 3 // 4:
+                return self._find(entry.digest) is entry
+            return self._hold(entry)
         self.lookups["hit"] += 1
         return True
 
@@ -93,12 +96,19 @@ class TokenCache:
             entry = self._entries[digest]
         except KeyError:
             return None
-        if entry.expires_at <= self._clock.time():
-            self._entries.remove(digest)
-            return None
+        if self._hold(entry):
+            return entry
+        self._entries.remove(digest)
+        return None
+
+    def _hold(self, entry: Entry) -> bool:
+        """Whether it has not ended by either clock; counts as a hit if so."""
+        now = self._clock.monotonic()
+        if now >= entry.deadline or self._clock.time() >= entry.expires_at:
+            return False
         self.lookups["hit"] += 1
-        entry.held_until = min(self._clock.monotonic() + HOLD, entry.deadline, entry.renew_at)
-        return entry
+        entry.held_until = min(now + HOLD, entry.deadline, entry.renew_at)
+        return True
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
