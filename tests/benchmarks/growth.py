@@ -9,9 +9,12 @@ from .load.idle import idle_connections
 from .load.wrk import Load, run_wrk
 from .peers.ours import Ours
 from .processes import Running
+from .quota import held
 from .results import Sample
 from .stage import Stage, raise_descriptor_limit
 from .works import Scale, measure_requests
+
+WORKER_PART = 0.3  # of a core
 
 
 def routes(stage: Stage, scale: Scale) -> Iterator[Sample]:
@@ -62,11 +65,19 @@ def idle(stage: Stage, scale: Scale) -> Iterator[Sample]:
 
 
 def workers(stage: Stage, scale: Scale) -> Iterator[Sample]:
-    """One worker and two, both free to use every core; with two cores the load takes its part of them."""
+    """One worker and two, each held to a part of a core, that the load find its own even where there are two cores."""
     everywhere = stage.around.cores | os.sched_getaffinity(0)
-    ports = {f"{n} workers": stage.launch(Ours(workers=n), f"{n} workers", cores=everywhere) for n in (1, 2)}
-    yield from _side_by_side("workers", ports, Load(stage.token_file("hot", [stage.user])), scale)
-    _stop(ports)
+    running = {
+        f"{n} workers": stage.launch(Ours(workers=n), f"{n} workers", cores=everywhere) for n in (1, 2)
+    }
+    load = Load(stage.token_file("hot", [stage.user]))
+    for one in running.values():
+        measure_requests(one, load, 1)
+    # With two workers there is a third process, which deals connections out and is at rest now.
+    busiest = [process for n, one in enumerate(running.values(), 1) for process in one.busiest(n)]
+    with held(busiest, WORKER_PART):
+        yield from _side_by_side("workers", running, load, scale)
+    _stop(running)
 
 
 def _side_by_side(work: str, running: dict[str, Running], load: Load, scale: Scale) -> Iterator[Sample]:

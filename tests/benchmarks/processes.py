@@ -61,6 +61,11 @@ class Running:
                 spent[pid] = (int(fields[11]) + int(fields[12])) / TICKS
         return spent
 
+    def busiest(self, count: int) -> list[int]:
+        """The ids of those processes of the tree that have spent most, ``count`` of them."""
+        spent = self.cpu_seconds_by_process()
+        return sorted(spent, key=spent.__getitem__, reverse=True)[:count]
+
     def memory(self) -> int:
         """Bytes in memory, shared pages split between those who share them (PSS)."""
         total = 0

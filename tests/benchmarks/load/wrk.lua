@@ -1,6 +1,7 @@
 -- One connection's requests, by environment: BENCH_TOKENS (a file, one token a line, taken in turn), BENCH_FRESH
 -- (another, of which every hundredth request takes the next), BENCH_METHOD, BENCH_BODY (bytes), BENCH_ONCE (stop
--- where the tokens end), BENCH_DELAY (mean milliseconds between an answer and the next request).
+-- where the tokens end), BENCH_DELAY (the longest pause between an answer and the next request,
+-- in milliseconds).
 
 local ffi = require("ffi")
 ffi.cdef("int getpid(void); int kill(int, int);")
@@ -12,7 +13,7 @@ local function read(path)
 end
 
 local tokens, fresh = read(os.getenv("BENCH_TOKENS")), read(os.getenv("BENCH_FRESH"))
-local once, mean = os.getenv("BENCH_ONCE"), tonumber(os.getenv("BENCH_DELAY"))
+local once, longest = os.getenv("BENCH_ONCE"), tonumber(os.getenv("BENCH_DELAY"))
 local sent, used = 0, 0
 
 wrk.method = os.getenv("BENCH_METHOD") or "GET"
@@ -43,8 +44,8 @@ if #tokens > 1 or #fresh > 0 then
   end
 end
 
-if mean then
-  function delay() return math.random(0, 2 * mean) end
+if longest then
+  function delay() return math.random(0, longest) end
 end
 
 function done(summary, latency)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from .. import install
 
+ANSWER = (
+    0.5  # ms that an answer takes, about: what is left of a connection's time between two requests is pause
+)
 SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
@@ -51,6 +54,6 @@ def _environment(load: Load) -> dict[str, str]:
         "BENCH_METHOD": load.method,
         "BENCH_BODY": load.body,
         "BENCH_ONCE": 1 if load.once else None,
-        "BENCH_DELAY": load.rate and round(1000 * load.connections / load.rate),
+        "BENCH_DELAY": load.rate and round(2 * (1000 * load.connections / load.rate - ANSWER)),
     }
     return {name: str(value) for name, value in values.items() if value is not None}
