@@ -41,9 +41,10 @@ def users(stage: Stage, scale: Scale) -> Iterator[Sample]:
     known = min(count, int(filled["requests"]))
     memory = (running.memory() - before) / known
     everyone = Load(stage.token_file("everyone", minted[:known]))
-    for _ in range(scale.repetitions):
-        yield Sample("users", "1 user", measure_requests(running, one, scale.seconds))
-        figures = measure_requests(running, everyone, scale.seconds)
+    turn = _turn(scale)
+    for _ in range(2 * scale.repetitions):
+        yield Sample("users", "1 user", measure_requests(running, one, turn))
+        figures = measure_requests(running, everyone, turn)
         yield Sample("users", f"{known:,} users", {**figures, "memory_each": memory})
     running.stop()
 
@@ -81,9 +82,17 @@ def workers(stage: Stage, scale: Scale) -> Iterator[Sample]:
 
 
 def _side_by_side(work: str, running: dict[str, Running], load: Load, scale: Scale) -> Iterator[Sample]:
-    for _ in range(scale.repetitions):
-        for name, one in running.items():
-            yield Sample(work, name, measure_requests(one, load, scale.seconds))
+    # Short turns, and by turns first: what differs here is less than what a machine differs from itself.
+    names, turn = list(running), _turn(scale)
+    for _ in range(2 * scale.repetitions):
+        for name in names:
+            yield Sample(work, name, measure_requests(running[name], load, turn))
+        names.reverse()
+
+
+def _turn(scale: Scale) -> float:
+    """Seconds; wrk counts whole ones."""
+    return max(1.0, scale.seconds / 2)
 
 
 def _stop(running: dict[str, Running]) -> None:
