@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from copy import copy
@@ -102,6 +103,11 @@ class AccessTokens:
             asker = build_refusal_key(self._digest, subject_token)
             self._start(key.digest, key, asker, subject_token, renewing=entry)
 
+    def _renew_if_due(self, key: CacheKey, subject_token: SubjectToken | None) -> None:
+        entry = self._cache.current(key)
+        if entry is not None and self._cache.is_due(entry):
+            self._renew(key, entry, subject_token)
+
     def _start(
         self,
         name: bytes,
@@ -111,6 +117,8 @@ class AccessTokens:
         *,
         renewing: Entry | None = None,
     ) -> Flight:
+        began = self._cache.time()
+
         async def fly(flight: Flight) -> Outcome:
             answer = await self._share(key, asker, subject_token, renewing)
             outcome = answer.outcome
@@ -118,6 +126,10 @@ class AccessTokens:
                 self._refused(outcome, key, asker, subject_token, renewing)
             elif not flight.recalled:
                 self._cache.put(key, outcome, answer)
+                if (
+                    answer.obtained_at < began
+                ):  # another replica's: it may be due as soon as this flight has landed
+                    asyncio.get_running_loop().call_soon(self._renew_if_due, key, subject_token)
             return outcome
 
         return self._cache.flights.start(name, owner=key.owner, asker=asker, exchange=fly)

@@ -79,6 +79,10 @@ class TokenCache:
         """The entry, if it has not ended."""
         return self._find(key.digest)
 
+    def current(self, key: CacheKey) -> Entry | None:
+        """The same, but that nobody is given it: it counts as no hit."""
+        return self._entries.get(key.digest)
+
     def find_again(self, entry: Entry) -> bool:
         """Whether ``entry``, found before, would be found by its key now; counts as a hit if so."""
         if not entry.live:
@@ -163,7 +167,7 @@ class TokenCache:
 
     def discard(self, key: CacheKey, entry: Entry) -> None:
         """Drop ``entry`` unless another has taken its place."""
-        if self._current(key) is entry:
+        if self.current(key) is entry:
             self._entries.remove(key.digest)
 
     def reject(self, key: CacheKey, access_token: AccessToken) -> bool:
@@ -171,7 +175,7 @@ class TokenCache:
 
         An upstream that says 401 to every token costs one exchange for each key and ``REJECTION_PAUSE``.
         """
-        entry = self._current(key)
+        entry = self.current(key)
         if entry is not None and entry.access_token.value != access_token.value:
             return True
         if key.digest in self._rejected:
@@ -197,6 +201,3 @@ class TokenCache:
         if self.shared is not None:
             await self.shared.purge(owner)
         return dropped
-
-    def _current(self, key: CacheKey) -> Entry | None:
-        return self._entries.get(key.digest)

@@ -110,7 +110,9 @@ class Verifier:
             return None
         if self._clock.time() >= verdict.ends_at or self._clock.monotonic() >= verdict.deadline:
             return None
-        if len(self._verdicts) > self._size * 3 // 4:  # with that much room nobody has to go, nor be told apart
+        if (
+            len(self._verdicts) > self._size * 3 // 4
+        ):  # with that much room nobody has to go, nor be told apart
             self._verdicts.move_to_end(token)
         return verdict.subject_token
 

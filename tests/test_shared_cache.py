@@ -269,6 +269,31 @@ async def test_a_renewal_takes_what_another_replica_has_renewed(redis):
         assert two.source.calls == 0
 
 
+async def test_a_token_found_old_is_renewed_at_once(redis):
+    """C-14: a replica that a user comes to once an hour does not make a withdrawn right last that long."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        two.clock.advance(300)
+        assert await two.get(ALICE) == "alice#1"
+        await two.settle()
+        assert two.source.calls == 1
+        assert two.tokens.cached(ALICE)
+        await two.settle()
+        assert (two.source.calls, two.cache.renewals) == (1, 1)
+
+
+async def test_a_token_found_young_is_not(redis):
+    """C-13: what another replica has just obtained is as good as one's own."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        two.clock.advance(200)
+        assert await two.get(ALICE) == "alice#1"
+        await two.settle()
+        assert two.source.calls == 0
+
+
 async def test_a_rejected_token_is_not_found_again(redis, store):
     """C-15: the upstream said 401 to it, so neither we nor others are given it again."""
     async with replicas(redis.url) as (one, two):

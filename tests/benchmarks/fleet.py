@@ -93,10 +93,12 @@ def simulate(fleet: Fleet, seed: int = 1) -> Load:
             continue
         counts = now >= begin
         lookups += counts and shared
-        if not shared or now - stored >= bound or (held and stored == own):
-            stored = now
+        if (
+            not shared or now - stored >= due
+        ):  # what is found in the store is given, and renewed where it is due
+            awaited += counts and not held and not (shared and now - stored < bound)
             exchanges += counts
-            awaited += counts and not held
+            stored = now
         obtained[replica] = stored
     each = fleet.users / (end - begin)
     return Load(exchanges * each, awaited * each, lookups * each)
