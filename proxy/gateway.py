@@ -244,13 +244,18 @@ class Gateway:
         answer.close()
         return await self._send(outgoing, await access_tokens.obtain(subject_token), transmit)
 
-    async def _send(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
+    def _send(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> Awaitable[A]:
         outgoing.access_token = access_token
+        if access_token.token_type == DPOP:
+            return self._prove(outgoing, access_token, transmit)
+        presentation = outgoing.route.presentation
+        return transmit(outgoing, presentation.build_fields(access_token, outgoing.method, outgoing.target))
+
+    async def _prove(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
+        """Once more where the upstream wants a nonce in the proof (RFC 9449 §9)."""
         presentation = outgoing.route.presentation
         fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
         answer = await transmit(outgoing, fields)
-        if access_token.token_type != DPOP:
-            return answer
         if not presentation.learn(answer.status, answer.headers) or not outgoing.repeatable:
             return answer
         answer.close()

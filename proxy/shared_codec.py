@@ -12,7 +12,7 @@ from typing import Any, Final
 from .errors import ExchangeDenied, ProxyError, StepUpRequired, SubjectTokenRefused
 from .flights import Outcome
 from .shared_tokens import Answer
-from .token_exchange import AccessToken
+from .token_exchange import build_access_token
 
 _REFUSALS: Final = {kind.code: kind for kind in (SubjectTokenRefused, ExchangeDenied, StepUpRequired)}
 
@@ -52,7 +52,7 @@ def _decode_outcome(members: dict[str, Any]) -> Outcome:
         for name, value in members["fields"].items():
             setattr(refusal, name, tuple(value) if isinstance(value, list) else value)
         return refusal
-    return AccessToken(
+    return build_access_token(
         members["access_token"],
         members["token_type"],
         members["expires_at"],

@@ -47,21 +47,27 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What the exchange gave (RFC 8693 §2.2.1).
+    """What the exchange gave (RFC 8693 §2.2.1), kept as the field value that shows it.
 
     ``expires_at`` (epoch s) is the earliest of ``expires_in`` and the token's own ``exp``; None where neither
     was told.
     """
 
-    value: str = field(repr=False)
+    authorization: bytes = field(repr=False)
     token_type: Literal["Bearer", "DPoP"]
     expires_at: float | None
     scopes: tuple[str, ...]
 
     @property
-    def authorization(self) -> bytes:
-        """The field value that shows it; made anew each time, for kept it would double what a user costs."""
-        return f"{self.token_type} {self.value}".encode("ascii")
+    def value(self) -> str:
+        """The token alone; made anew each time, for kept it would double what a user costs."""
+        return self.authorization.partition(b" ")[2].decode("ascii")
+
+
+def build_access_token(
+    value: str, token_type: Literal["Bearer", "DPoP"], expires_at: float | None, scopes: tuple[str, ...]
+) -> AccessToken:
+    return AccessToken(f"{token_type} {value}".encode("ascii"), token_type, expires_at, scopes)
 
 
 def build_form(
@@ -102,7 +108,7 @@ def parse_token_response(
     claims = parse_claims(value)
     if claims is not None:
         _check_claims(claims, request, subject_token if check_subject else None, now)
-    return AccessToken(
+    return build_access_token(
         value=value,
         token_type=token_type,
         expires_at=_find_end(answer, claims, now),

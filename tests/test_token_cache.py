@@ -8,7 +8,7 @@ import pytest
 
 from proxy.cache_key import CacheKey
 from proxy.shared_tokens import Answer
-from proxy.token_exchange import AccessToken
+from proxy.token_exchange import AccessToken, build_access_token
 
 from .support.caching import START, Rig, make_access_token
 from .support.issuer import StillClock
@@ -213,7 +213,7 @@ def test_a_cached_user_costs_little_memory():
     before = tracemalloc.get_traced_memory()[0]
     for number in range(users):
         value = f"{number:0{token_size}}"
-        token = AccessToken(value, "Bearer", START + 3600, ())
+        token = build_access_token(value, "Bearer", START + 3600, ())
         put(rig, key(number), token, INF)
     each = (tracemalloc.get_traced_memory()[0] - before) / users
     tracemalloc.stop()

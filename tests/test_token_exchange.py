@@ -15,6 +15,7 @@ from proxy.subject_token import SubjectToken
 from proxy.token_exchange import (
     AccessToken,
     TokenRequest,
+    build_access_token,
     build_form,
     encode_form,
     parse_claims,
@@ -65,7 +66,7 @@ def test_all_that_a_route_may_add():
         actor=True,
         extra_parameters=(("tenant", "é &="),),
     )
-    actor = AccessToken("ours", "Bearer", None, ())
+    actor = build_access_token("ours", "Bearer", None, ())
     assert dict(parse_qsl(encode_form(build_form(request, ALICE, actor)).decode())) == {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": "alice.token",

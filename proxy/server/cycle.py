@@ -22,6 +22,7 @@ Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HIGH_WATER = 64 * 1024  # bytes of body held for an application that has not asked for them yet
+_LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
 DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -121,7 +122,7 @@ class Cycle:
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
-        self._protocol.on_begun()
+        self._protocol.state.running += 1
         try:
             await self.app(self.scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
@@ -130,7 +131,7 @@ class Cycle:
             self._callback = None
             if not (self.complete or self.departed):
                 self._protocol.end_early(self)
-            self._protocol.on_returned()
+            self._protocol.state.running -= 1
             self.scope = {}  # it holds us: without this only the garbage collector would end the circle
 
     # The request's body, as the protocol feeds it
@@ -168,7 +169,7 @@ class Cycle:
         """``http.request`` for each piece of body that is there, ``http.disconnect`` at the end of all."""
         if self._expects_continue and self.more_body and not (self.written or self.departed):
             self._expects_continue = False
-            self._protocol.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"])
+            self._protocol.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"], joined=True)
         while not (self.departed or self.complete):
             if self._pieces or not (self.more_body or self._delivered):
                 return self._take_body()
@@ -227,7 +228,7 @@ class Cycle:
             parts.append(body)
         self._held = b""
         self.written = True
-        self._protocol.write_parts(parts)
+        self._protocol.write_parts(parts, joined=len(body) < _LARGE)
         if not more:
             self._complete()
 

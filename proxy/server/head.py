@@ -53,6 +53,7 @@ METHODS = frozenset(
         "UNLOCK",
     ]
 )
+METHOD_NAMES = {method.encode("ascii"): method for method in METHODS}
 FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE"})  # a tunnel; an echo of the exchanged token
 SINGLE_FIELDS = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 

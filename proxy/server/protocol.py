@@ -30,7 +30,6 @@ from .websocket import WebSocketProtocol
 log = logging.getLogger(__name__)
 
 _MAX_PIPELINED = 32  # requests held behind the one being answered
-_LARGE = 64 * 1024  # bytes from which parts are not joined before they are written
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
@@ -149,10 +148,8 @@ class HardenedProtocol(TimedProtocol):
 
     # What a cycle asks for
 
-    def write_parts(self, parts: list[bytes]) -> None:
-        if len(parts) == 1:
-            self.transport.write(parts[0])
-        elif parts and max(map(len, parts)) < _LARGE:
+    def write_parts(self, parts: list[bytes], *, joined: bool) -> None:
+        if joined:
             self.transport.write(b"".join(parts))
         else:
             for part in parts:  # writelines of asyncio in 3.12 and 3.13.0 never pauses the writer
@@ -173,14 +170,6 @@ class HardenedProtocol(TimedProtocol):
             self.loop.call_soon(self._answer_next)
         else:
             self._await_request()
-
-    def on_begun(self) -> None:
-        """The application is called."""
-        self.state.running += 1
-
-    def on_returned(self) -> None:
-        """The application has returned."""
-        self.state.running -= 1
 
     def cut(self, cycle: Cycle) -> None:
         """Break off what ``cycle`` was writing, so that the peer can tell."""
@@ -251,7 +240,7 @@ class HardenedProtocol(TimedProtocol):
         head, framing, _, _ = build_response_head(
             status, headers, method=self._reader.method, version="1.1", keep_alive=False
         )
-        self.write_parts([head, b"" if framing is Framing.NONE else body])
+        self.write_parts([head, b"" if framing is Framing.NONE else body], joined=True)
         self._finish(unread=True)
 
     # Ends

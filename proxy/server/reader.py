@@ -15,7 +15,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from .head import names_websocket, read_head
+from .head import METHOD_NAMES, names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
@@ -160,7 +160,7 @@ class RequestReader:
             self._muted = False
             return
         parser = self._parser
-        self.method = parser.get_method().decode("ascii")
+        self.method = METHOD_NAMES.get(parser.get_method()) or parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
         self.target, self._framing, self.expects_continue, may_upgrade = read_head(
             self.method, self.target, self.version, self.headers, self._limits, size=self._head_limit

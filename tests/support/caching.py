@@ -13,7 +13,7 @@ from proxy.config import models
 from proxy.errors import ProxyError
 from proxy.subject_token import SubjectToken
 from proxy.token_cache import TokenCache
-from proxy.token_exchange import AccessToken, TokenRequest
+from proxy.token_exchange import AccessToken, TokenRequest, build_access_token
 
 from .issuer import ISSUER, NOW, StillClock
 
@@ -31,7 +31,7 @@ def make_subject_token(
 
 
 def make_access_token(value: str, expires_at: float | None = START + 3600) -> AccessToken:
-    return AccessToken(value, "Bearer", expires_at, ("orders:read",))
+    return build_access_token(value, "Bearer", expires_at, ("orders:read",))
 
 
 class FakeSource:
