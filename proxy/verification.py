@@ -51,17 +51,16 @@ class Accepted:
     introspect: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A remembered success: ``ends_at`` by the wall clock, ``deadline`` by the monotonic one.
+@dataclass(slots=True, kw_only=True)
+class KnownToken(SubjectToken):
+    """A token with its verdict: good until ``ends_at`` by the wall clock and ``deadline`` by the monotonic one.
 
     The deadline keeps a token that has ended from coming back when the wall clock is set back.
     """
 
-    subject_token: SubjectToken = field(repr=False)
     ends_at: float
     deadline: float
-    keys: SigningKeys
+    keys: SigningKeys = field(repr=False)
     generation: int
 
 
@@ -81,7 +80,7 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()  # the one that was used last is at the end
+        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # the one that was used last is at the end
         self._size = size
         self._texts = SharedTexts()
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
@@ -105,16 +104,14 @@ class Verifier:
 
     def recall(self, token: str) -> SubjectToken | None:
         """The remembered verdict, if it still holds: no I/O, no parsing."""
-        verdict = self._verdicts.get(token)
-        if verdict is None or verdict.generation != verdict.keys.generation:
+        known = self._known.get(token)
+        if known is None or known.generation != known.keys.generation:
             return None
-        if self._clock.time() >= verdict.ends_at or self._clock.monotonic() >= verdict.deadline:
+        if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
             return None
-        if (
-            len(self._verdicts) > self._size * 3 // 4
-        ):  # with that much room nobody has to go, nor be told apart
-            self._verdicts.move_to_end(token)
-        return verdict.subject_token
+        if len(self._known) > self._size * 3 // 4:  # with that much room nobody has to go, nor be told apart
+            self._known.move_to_end(token)
+        return known
 
     async def verify(self, token: str) -> SubjectToken:
         """The verified token, or the refusal of the entry that came closest to accepting it.
@@ -173,14 +170,21 @@ class Verifier:
     ) -> SubjectToken:
         key = await find_key(unverified.jws, entry.policy.algorithms, keys)
         claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
-        subject_token = self._build(token, claims, entry)
-        self._remember(subject_token, entry.policy.clock_tolerance, keys)
-        return subject_token
+        ends_at = claims["exp"] + entry.policy.clock_tolerance
+        known = KnownToken(
+            **self._describe(token, claims, entry),
+            ends_at=ends_at,
+            deadline=self._clock.monotonic() + ends_at - self._clock.time(),
+            keys=keys,
+            generation=keys.generation,
+        )
+        self._remember(known)
+        return known
 
     async def _introspect(self, token: str, entry: Accepted) -> SubjectToken:
         answer = await self._ask(token, entry)
         claims = verify_introspection(answer, entry.policy, self._clock.time())
-        return self._build(token, claims, entry)
+        return SubjectToken(**self._describe(token, claims, entry))
 
     async def _ask(self, token: str, entry: Accepted) -> Mapping[str, Any]:
         """One question at a time for each token and entry; no caller's departure ends it for the others."""
@@ -192,25 +196,23 @@ class Verifier:
             task.add_done_callback(lambda _: self._flights.pop(flight))
         return await asyncio.shield(task)
 
-    def _build(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> SubjectToken:
+    def _describe(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> dict[str, Any]:
+        """What makes a ``SubjectToken``."""
         claims = self._texts.share(claims)
-        return SubjectToken(
-            value=token,
-            authorization_server=entry.authorization_server,
-            issuer=claims["iss"],
-            subject=claims["sub"],
-            claims=claims,
-            identity=self._build_identity(token, claims),
-            expires_at=claims["exp"],
-        )
+        return {
+            "value": token,
+            "authorization_server": entry.authorization_server,
+            "issuer": claims["iss"],
+            "subject": claims["sub"],
+            "claims": claims,
+            "identity": self._build_identity(token, claims),
+            "expires_at": claims["exp"],
+        }
 
-    def _remember(self, subject_token: SubjectToken, clock_tolerance: float, keys: SigningKeys) -> None:
-        ends_at = subject_token.expires_at + clock_tolerance
-        deadline = self._clock.monotonic() + ends_at - self._clock.time()
-        verdict = Verdict(subject_token, ends_at, deadline, keys, keys.generation)
-        self._verdicts[subject_token.value] = verdict
-        if len(self._verdicts) > self._size:
-            self._verdicts.popitem(last=False)
+    def _remember(self, known: KnownToken) -> None:
+        self._known[known.value] = known
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
 
 
 async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:
