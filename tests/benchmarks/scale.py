@@ -109,6 +109,11 @@ def _figure(value: float) -> str:
 
 
 COLOURS: Final = dict(zip(MODES, ("#c8394b", "#b07400", "#1f6fbf"), strict=True))
+WIDTHS: Final = {
+    "local, random": 1.5,
+    "local, sticky": 5,
+    "shared": 1.5,
+}  # where two are alike, both are seen
 
 
 def draw(path: Path) -> None:
@@ -146,7 +151,14 @@ def _draw_replicas(axis) -> None:
             fleet = Fleet(mode, lifetime=lifetime, revalidate_after=revalidate_after)
             loads = [simulate(replace(fleet, replicas=replicas)).exchanges for replicas in REPLICAS]
             axis.plot(
-                REPLICAS, loads, style, color=COLOURS[mode], marker="o", markersize=3, label=f"{mode}; {life}"
+                REPLICAS,
+                loads,
+                style,
+                color=COLOURS[mode],
+                lw=WIDTHS[mode],
+                marker="o",
+                ms=3,
+                label=f"{mode}; {life}",
             )
     axis.set_yscale("log")
     axis.set_title("100,000 users, each asking every minute")
@@ -160,7 +172,7 @@ def _draw_users(axis) -> None:
     for mode in MODES:
         fleet = Fleet(mode, 16, lifetime=lifetime, revalidate_after=revalidate_after)
         load = simulate(fleet).exchanges / fleet.users
-        axis.plot(USERS, [load * users for users in USERS], color=COLOURS[mode], label=mode)
+        axis.plot(USERS, [load * users for users in USERS], color=COLOURS[mode], lw=WIDTHS[mode], label=mode)
         small = replace(fleet, max_entries=DEFAULTS.max_entries)
         loads = [simulate(replace(small, users=users)).exchanges for users in USERS]
         axis.plot(USERS, loads, ":", color=COLOURS[mode], label=f"{mode}; {DEFAULTS.max_entries:,} entries")
