@@ -42,12 +42,11 @@ class AccessTokens:
     def cached(self, subject_token: SubjectToken | None) -> AccessToken | None:
         """The token at hand, or None. Nobody waits here: renewal, where due, starts in the background."""
         holder = self if subject_token is None else subject_token
-        entry = holder.found
-        if (
-            not isinstance(entry, Entry)
-            or entry.request is not self._digest
-            or not self._cache.find_again(entry)
-        ):
+        found = holder.found
+        entry = found if isinstance(found, Entry) and found.request is self._digest else None
+        if entry is not None and self._cache.is_held(entry):
+            return entry.access_token
+        if entry is None or not self._cache.find_again(entry):
             entry = holder.found = self._cache.find(build_cache_key(self._digest, subject_token))
             if entry is None:
                 return None

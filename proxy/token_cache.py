@@ -83,17 +83,19 @@ class TokenCache:
         """The same, but that nobody is given it: it counts as no hit."""
         return self._entries.get(key.digest)
 
-    def find_again(self, entry: Entry) -> bool:
-        """Whether ``entry``, found before, would be found by its key now; counts as a hit if so."""
-        if not entry.live:
+    def is_held(self, entry: Entry) -> bool:
+        """Whether ``entry``, found a moment ago, would be found again and is not due; counts as a hit if so."""
+        if not entry.live or self._clock.monotonic() >= entry.held_until:
             return False
-        if self._clock.monotonic() >= entry.held_until:
-            # Who was used last is of interest only where somebody may have to go.
-            if len(self._entries) > self._settings.max_entries * 3 // 4:
-                return self._find(entry.digest) is entry
-            return self._hold(entry)
         self.lookups["hit"] += 1
         return True
+
+    def find_again(self, entry: Entry) -> bool:
+        """Whether ``entry``, found before, would be found by its key now; counts as a hit if so."""
+        # Who was used last is of interest only where somebody may have to go.
+        if len(self._entries) > self._settings.max_entries * 3 // 4:
+            return self._find(entry.digest) is entry
+        return entry.live and self._hold(entry)
 
     def _find(self, digest: bytes) -> Entry | None:
         try:

@@ -51,7 +51,9 @@ def build_response_head(
         elif name == b"connection":
             keep_alive = keep_alive and value.lower() != b"close"
         elif name == b"content-length" and status != 204:  # RFC 9110 §8.6
-            length = _parse_length(value, length)
+            if length is not None or not value.isdigit():
+                raise ValueError("Content-Length is not one number")
+            length = int(value)
             lines.append(b": ".join(field))
     framing = LENGTH
     if method == "HEAD" or status in _BODILESS:
@@ -64,12 +66,6 @@ def build_response_head(
     if not keep_alive:
         lines.append(b"connection: close")
     return _join(lines), framing, length or 0, keep_alive
-
-
-def _parse_length(value: bytes, before: int | None) -> int:
-    if before is not None or not value.isdigit():
-        raise ValueError("Content-Length is not one number")
-    return int(value)
 
 
 def _join(lines: list[bytes]) -> bytes:
