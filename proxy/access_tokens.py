@@ -68,6 +68,7 @@ class AccessTokens:
         outcome = refusal or await self._exchange(key, asker, subject_token)
         if isinstance(outcome, ProxyError):
             raise copy(outcome) from outcome  # each who waited raises one of his own
+        (self if subject_token is None else subject_token).found = self._cache.current(key)
         return outcome
 
     def reject(self, subject_token: SubjectToken | None, access_token: AccessToken) -> bool:
