@@ -126,9 +126,8 @@ class AccessTokens:
                 self._refused(outcome, key, asker, subject_token, renewing)
             elif not flight.recalled:
                 self._cache.put(key, outcome, answer)
-                if (
-                    answer.obtained_at < began
-                ):  # another replica's: it may be due as soon as this flight has landed
+                # Another replica's, it may be due as soon as this flight has landed.
+                if answer.obtained_at < began:
                     asyncio.get_running_loop().call_soon(self._renew_if_due, key, subject_token)
             return outcome
 

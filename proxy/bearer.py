@@ -45,7 +45,10 @@ def check_token(token: str) -> None:
 
 
 def find_query_token(query: bytes, name: str) -> tuple[str, bytes]:
-    """What the parameter ``name`` holds, and the query without it, otherwise byte for byte; as above."""
+    """What the parameter ``name`` holds, and the query without it, otherwise byte for byte.
+
+    Its form is ``check_token``'s to judge. SubjectTokenMissing, or AuthorizationMalformed where there are two.
+    """
     pairs = query.split(b"&")
     found = [pair for pair in pairs if _decode(pair.partition(b"=")[0]) == name.encode()]
     if not found:

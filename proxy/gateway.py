@@ -210,7 +210,10 @@ class Gateway:
         )
 
     def _build_fields(self, route: Route, downstream: Downstream, body: Body | None) -> list[Field]:
-        """The fields that we set, without those that show the access token."""
+        """The fields that we set, without those that show the access token.
+
+        Raises LoopDetected and ExpectationFailed for what the caller's own say.
+        """
         ended, host = downstream.ended, downstream.host_field
         fields = [
             (b"host", host if route.preserve_host else route.upstream_host),
