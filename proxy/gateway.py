@@ -7,13 +7,9 @@ on a route that asks for none, no credential at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
-from .access_tokens import AccessTokens
-from .bearer import check_token
 from .credentials import withhold, withhold_from_query
 from .downstream import Body, Downstream, parse_host
 from .errors import NoRoute
@@ -33,108 +29,15 @@ from .headers import (
     strip_handshake,
     strip_response,
 )
-from .lifetime import Lifetime, cut_after
+from .lifetime import cut_after
 from .logs import current_request_id
-from .presentation import DPOP, Presentation
+from .outgoing import IDEMPOTENT, A, Outgoing, Route, Transmit
+from .presentation import DPOP
 from .routes import RouteTable
-from .subject_token import SubjectToken
 from .token_exchange import AccessToken
 from .trace_context import TRACEPARENT, build_trace_fields
-from .upstream import Response, Upstream
-from .verification import Verifier
+from .upstream import Response
 from .websockets import DownstreamWebSocket, UpstreamWebSocket, WebSocketUpstream, relay
-
-# RFC 9110 §9.2.2: what may be sent again when nobody can tell whether it arrived.
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-
-
-@dataclass(frozen=True, slots=True)
-class Authentication:
-    """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
-
-    ``take_token`` gives the token as it was found and the query part to send on. ``require`` is None where a route
-    asks for no more than an accepted token.
-    """
-
-    take_token: Callable[[Downstream], tuple[str, bytes]]
-    verifier: Verifier
-    require: Callable[[SubjectToken], None] | None
-
-    def verify(self, token: str) -> Awaitable[SubjectToken]:
-        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""
-        check_token(token)
-        return self.verifier.verify(token)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One API and everything it takes to call it.
-
-    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``websockets`` is
-    None where the route takes none; ``lifetime`` where nothing ends with its token. ``preflight`` is the route
-    that a CORS preflight takes instead, where it may pass without a token.
-    """
-
-    name: str
-    upstream: Upstream
-    websockets: WebSocketUpstream | None
-    upstream_host: bytes
-    preserve_host: bool
-    path_rewrite: bytes | None
-    authentication: Authentication | None
-    access_tokens: AccessTokens | None
-    presentation: Presentation
-    max_body_bytes: int | None
-    lifetime: Lifetime | None
-    preflight: Route | None = None
-
-    def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
-        """The request target to send: the path as received, or with its prefix replaced."""
-        path = raw_path if self.path_rewrite is None else self.path_rewrite + rest or b"/"
-        return path + query_part
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """A request as it goes upstream; ``access_token`` is the one it was last sent with."""
-
-    route: Route
-    subject_token: SubjectToken | None
-    method: str
-    target: bytes
-    fields: Fields
-    ours: Fields
-    body: Body | None
-    access_token: AccessToken | None = None
-
-    @property
-    def repeatable(self) -> bool:
-        return self.body is None and self.method in _IDEMPOTENT
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Until the token it was sent with ends; None where that ends nothing."""
-        lifetime = self.route.lifetime
-        return None if lifetime is None else lifetime.left(self.access_token, self.subject_token)
-
-
-class Answer(Protocol):
-    """What an upstream says to a request."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Fields: ...
-
-    def close(self) -> None:
-        """Be done with it."""
-        ...
-
-
-A = TypeVar("A", bound=Answer)
-# Sends a request with the fields that show its token; the answer has a head at least.
-Transmit = Callable[[Outgoing, list[tuple[bytes, bytes]]], Awaitable[A]]
 
 
 class Gateway:
@@ -291,7 +194,7 @@ def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) ->
         build_request_head(outgoing.method, outgoing.target, fields),
         method=outgoing.method,
         body=outgoing.body,
-        idempotent=outgoing.method in _IDEMPOTENT,
+        idempotent=outgoing.method in IDEMPOTENT,
     )
 
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from .downstream import Downstream
-from .gateway import A, Gateway, Outgoing, Route, Transmit
+from .gateway import Gateway
+from .outgoing import A, Outgoing, Route, Transmit
 from .upstream import Response
 
 # Seconds by step of the request that runs; each request is a task, and has a context, of its own.

@@ -21,8 +21,9 @@ from .credentials import build_take_token
 from .documents import Documents
 from .exchange_record import ExchangeRecord
 from .forwarding import Forwarding
-from .gateway import Authentication, Gateway, Route
+from .gateway import Gateway
 from .lifetime import Lifetime
+from .outgoing import Authentication, Route
 from .parts import Issuer, Parts, TokenStore
 from .presentation import Presentation
 from .routes import Pattern, RouteTable

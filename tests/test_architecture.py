@@ -30,7 +30,7 @@ LAYERS = [
         "access_tokens", "authorization_server", "credentials", "departures", "discovery", "downstream", "endpoint",
         "lifetime", "outbound", "upstream", "verification", "websockets",
     },
-    {"gateway", "documents", "server_timing", "tracing"},
+    {"gateway", "documents", "outgoing", "server_timing", "tracing"},
     {"parts", "wiring"},
     {"diagnosis"},
     {"app", "admin"},
