@@ -1,6 +1,7 @@
 """An issuer of subject tokens that tests can make say anything, and a clock that stands still."""
 
 import json
+import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import cache
@@ -57,6 +58,11 @@ def make_jwk(key: Any, **members: Any) -> dict[str, Any]:
 
 def make_body(*jwks: dict[str, Any]) -> bytes:
     return json.dumps({"keys": jwks}).encode()
+
+
+def shows_token(text: str) -> bool:
+    """Whether a JWT, its header or its claims begin anywhere in ``text``; within a random text ``eyJ`` is no token."""
+    return re.search(r"(?<![A-Za-z0-9_-])eyJ", text) is not None
 
 
 def b64(value: Any) -> str:
