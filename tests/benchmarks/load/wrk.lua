@@ -1,7 +1,6 @@
 -- One connection's requests, by environment: BENCH_TOKENS (a file, one token a line, taken in turn), BENCH_FRESH
 -- (another, of which every hundredth request takes the next), BENCH_METHOD, BENCH_BODY (bytes), BENCH_ONCE (stop
--- where the tokens end), BENCH_DELAY (the longest pause between an answer and the next request,
--- in milliseconds).
+-- where the tokens end), BENCH_DELAY (the longest pause between an answer and the next request, in milliseconds).
 
 local ffi = require("ffi")
 ffi.cdef("int getpid(void); int kill(int, int);")
