@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from random import SystemRandom
@@ -17,7 +16,7 @@ from random import SystemRandom
 from .background import Background
 from .clock import Clock
 from .errors import AuthorizationServerUnavailable, ProxyError, SubjectTokenInvalid
-from .jwk import MAX_KEYS, SigningKey, parse_jwk_set
+from .jwk import SigningKey, parse_jwk_set
 
 COOLDOWN = 30.0  # s between fetches for unknown key ids, counted from the attempt (K-04)
 MIN_AGE, MAX_AGE = 60.0, 86400.0  # s: what a Cache-Control may ask for at least and at most (K-06)
@@ -76,7 +75,6 @@ class SigningKeys:
         self._started = False
         self._keys: Mapping[str | None, SigningKey] = {}
         self._refusals: tuple[str, ...] = ()
-        self._retired: deque[str | None] = deque(maxlen=MAX_KEYS)
         self._flight: asyncio.Task[None] | None = None
         self._fetched_at = -math.inf
         self._refetched_at = -math.inf
@@ -134,8 +132,8 @@ class SigningKeys:
         )
 
     def _refuse_hopeless(self, kid: str | None) -> None:
-        """No fetch brings a second key of this kid, makes an ambiguous choice clear, or revives a key."""
-        if self._keys and (kid is None or kid in self._keys or kid in self._retired):
+        """No fetch brings a second key of this kid, or makes an ambiguous choice clear."""
+        if self._keys and (kid is None or kid in self._keys):
             raise SubjectTokenInvalid("the issuer has no usable key of the token's kid and alg")
 
     async def _refetch(self) -> None:
@@ -169,7 +167,7 @@ class SigningKeys:
     def _replace(self, keys: tuple[SigningKey, ...], refusals: tuple[str, ...]) -> None:
         if not self._keys:
             self._refetched_at = -math.inf  # the first set is the fetch at start, whoever asked for it
-        gone = [key.kid for key in self._keys.values() if key not in keys]
+        gone = any(key not in keys for key in self._keys.values())
         if refusals and refusals != self._refusals:
             log.warning(
                 "some signing keys are not usable", extra={"issuer": self._issuer, "refusals": refusals}
@@ -180,7 +178,6 @@ class SigningKeys:
         self._failures = 0
         self._error = None
         if gone:
-            self._retired.extend(gone)
             self.generation += 1
 
     def _note_failure(self, error: Exception) -> None:

@@ -159,7 +159,7 @@ async def test_departure_does_not_end_the_fetch():
 
 
 async def test_rotation():
-    """K-05: a key published ahead is there at the refresh; a withdrawn one is refused at once, and for good."""
+    """K-05: a key published ahead is there at the refresh; a withdrawn one is used no more, after one look for it."""
     server = Server(OLD)
     async with running(server) as (keys, _, sleeper):
         server.answer = make_body(OLD, NEW)
@@ -173,7 +173,39 @@ async def test_rotation():
         calls = server.calls
         with pytest.raises(SubjectTokenInvalid):
             await keys.get("old", "RS256")
-        assert server.calls == calls
+        with pytest.raises(AuthorizationServerUnavailable):
+            await keys.get("old", "RS256")
+        assert server.calls == calls + 1
+
+
+async def test_a_key_that_was_missing_once_is_found_again():
+    """K-04, K-05: one answer without it, from a stale copy perhaps, makes no key's tokens bad until the next refresh."""
+    server = Server(OLD, NEW)
+    server.max_age = 86_400
+    async with running(server) as (keys, clock, sleeper):
+        server.answer = make_body(OLD)
+        await sleeper.pass_by()
+        with pytest.raises(SubjectTokenInvalid):
+            await keys.get("new", "RS256")
+        server.answer = make_body(OLD, NEW)
+        clock.advance(COOLDOWN - 1)
+        with pytest.raises(AuthorizationServerUnavailable):
+            await keys.get("new", "RS256")
+        clock.advance(1)
+        assert (await keys.get("new", "RS256")).kid == "new"
+
+
+async def test_a_kid_that_stood_there_twice_is_found_again():
+    """A-24, K-05: while it is ambiguous the key is not used; once it is clear again it is."""
+    server = Server(OLD, NEW)
+    async with running(server) as (keys, clock, sleeper):
+        server.answer = make_body(OLD, NEW, NEW)
+        await sleeper.pass_by()
+        with pytest.raises(SubjectTokenInvalid):
+            await keys.get("new", "RS256")
+        server.answer = make_body(OLD, NEW)
+        clock.advance(COOLDOWN)
+        assert (await keys.get("new", "RS256")).kid == "new"
 
 
 async def test_replaced_key():
