@@ -179,7 +179,7 @@ async def test_rotation():
 
 
 async def test_a_key_that_was_missing_once_is_found_again():
-    """K-04, K-05: one answer without it, from a stale copy perhaps, makes no key's tokens bad until the next refresh."""
+    """K-04, K-05: one answer without it, a stale copy perhaps, does not make its tokens bad until the next refresh."""
     server = Server(OLD, NEW)
     server.max_age = 86_400
     async with running(server) as (keys, clock, sleeper):
