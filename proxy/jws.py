@@ -14,10 +14,11 @@ from typing import Any
 import jwt
 
 from .errors import SubjectTokenInvalid
-from .jose import decode_base64url, parse_json_object
+from .jose import decode_base64url, parse_json_object, peek_json_object
 from .jwk import MAX_KID, SigningKey
 
 MAX_SIZE = 16 * 1024  # characters; looked at before anything else, so that size buys an attacker no work
+MAX_HEADER_VALUES = 64  # a dozen are many; what a header has more of only costs time
 # We understand no extension: crit (§4.1.11), b64 (RFC 7797), zip and enc (RFC 7516).
 REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
 
@@ -42,7 +43,7 @@ def parse_jws(value: str) -> UnverifiedJws:
     if len(parts) != 3:
         raise SubjectTokenInvalid("the token does not have the three parts of a JWS")
     try:
-        header = parse_json_object(decode_base64url(parts[0]))
+        header = _parse_header(decode_base64url(parts[0]))
         payload = decode_base64url(parts[1])
         signature = decode_base64url(parts[2])
     except ValueError:
@@ -50,6 +51,26 @@ def parse_jws(value: str) -> UnverifiedJws:
     _refuse_extensions(header)
     signing_input = value.rpartition(".")[0].encode()
     return UnverifiedJws(header, payload, signing_input, signature, _parse_alg(header), _parse_kid(header))
+
+
+def peek_claims(jws: UnverifiedJws) -> dict[str, Any]:
+    """The claims, for choosing whose key must have signed them, and for nothing else.
+
+    SubjectTokenInvalid for a payload that is no JSON object. That it reads in one way only is for
+    ``verify_payload`` to say, once the signature holds: before that it would cost an attacker nothing, and us a lot.
+    """
+    try:
+        return peek_json_object(jws.payload)
+    except ValueError:
+        raise _not_strict() from None
+
+
+def verify_payload(jws: UnverifiedJws) -> None:
+    """SubjectTokenInvalid for a payload that two readers could read in two ways (RFC 8725 §2.4)."""
+    try:
+        parse_json_object(jws.payload)
+    except ValueError:
+        raise _not_strict() from None
 
 
 def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection[str]) -> None:
@@ -61,6 +82,16 @@ def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection
     algorithm = jwt.get_algorithm_by_name(jws.alg)
     if not algorithm.verify(jws.signing_input, key.public_key, jws.signature):
         raise SubjectTokenInvalid("the signature does not hold")
+
+
+def _parse_header(data: bytes) -> dict[str, Any]:
+    if sum(map(data.count, (b",", b"{", b"["))) > MAX_HEADER_VALUES:
+        raise ValueError("too many values in the header")
+    return parse_json_object(data)
+
+
+def _not_strict() -> SubjectTokenInvalid:
+    return SubjectTokenInvalid("the token's payload is not a strictly formed JSON object")
 
 
 def _refuse_extensions(header: Mapping[str, Any]) -> None:

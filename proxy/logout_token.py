@@ -11,9 +11,8 @@ from typing import Any
 
 from .claims import is_number, is_subject, is_text, read_texts
 from .errors import SubjectTokenInvalid
-from .jose import parse_json_object
 from .jwk import SigningKey
-from .jws import UnverifiedJws, parse_jws, verify_signature
+from .jws import UnverifiedJws, parse_jws, peek_claims, verify_payload, verify_signature
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TYPES = frozenset(
@@ -57,12 +56,9 @@ class Logout:
 
 
 def parse_logout_token(value: str) -> UnverifiedLogout:
-    """SubjectTokenInvalid for what is not a strictly formed JWT of a type that a logout token may have."""
+    """SubjectTokenInvalid for what is not a well-formed JWT of a type that a logout token may have."""
     jws = parse_jws(value)
-    try:
-        claims = parse_json_object(jws.payload)
-    except ValueError:
-        raise SubjectTokenInvalid("the token's payload is not a strictly formed JSON object") from None
+    claims = peek_claims(jws)
     typ = jws.header.get("typ", "jwt")
     if not isinstance(typ, str) or typ.lower() not in TYPES:
         raise SubjectTokenInvalid("the token's typ is not that of a logout token")
@@ -74,6 +70,7 @@ def parse_logout_token(value: str) -> UnverifiedLogout:
 def verify_logout_token(token: UnverifiedLogout, key: SigningKey, policy: LogoutPolicy, now: float) -> Logout:
     """The verified logout; ``now`` is epoch seconds. SubjectTokenInvalid, as everything in this file."""
     verify_signature(token.jws, key, policy.algorithms)
+    verify_payload(token.jws)
     claims = token.claims
     if token.issuer != policy.issuer:
         raise SubjectTokenInvalid("the token's iss is another issuer")

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import sys
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -193,6 +194,61 @@ def test_size_and_nesting_are_refused(token):
     """A-14, A-21: neither size nor nesting buys an attacker work."""
     with pytest.raises(SubjectTokenError):
         verify(token)
+
+
+def _fill(unit: bytes) -> bytes:
+    """As many of ``unit`` in a list as a token has room for."""
+    return b"[" + (unit * (11_200 // len(unit))).rstrip(b",") + b"]"
+
+
+@pytest.mark.parametrize("part", ["header", "payload"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        b"[],",
+        b"{},",
+        b'{"a":0},',
+        b"[" * 30 + b"]" * 30 + b",",
+        b"0,",
+        b"0.1,",
+        b"1e9,",
+        b'"",',
+        b'"\\u0041",',
+        b'"\\ud83d\\ude00",',
+    ],
+)
+def test_forgers_make_no_work_in_python(part, values):
+    """A-21: until the signature holds, the number of values in a token calls no function of ours more often."""
+    filled = b',"x":' + _fill(values) + b"}"
+    header = HEADER_JSON[:-1] + (filled if part == "header" else b"}")
+    payload = CLAIMS_JSON[:-1] + (filled if part == "payload" else b"}")
+    token = f"{b64(header)}.{b64(payload)}.{SIGNATURE}"
+    assert len(token) <= MAX_SIZE
+    calls = 0
+
+    def count(_frame, event, _argument):
+        nonlocal calls
+        calls += event == "call"
+
+    key = parse_jwk(OKTA.jwk)
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        with pytest.raises(SubjectTokenInvalid):
+            verify_subject_token(parse_subject_token(token), key, POLICY, NOW)
+    finally:
+        sys.setprofile(before)
+    assert calls < 400
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b',"sub":"mallory"', b',"a":NaN', b',"a":1e400', b',"a":"\\ud800"', b',"a":' + b"[" * 40 + b"]" * 40],
+)
+def test_what_is_signed_reads_in_one_way(more):
+    """A-14: a payload that two readers could read in two ways is refused though the issuer signed it."""
+    with pytest.raises(SubjectTokenInvalid, match="not a strictly formed JSON object"):
+        verify(OKTA.sign(CLAIMS_JSON[:-1] + more + b"}"))
 
 
 JSON_VALUES = st.recursive(

@@ -19,7 +19,7 @@ from proxy.errors import (
     SubjectTokenExpired,
     SubjectTokenInvalid,
 )
-from proxy.signing_keys import FetchedKeys, SigningKeys
+from proxy.signing_keys import COOLDOWN, FetchedKeys, SigningKeys
 from proxy.verification import Accepted, Verifier
 from tests.support.issuer import AUDIENCE, ISSUER, NOW, Issuer, StillClock, make_body, make_rsa_key
 
@@ -130,6 +130,9 @@ async def test_recall_ends_with_the_key():
         with pytest.raises(SubjectTokenInvalid):
             await verifier.verify(OKTA.mint({"kid": "unknown"}))
         assert verifier.recall(token) is None
+        with pytest.raises(AuthorizationServerUnavailable):  # the keys were just fetched: it may come back
+            await verifier.verify(token)
+        bench.clock.advance(COOLDOWN)
         with pytest.raises(SubjectTokenInvalid):
             await verifier.verify(token)
 
