@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from cachetools import TTLCache
 
 from .answer import Answer
 from .background import Background
+from .cache_key import build_owner, build_request_digest
 from .client_auth import KeyFile, build_client_authentication, build_key_file
 from .client_keys import build_jwks
 from .clock import Clock
 from .config import models
 from .discovery import Discovery
 from .dpop import DPoPKey
-from .endpoint import Call, Endpoint, Random, Sleep, jitter
+from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
 from .exchange_record import ExchangeRecord, find_private_values, hash_subject
+from .introspector import Introspector
 from .metadata import Metadata
 from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
 from .outbound import Outbound
@@ -36,6 +39,7 @@ from .subject_token import SubjectToken
 from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
 
 ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
+Part = TypeVar("Part")
 MOST_HELD = 10_000  # users held back at once; each for a second
 
 log = logging.getLogger(__name__)
@@ -83,12 +87,28 @@ class AuthorizationServer:
         self.key_file: KeyFile | None = build_key_file(settings.client) if settings.client else None
         self._clock = clock
         self._on_exchange = on_exchange
-        self._sleep = sleep
-        self._random = random
         self._outbound = Outbound(settings)
         self._discovery = Discovery(settings, self._outbound, clock=clock, background=background)
-        self._token = self._build_endpoint(self._discovery.find_token_url, self.dpop_key)
-        self._introspection = self._build_endpoint(self._discovery.find_introspection_url, None)
+        self._token: Endpoint | None = None
+        self._introspector: Introspector | None = None
+        if settings.client is not None:
+            authentication = build_client_authentication(settings.client, self.key_file)
+            build_endpoint = partial(
+                Endpoint,
+                self._outbound,
+                authentication=authentication,
+                clock=clock,
+                sleep=sleep,
+                random=random,
+            )
+            self._token = build_endpoint(
+                self._discovery.find_token_url, limits=Limits(settings.timeout), dpop_key=self.dpop_key
+            )
+            self._introspector = Introspector(
+                lambda limits: build_endpoint(self._discovery.find_introspection_url, limits=limits),
+                timeout=settings.timeout,
+                clock=clock,
+            )
         self._held: TTLCache[bytes, None] = TTLCache(MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic)
         self._actors: dict[tuple[str, ...], AccessToken] = {}
         self._acting = asyncio.Lock()
@@ -129,15 +149,18 @@ class AuthorizationServer:
         elif subject_token is None:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
         actor_token = await self._find_actor_token(request) if request.actor else None
-        self._check_held(subject_token)
+        asker = _build_asker(request, subject_token)
+        self._check_held(asker)
         call = call or Call()
         call.private = find_private_values(subject_token) if subject_token else ()
         form = build_form(request, subject_token, actor_token)
         try:
-            return await self._endpoint(self._token).post(form, has_user=subject_token is not None, call=call)
+            return await self._need(self._token).post(
+                form, asker=asker, has_user=subject_token is not None, call=call
+            )
         except AuthorizationServerThrottled as error:
             if is_per_user(error) and subject_token is not None:
-                self._held[subject_token.identity] = None
+                self._held[asker] = None
             raise
 
     def accept(
@@ -164,9 +187,7 @@ class AuthorizationServer:
 
     async def introspect(self, token: str) -> Mapping[str, Any]:
         """RFC 7662: what the server says of ``token``; ``active`` decides. Raises ProxyError."""
-        form = [("token", token), ("token_type_hint", "access_token")]
-        # A refusal here is of our client, never of the token, which would merely not be active (§2.2).
-        return await self._endpoint(self._introspection).post(form, has_user=False)
+        return await self._need(self._introspector).introspect(token)
 
     async def get(self, url: str) -> Answer:
         """What ``url``, one of the server's own, answers. Raises ProxyError."""
@@ -211,8 +232,8 @@ class AuthorizationServer:
     ) -> AccessToken:
         return self.accept(await self.ask(request, subject_token, call), request, subject_token)
 
-    def _check_held(self, subject_token: SubjectToken | None) -> None:
-        if subject_token is not None and subject_token.identity in self._held:
+    def _check_held(self, asker: bytes) -> None:
+        if asker in self._held:
             raise AuthorizationServerThrottled(
                 "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
             )
@@ -254,26 +275,17 @@ class AuthorizationServer:
             )
         )
 
-    def _build_endpoint(
-        self, find_url: Callable[[], Awaitable[str]], dpop_key: DPoPKey | None
-    ) -> Endpoint | None:
-        if self.settings.client is None:
-            return None
-        return Endpoint(
-            self._outbound,
-            find_url,
-            build_client_authentication(self.settings.client, self.key_file),
-            timeout=self.settings.timeout,
-            clock=self._clock,
-            dpop_key=dpop_key,
-            sleep=self._sleep,
-            random=self._random,
-        )
-
-    def _endpoint(self, endpoint: Endpoint | None) -> Endpoint:
-        if endpoint is None:
+    def _need(self, part: Part | None) -> Part:
+        if part is None:
             raise ExchangeMisconfigured(
                 f"no client is configured at {self.name}",
                 remedy=f"Set authorization_servers.{self.name}.client.",
             )
-        return endpoint
+        return part
+
+
+def _build_asker(request: TokenRequest, subject_token: SubjectToken | None) -> bytes:
+    """The user, whatever tokens he brings and whatever is asked for; without one, what is asked for."""
+    if subject_token is None:
+        return build_request_digest(request, ())
+    return build_owner(subject_token.issuer, subject_token.subject)

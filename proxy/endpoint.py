@@ -3,7 +3,8 @@
 A call is one request for its caller and may be several on the wire. Faults of the server are tried again,
 jittered, inside one time budget. Some refusals teach what makes the next try good, each once a call: a DPoP
 nonce (RFC 9449 §8), the server's clock, a rotated secret. Nothing that was signed for one try is used for
-another.
+another. Each call is made for an asker, by whom failures, pauses and places are counted, so that one user's trouble
+with the server does not become everybody's.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from random import SystemRandom
 from typing import Any
 
 from .answer import Answer
-from .breaker import PROBE_EVERY, Breaker
-from .bulkhead import Bulkhead
+from .breaker import PAUSE, PROBE_EVERY, Breaker
+from .bulkhead import MOST, Bulkhead
 from .client_auth import ClientAuthentication, Credentials
 from .clock import Clock
 from .dpop import DPoPKey, Nonces
@@ -30,7 +31,7 @@ from .errors import (
 )
 from .oauth_errors import classify, is_per_user
 from .outbound import Outbound
-from .rate_gate import RateGate
+from .rate_gate import SCARCE, RateGate
 from .refusal_table import CHECK_CLIENT
 from .token_exchange import Form, encode_form
 
@@ -59,6 +60,15 @@ class Call:
     private: Sequence[str] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``timeout`` (s) for a call with all its tries; calls ``at_once``, paced below ``scarce`` of the rate limit."""
+
+    timeout: float
+    at_once: int = MOST
+    scarce: float = SCARCE
+
+
 class Endpoint:
     """``post`` is all that callers need; the parts are open for the status page."""
 
@@ -68,21 +78,21 @@ class Endpoint:
         find_url: Callable[[], Awaitable[str]],
         authentication: ClientAuthentication,
         *,
-        timeout: float,
+        limits: Limits,
         clock: Clock,
         dpop_key: DPoPKey | None = None,
         sleep: Sleep = asyncio.sleep,
         random: Random = jitter,
     ) -> None:
         self.breaker = Breaker(clock)
-        self.gate = RateGate(clock)
-        self.bulkhead = Bulkhead()
+        self.gate = RateGate(clock, limits.scarce)
+        self.bulkhead = Bulkhead(most=limits.at_once)
         self.nonces = Nonces()
         self.clock_offset = 0.0  # s: their clock less ours, where it mattered
         self._outbound = outbound
         self._find_url = find_url
         self._authentication = authentication
-        self._timeout = timeout
+        self._timeout = limits.timeout
         self._clock = clock
         self._dpop_key = dpop_key
         self._sleep = sleep
@@ -90,29 +100,31 @@ class Endpoint:
         self._first_proof = asyncio.Lock()
         self._answered_proof = False
 
-    async def post(self, form: Form, *, has_user: bool = True, call: Call | None = None) -> Mapping[str, Any]:
+    async def post(
+        self, form: Form, *, asker: bytes, has_user: bool = True, call: Call | None = None
+    ) -> Mapping[str, Any]:
         """The JSON object of a 200 that is no error. Raises ExchangeError and what else a refusal means."""
         call = call or Call()
-        self._check_admission()
+        self._check_admission(asker)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._post_in_turn(form, has_user, call)
+                return await self._post_in_turn(form, asker, has_user, call)
         except TimeoutError:
             if call.tries:
-                self._count_failure()
+                self._count_failure(asker)
             raise call.last_error or self._describe_timeout(call) from None
 
-    async def _post_in_turn(self, form: Form, has_user: bool, call: Call) -> Mapping[str, Any]:
-        await self.bulkhead.enter()
+    async def _post_in_turn(self, form: Form, asker: bytes, has_user: bool, call: Call) -> Mapping[str, Any]:
+        await self.bulkhead.enter(asker)
         succeeded = False
         try:
-            document = await self._try_again(form, has_user, call)
+            document = await self._try_again(form, asker, has_user, call)
             succeeded = True
         finally:
-            self.bulkhead.leave(grow=succeeded)
+            self.bulkhead.leave(asker, grow=succeeded)
         return document
 
-    async def _try_again(self, form: Form, has_user: bool, call: Call) -> Mapping[str, Any]:
+    async def _try_again(self, form: Form, asker: bytes, has_user: bool, call: Call) -> Mapping[str, Any]:
         tries = 0
         while True:
             try:
@@ -120,15 +132,15 @@ class Endpoint:
             except AuthorizationServerUnavailable as error:
                 tries += 1
                 if tries == TRIES or self.breaker.open or self.gate.closed_for():
-                    self._count_failure()
+                    self._count_failure(asker)
                     raise
                 call.last_error = error
             except ProxyError:
                 if call.status is not None:
-                    self.breaker.succeeded()  # it is there, and says what it thinks of us
+                    self.breaker.succeeded(asker)  # it is there, and says what it thinks of us
                 raise
             else:
-                self.breaker.succeeded()
+                self.breaker.succeeded(asker)
                 return document
             await self._sleep(self._random() * BACKOFF * tries)
 
@@ -210,11 +222,11 @@ class Endpoint:
         if held := self.gate.closed_for():
             raise self._throttled(held)
 
-    def _check_admission(self) -> None:
+    def _check_admission(self, asker: bytes) -> None:
         if held := self.gate.closed_for():
             raise self._throttled(held)
-        if not self.breaker.admit():
-            raise self._unavailable()
+        if wait := self.breaker.admit(asker):
+            raise self._left_alone(wait)
 
     def _hold_back(self, answer: Answer, error: ProxyError) -> None:
         self.gate.observe(answer, per_user=is_per_user(error))
@@ -223,10 +235,12 @@ class Endpoint:
             if error.status == 503 and not is_per_user(error):
                 error.retry_after = math.ceil(held)
 
-    def _count_failure(self) -> None:
-        self.breaker.failed()
+    def _count_failure(self, asker: bytes) -> None:
+        self.breaker.failed(asker)
         if self.breaker.open:
-            self.bulkhead.turn_away(self._unavailable())
+            self.bulkhead.turn_away(self._left_alone(PROBE_EVERY))
+        else:
+            self.bulkhead.turn_asker_away(asker, self._left_alone(PAUSE))
 
     def _server_time(self) -> float:
         return self._clock.time() + self.clock_offset
@@ -241,8 +255,9 @@ class Endpoint:
             "held back: the rate limit is spent", retry_after=math.ceil(seconds)
         )
 
-    def _unavailable(self) -> ProxyError:
-        return AuthorizationServerUnavailable("held back: the breaker is open", retry_after=PROBE_EVERY)
+    def _left_alone(self, seconds: float) -> ProxyError:
+        why = "the breaker is open" if self.breaker.open else "the call before, for the same user, failed"
+        return AuthorizationServerUnavailable(f"held back: {why}", retry_after=seconds)
 
 
 def _secrets(form: Form, credentials: Credentials, call: Call) -> list[str]:

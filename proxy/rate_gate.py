@@ -12,7 +12,7 @@ from .answer import Answer, parse_date
 from .clock import Clock
 
 SHORTEST, LONGEST = 1.0, 120.0  # s: what a server's wish to be left alone is held to
-_SCARCE = 0.1  # of the limit: below this, calls are spread over the time that is left
+SCARCE = 0.1  # of the limit: below this, calls are spread over the time that is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,10 @@ class RateLimit:
 class RateGate:
     """Closed for everybody from the moment one call was told to wait."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, scarce: float = SCARCE) -> None:
         self.rate_limit: RateLimit | None = None
         self._clock = clock
+        self._scarce = scarce
         self._opens_at = 0.0  # monotonic
         self._next_slot = 0.0  # monotonic
 
@@ -44,7 +45,7 @@ class RateGate:
         """
         limit = self.rate_limit
         left = 0.0 if limit is None else limit.resets_at - self._clock.time()
-        if limit is None or left <= 0 or limit.remaining >= limit.limit * _SCARCE:
+        if limit is None or left <= 0 or limit.remaining >= limit.limit * self._scarce:
             return 0.0
         now = self._clock.monotonic()
         slot = max(now, self._next_slot)

@@ -1,8 +1,8 @@
 """Whose tokens callers may present: each accepted issuer with its own keys and demands.
 
 A verdict is remembered under the whole token (a dictionary's keyed hash finds it, and all of the token is
-compared); it holds as long as the token and the key that it was verified with. What an authorization server
-says by introspection is not remembered: those who use it want to be able to withdraw a token at once.
+compared); it holds as long as the token and the key that it was verified with. That an authorization server
+said yes by introspection is not remembered: those who use it want to be able to withdraw a token at once.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ LAYERS = [
     },
     {
         "access_tokens", "authorization_server", "credentials", "departures", "discovery", "downstream", "endpoint",
-        "lifetime", "outbound", "upstream", "verification", "websockets",
+        "introspector", "lifetime", "outbound", "upstream", "verification", "websockets",
     },
     {"gateway", "documents", "outgoing", "server_timing", "tracing"},
     {"parts", "wiring"},

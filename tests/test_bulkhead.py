@@ -11,9 +11,19 @@ from proxy.errors import AuthorizationServerThrottled
 
 
 async def enter(bulkhead: Bulkhead, count: int) -> list[asyncio.Task[None]]:
-    tasks = [asyncio.ensure_future(bulkhead.enter()) for _ in range(count)]
+    """So many, each for an asker of its own: 0, 1, 2 …"""
+    return await enter_as(bulkhead, *range(count))
+
+
+async def enter_as(bulkhead: Bulkhead, *askers: int) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.ensure_future(bulkhead.enter(b"%d" % asker)) for asker in askers]
     await asyncio.sleep(0)
     return tasks
+
+
+def leave(bulkhead: Bulkhead, *askers: int, grow: bool = False) -> None:
+    for asker in askers:
+        bulkhead.leave(b"%d" % asker, grow=grow)
 
 
 async def test_a_burst_begins_small_and_grows_with_success():
@@ -21,19 +31,17 @@ async def test_a_burst_begins_small_and_grows_with_success():
     bulkhead = Bulkhead(first=2, most=4)
     tasks = await enter(bulkhead, 20)
     assert (bulkhead.in_flight, bulkhead.waiting) == (2, 18)
-    bulkhead.leave(grow=True)
+    leave(bulkhead, 0, grow=True)
     assert bulkhead.in_flight == 3
-    for _ in range(5):
-        bulkhead.leave(grow=True)
+    leave(bulkhead, *range(1, 6), grow=True)
     assert bulkhead.in_flight == 4
-    while bulkhead.in_flight:
-        bulkhead.leave(grow=True)
+    leave(bulkhead, *range(6, 20), grow=True)
     await asyncio.gather(*tasks)
     rest = await enter(bulkhead, 3)
     assert (bulkhead.in_flight, bulkhead.waiting) == (2, 1)
-    for _ in rest:
-        bulkhead.leave()
+    leave(bulkhead, 0, 1, 2)
     await asyncio.gather(*rest)
+    assert bulkhead.in_flight == 0
 
 
 async def test_turns_are_taken_in_order():
@@ -41,11 +49,44 @@ async def test_turns_are_taken_in_order():
     bulkhead = Bulkhead(first=1)
     tasks = await enter(bulkhead, 3)
     assert [task.done() for task in tasks] == [True, False, False]
-    bulkhead.leave()
+    leave(bulkhead, 0)
     await asyncio.sleep(0)
     assert [task.done() for task in tasks] == [True, True, False]
-    bulkhead.leave()
+    leave(bulkhead, 1)
     await tasks[2]
+
+
+async def test_one_asker_has_half_of_the_places():
+    """F-01: however slow one user's calls are and however many, another's finds a place at once."""
+    bulkhead = Bulkhead(first=4)
+    slow = await enter_as(bulkhead, *[1] * 10)
+    assert (bulkhead.in_flight, bulkhead.waiting) == (2, 8)
+    others = await enter_as(bulkhead, 2, 3, 4)
+    assert [task.done() for task in others] == [True, True, False]
+    leave(bulkhead, 2)
+    await asyncio.sleep(0)
+    assert others[2].done()
+    leave(bulkhead, 3, 4)
+    assert (bulkhead.in_flight, bulkhead.waiting) == (2, 8)
+    for _ in slow:
+        leave(bulkhead, 1)
+    await asyncio.gather(*slow)
+    assert (bulkhead.in_flight, bulkhead.waiting) == (0, 0)
+
+
+async def test_askers_take_turns():
+    """F-01: who waits with one call comes before the second call of who waits with many."""
+    bulkhead = Bulkhead(first=1)
+    first, *many = await enter_as(bulkhead, 1, 2, 2, 2)
+    other = (await enter_as(bulkhead, 3))[0]
+    leave(bulkhead, 1)
+    leave(bulkhead, 2)
+    await asyncio.sleep(0)
+    assert [task.done() for task in (first, *many, other)] == [True, True, False, False, True]
+    bulkhead.turn_asker_away(b"2", AuthorizationServerThrottled("held"))
+    errors = await asyncio.gather(*many[1:], return_exceptions=True)
+    assert [type(error) for error in errors] == [AuthorizationServerThrottled] * 2
+    assert (bulkhead.in_flight, bulkhead.waiting) == (1, 0)
 
 
 async def test_those_who_wait_are_turned_away():
@@ -68,7 +109,7 @@ async def test_a_place_is_never_lost_to_one_who_left():
     with pytest.raises(asyncio.CancelledError):
         await second
     assert bulkhead.waiting == 1
-    bulkhead.leave()  # third's turn has come …
+    leave(bulkhead, 0)  # third's turn has come …
     third.cancel()  # … and it leaves before it knows
     with pytest.raises(asyncio.CancelledError):
         await third
@@ -94,7 +135,7 @@ async def test_a_turn_that_comes_as_one_leaves(turned_away):
     second.cancel()
     if turned_away:
         bulkhead.turn_away(AuthorizationServerThrottled("held"))
-    bulkhead.leave()
+    leave(bulkhead, 0)
     results = await asyncio.gather(second, third, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)
     assert isinstance(results[1], AuthorizationServerThrottled) is turned_away

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 
-from proxy.breaker import FAILURES, PROBE_EVERY
+from proxy.breaker import FAILURES, PAUSE, PROBE_EVERY
 from proxy.bulkhead import FIRST, MOST
 from proxy.client_keys import generate_key, pem
 from proxy.config import models
@@ -20,6 +22,7 @@ from proxy.errors import (
     ProxyError,
     SubjectTokenRefused,
 )
+from proxy.token_exchange import TokenRequest
 
 from .support.exchanging import ALICE, GOOD, REQUEST, Exchanging, exchanging, make_subject_token
 from .support.issuer import NOW
@@ -31,8 +34,8 @@ NO_NONCE = answer(400, {"error": "use_dpop_nonce"}, dpop_nonce="n1")
 BAD_CLIENT = answer(401, {"error": "invalid_client"})
 
 
-async def grant_all(at: Exchanging, count: int) -> list[object]:
-    users = [make_subject_token(str(number)) for number in range(count)]
+async def grant_all(at: Exchanging, count: int, first: int = 0) -> list[object]:
+    users = [make_subject_token(str(number)) for number in range(first, first + count)]
     return await asyncio.gather(*(at.server.grant(REQUEST, user) for user in users), return_exceptions=True)
 
 
@@ -334,9 +337,9 @@ async def test_waiting_for_a_turn_ends_with_the_budget():
 async def test_a_server_that_is_gone_is_left_alone_and_found_again():
     """F-01: after failures in a row nobody waits; one probe a second; the first success ends it."""
     async with exchanging(BROKEN) as at:
-        for _ in range(FAILURES):
+        for number in range(FAILURES):
             with pytest.raises(AuthorizationServerUnavailable):
-                await at.server.grant(REQUEST, ALICE)
+                await at.server.grant(REQUEST, make_subject_token(f"early{number}"))
         before = len(at.asked)
         errors = await grant_all(at, 50)
         assert {type(error) for error in errors} == {AuthorizationServerUnavailable}
@@ -345,6 +348,9 @@ async def test_a_server_that_is_gone_is_left_alone_and_found_again():
         at.clock.advance(PROBE_EVERY)
         await grant_all(at, 50)
         assert len(at.asked) == before + 1
+        at.clock.advance(PROBE_EVERY)
+        await grant_all(at, 50, first=50)
+        assert len(at.asked) == before + 2
         at.script.script = (GOOD,)
         at.clock.advance(PROBE_EVERY)
         assert await at.server.grant(REQUEST, ALICE)
@@ -359,11 +365,72 @@ async def test_refusals_do_not_open_the_breaker():
                 await at.server.grant(REQUEST, ALICE)
 
 
+MALLORY = make_subject_token("mallory")
+
+
+def choke(fault: bytes | None) -> Callable[[Asked], bytes | None]:
+    """A server that answers everybody but mallory."""
+
+    def say(asked: Asked) -> bytes | None:
+        return fault if asked.form.get("subject_token") == MALLORY.value else GOOD
+
+    return say
+
+
+@pytest.mark.parametrize("fault", [BROKEN, RESET, answer(500, {"error": "server_error"})])
+async def test_a_token_that_the_server_chokes_on_is_one_users_trouble(fault):
+    """F-01: whoever has it waits between two tries; the others, all new, do not notice."""
+    async with exchanging(choke(fault)) as at:
+        mallorys, served = 0, []
+        for number in range(60):
+            with pytest.raises(AuthorizationServerUnavailable) as refused:
+                await at.server.grant(REQUEST, MALLORY)
+            assert refused.value.retry_after
+            if number % 10 == 9:  # so that mallory has failed often in a row
+                served.append(await at.server.grant(REQUEST, make_subject_token(f"new{number}")))
+            at.clock.advance(0.5)
+        mallorys = sum(asked.form["subject_token"] == MALLORY.value for asked in at.asked)
+        assert len(served) == 6
+        assert mallorys <= TRIES * (at.clock.passed - 1000) / PAUSE + TRIES
+        assert not at.server.status().breaker_open
+
+
+async def test_one_users_slow_calls_leave_room_for_the_others():
+    """F-01: whom the server keeps waiting, on however many routes, keeps nobody else waiting."""
+    async with exchanging(choke(HANG), timeout=2.0) as at:
+        requests = [replace(REQUEST, audience=f"api://{number}") for number in range(FIRST * 2)]
+        slow = [asyncio.create_task(at.server.grant(request, MALLORY)) for request in requests]
+        while len(at.asked) < FIRST // 2:
+            await asyncio.sleep(0)
+        assert not [one for one in await grant_all(at, 20) if isinstance(one, Exception)]
+        assert not any(task.done() for task in slow)
+        errors = await asyncio.gather(*slow, return_exceptions=True)
+        assert all(isinstance(error, ProxyError) for error in errors)
+        assert (at.server.status().in_flight, at.server.status().waiting) == (0, 0)
+
+
+async def test_a_grant_without_a_user_is_an_asker_of_its_own():
+    """F-01: client credentials that fail wait, and hold up neither users nor those of other routes."""
+    service = TokenRequest("okta", "client_credentials", scopes=("orders:read",))
+    other = replace(service, extra_parameters=(("tenant", "other"),))
+
+    def say(asked: Asked) -> bytes:
+        return GOOD if "tenant" in asked.form or "subject_token" in asked.form else BROKEN
+
+    async with exchanging(say) as at:
+        for _ in range(FAILURES):
+            with pytest.raises(AuthorizationServerUnavailable):
+                await at.server.grant(service, None)
+        assert len(at.asked) == TRIES
+        assert await at.server.grant(other, None)
+        assert await at.server.grant(REQUEST, ALICE)
+
+
 async def test_those_who_wait_hear_at_once_when_the_breaker_opens():
     """F-01: the queue does not wait for a server that is gone."""
     async with exchanging(DRIP, timeout=0.3) as at:
-        for _ in range(2):
-            await grant_all(at, FIRST)
+        for first in (0, FIRST):
+            await grant_all(at, FIRST, first)
         assert at.server.status().breaker_open
         assert at.server.status().in_flight == 0
         assert at.server.status().waiting == 0
