@@ -18,11 +18,10 @@ OWNERS_PART: Final = 8  # one owner has at most this part of all, so nobody can 
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """An access token in use, and the parts of its key.
+    """An access token in use, the parts of its key, and the asker whose subject token it was made with.
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
-    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it;
-    until ``held_until`` (monotonic) it need not be looked up again.
+    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it.
     """
 
     access_token: AccessToken = field(repr=False)
@@ -34,8 +33,21 @@ class Entry:
     deadline: float
     renew_at: float
     revalidate_at: float
+    maker: bytes = field(repr=False)
     live: bool = True
-    held_until: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class Hold:
+    """An entry as it was last found for one subject token; both times are monotonic.
+
+    Until ``until`` it need not be looked for again. The token itself is to be asked about at ``ask_at``: never where
+    the entry was made with it, for then renewing the entry is asking.
+    """
+
+    entry: Entry
+    ask_at: float
+    until: float = 0.0
 
 
 def find_bound(
@@ -62,6 +74,11 @@ class Entries(TLRUCache[bytes, Entry]):
         self._share = max(SMALLEST_SHARE, max_entries // OWNERS_PART)
         self._owned: dict[bytes, dict[bytes, None]] = {}
         self.evictions = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody may soon have to go; those who have ended count, for it takes time to look for them."""
+        return Cache.__len__(self) > self.maxsize * 3 // 4
 
     def add(self, digest: bytes, entry: Entry) -> None:
         self.remove(digest)

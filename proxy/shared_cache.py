@@ -154,7 +154,8 @@ class SharedCache:
         values = await self._store.get(asked)
         rows = [values[start : start + 3] for start in range(0, len(values), 3)]
         for each, (sealed, sealed_refusal, generation) in zip(names, rows, strict=True):
-            for name, value in ((each.answer, sealed), (each.refusal, sealed_refusal)):
+            # A refusal of this very token counts for more than an answer to another of its session.
+            for name, value in ((each.refusal, sealed_refusal), (each.answer, sealed)):
                 answer = self._open(each.sealing_key, name, value, _mark(generation))
                 if answer is not None and self._serves(answer, unwanted):
                     return answer

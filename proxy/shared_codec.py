@@ -20,7 +20,11 @@ _REFUSALS: Final = {kind.code: kind for kind in (SubjectTokenRefused, ExchangeDe
 def encode_answer(answer: Answer) -> bytes:
     """JSON; a refusal must be one that is a user's."""
     end = answer.subject_expires_at
-    content = {"obtained_at": answer.obtained_at, "subject_expires_at": None if math.isinf(end) else end}
+    content = {
+        "asker": answer.asker.hex(),
+        "obtained_at": answer.obtained_at,
+        "subject_expires_at": None if math.isinf(end) else end,
+    }
     return json.dumps(content | _encode_outcome(answer.outcome)).encode()
 
 
@@ -29,8 +33,12 @@ def decode_answer(content: bytes) -> Answer | None:
     try:
         members = json.loads(content)
         end = members["subject_expires_at"]
-        outcome = _decode_outcome(members)
-        return Answer(outcome, math.inf if end is None else float(end), float(members["obtained_at"]))
+        return Answer(
+            _decode_outcome(members),
+            math.inf if end is None else float(end),
+            float(members["obtained_at"]),
+            bytes.fromhex(members["asker"]),
+        )
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -12,11 +12,12 @@ from .flights import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the authorization server said at ``obtained_at``; both times are epoch seconds."""
+    """What the authorization server said to ``asker`` at ``obtained_at``; both times are epoch seconds."""
 
     outcome: Outcome
     subject_expires_at: float
     obtained_at: float
+    asker: bytes
 
 
 class SharedTokens(Protocol):

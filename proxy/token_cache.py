@@ -7,13 +7,14 @@ revives nothing, and the wall clock, so that one set forward (or a machine that 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Final
 
 from cachetools import TTLCache
 
 from .background import Background
-from .cache_entries import Entries, Entry, find_bound
+from .cache_entries import Entries, Entry, Hold, find_bound
 from .cache_key import CacheKey, build_owner
 from .clock import Clock
 from .config import models
@@ -21,6 +22,7 @@ from .flights import Flights
 from .refusals import Refusals
 from .shared_tokens import Answer, SharedTokens
 from .token_exchange import AccessToken
+from .verdicts import Verdicts
 
 LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
 REFRESH_PART: Final = 0.5  # of a lifetime at most, so that short-lived tokens are not renewed all the time
@@ -56,6 +58,7 @@ class TokenCache:
         self.shared = shared
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
+        self.verdicts = Verdicts(settings.max_entries)
         self.lookups = Counter(hit=0, miss=0, coalesced=0, refused=0)
         self.renewals = 0
 
@@ -76,51 +79,50 @@ class TokenCache:
         return self._requests.setdefault(request_digest, request_digest)
 
     def find(self, key: CacheKey) -> Entry | None:
-        """The entry, if it has not ended."""
-        return self._find(key.digest)
+        """The entry, if it has not ended by either clock."""
+        try:
+            entry = self._entries[key.digest]
+        except KeyError:
+            return None
+        if self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at:
+            self._entries.remove(key.digest)
+            return None
+        self.lookups["hit"] += 1
+        return entry
 
     def current(self, key: CacheKey) -> Entry | None:
         """The same, but that nobody is given it: it counts as no hit."""
         return self._entries.get(key.digest)
 
-    def is_held(self, entry: Entry) -> bool:
-        """Whether ``entry``, found a moment ago, would be found again and is not due; counts as a hit if so."""
-        if not entry.live or self._clock.monotonic() >= entry.held_until:
+    def is_held(self, hold: Hold) -> bool:
+        """Whether its entry, found a moment ago, would be found again and is not due; counts as a hit if so."""
+        if not hold.entry.live or self._clock.monotonic() >= hold.until:
             return False
         self.lookups["hit"] += 1
         return True
 
-    def find_again(self, entry: Entry) -> bool:
-        """Whether ``entry``, found before, would be found by its key now; counts as a hit if so."""
-        # Who was used last is of interest only where somebody may have to go.
-        if len(self._entries) > self._settings.max_entries * 3 // 4:
-            return self._find(entry.digest) is entry
-        return entry.live and self._hold(entry)
-
-    def _find(self, digest: bytes) -> Entry | None:
-        try:
-            entry = self._entries[digest]
-        except KeyError:
-            return None
-        if self._hold(entry):
-            return entry
-        self._entries.remove(digest)
-        return None
-
-    def _hold(self, entry: Entry) -> bool:
-        """Whether it has not ended by either clock; counts as a hit if so."""
-        now = self._clock.monotonic()
-        if now >= entry.deadline or self._clock.time() >= entry.expires_at:
+    def prolong(self, hold: Hold) -> bool:
+        """Whether its entry, found before, would be found by its key now and is not due; counts as a hit if so."""
+        entry, now = hold.entry, self._clock.monotonic()
+        due_at = min(entry.renew_at, entry.deadline, hold.ask_at)
+        if not entry.live or now >= due_at or self._clock.time() >= entry.expires_at:
             return False
+        if self._entries.crowded:
+            self._entries.get(entry.digest)  # who was used last matters only where somebody may have to go
         self.lookups["hit"] += 1
-        entry.held_until = min(now + HOLD, entry.deadline, entry.renew_at)
+        hold.until = min(now + HOLD, due_at)
         return True
+
+    def hold(self, entry: Entry, asker: bytes) -> Hold:
+        """``entry`` for the token that ``asker`` stands for, which from now on is asked about by itself in time."""
+        own = entry.maker == asker
+        return Hold(entry, math.inf if own else self.verdicts.schedule(asker, entry.revalidate_at))
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
 
         An answer may be another replica's and of a while ago: its whole lifetime says how much leeway it
-        gets, its age when it is to be renewed.
+        gets, its age when it is to be renewed. Whose token made the entry before is asked about when that was due.
         """
         now, wall = self._clock.monotonic(), self._clock.time()
         settings = self._settings
@@ -130,6 +132,9 @@ class TokenCache:
         remaining = obtained_at + lifetime - wall
         if not remaining > 0:
             return
+        before = self.current(key)
+        if before is not None and before.maker != answer.asker:
+            self.verdicts.schedule(before.maker, before.revalidate_at)
         deadline = now + remaining
         revalidate_at = now + settings.revalidate_after - (wall - obtained_at)
         refresh_at = deadline - min(settings.refresh_ahead, lifetime * REFRESH_PART)
@@ -145,29 +150,40 @@ class TokenCache:
                 deadline=deadline,
                 renew_at=min(refresh_at, revalidate_at),
                 revalidate_at=revalidate_at,
+                maker=answer.asker,
             ),
         )
 
-    def is_due(self, entry: Entry) -> bool:
-        """Whether a hit shall renew the entry."""
-        return entry.renew_at <= self._clock.monotonic()
+    def is_due(self, hold: Hold) -> bool:
+        """Whether a hit shall renew the entry, or ask about the token."""
+        return min(hold.entry.renew_at, hold.ask_at) <= self._clock.monotonic()
 
-    def begin_renewal(self, key: CacheKey, entry: Entry, subject_expires_at: float) -> bool:
+    def begin_renewal(self, key: CacheKey, hold: Hold, asker: bytes, subject_expires_at: float) -> bool:
         """Whether to renew now: not twice within the pause, and only for a longer life or a fresh verdict.
 
-        ``subject_expires_at`` belongs to the subject token that would be exchanged: where it is what ended
-        the entry, another exchange of it would gain nothing.
+        ``asker`` and ``subject_expires_at`` belong to the subject token that would be exchanged: where it is
+        what ended the entry, another exchange of it would gain nothing.
         """
-        now = self._clock.monotonic()
-        if now < entry.revalidate_at and subject_expires_at <= entry.bound:
+        now, entry = self._clock.monotonic(), hold.entry
+        if now < min(entry.revalidate_at, hold.ask_at) and subject_expires_at <= entry.bound:
             return False
         if self.flights.find(key.digest) is not None:
             return False
-        entry.renew_at = now + RENEWAL_PAUSE
+        if hold.ask_at <= now:
+            self.verdicts.postpone(asker, now + RENEWAL_PAUSE)
+        if entry.renew_at <= now:
+            entry.renew_at = now + RENEWAL_PAUSE
         self.renewals += 1
         return True
 
-    def discard(self, key: CacheKey, entry: Entry) -> None:
+    def refuse_renewal(self, key: CacheKey, entry: Entry, asker: bytes) -> None:
+        """What was to be renewed ends, if it was made with the refused token; else others' verdict is still due."""
+        if entry.maker == asker:
+            self._discard(key, entry)
+        elif entry.revalidate_at <= self._clock.monotonic():
+            entry.renew_at = entry.revalidate_at
+
+    def _discard(self, key: CacheKey, entry: Entry) -> None:
         """Drop ``entry`` unless another has taken its place."""
         if self.current(key) is entry:
             self._entries.remove(key.digest)

@@ -19,7 +19,7 @@ LAYERS = [
         "config", "differences", "dpop", "exchange_record", "failures", "forwarding", "headers", "introspection",
         "jose", "jwk", "jws", "logout_token", "metadata", "metrics", "oauth_errors", "presentation",
         "protected_resource", "rate_gate", "refusal_table", "refusals", "remedies", "routes", "subject_token",
-        "token_exchange", "trace_context",
+        "token_exchange", "trace_context", "verdicts",
     },
     {
         "background", "bulkhead", "cache_entries", "exposition", "flights", "history", "logs", "loop_lag", "problem",

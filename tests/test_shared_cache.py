@@ -235,6 +235,51 @@ async def test_a_refusal_is_shared(redis):
         assert await two.get(bad) == "alice#2"
 
 
+async def test_a_refusal_counts_for_more_than_what_its_session_shares(redis, store):
+    """C-18: a token refused at one replica is refused at another, which finds what a good one of its session got."""
+    bad, good = make_subject_token(value="bad"), make_subject_token(value="good")
+    async with replicas(redis.url, 3) as (one, two, three):
+        for replica in (one, two, three):
+            replica.source.refuse = lambda token: (
+                SubjectTokenRefused(remember_for=30, remember_by="subject_token") if token is bad else None
+            )
+        with pytest.raises(SubjectTokenRefused):
+            await one.get(bad)
+        await one.settle()
+        assert await one.get(good) == "alice#2"
+        await one.settle()
+        with pytest.raises(SubjectTokenRefused):
+            await two.get(bad)
+        assert two.source.calls == 0
+        for replica in (one, two):  # and when it is asked about again, what is shared stays
+            replica.clock.advance(31)
+            with pytest.raises(SubjectTokenRefused):
+                await replica.get(bad)
+            await replica.settle()
+        assert one.source.calls + two.source.calls == 3
+        assert await three.get(good) == "alice#2"
+        assert three.source.calls == 0
+
+
+async def test_a_token_is_asked_about_though_another_of_its_session_was(redis):
+    """C-14, C-18: a replica that renews takes what others were answered for this very token, and asks otherwise."""
+    first, second = make_subject_token(value="first"), make_subject_token(value="second")
+    async with replicas(redis.url) as (one, two):
+        await one.get(first)
+        await one.settle()
+        assert await two.get(second) == "alice#1"
+        for replica in (one, two):
+            replica.clock.advance(300)
+        one.tokens.cached(first)
+        await one.settle()
+        two.source.error = SubjectTokenRefused(remember_for=30, remember_by="subject_token")
+        assert two.tokens.cached(second).value == "alice#1"
+        await two.settle()
+        assert two.source.asked == [second]
+        assert two.tokens.cached(second) is None
+        assert one.tokens.cached(first).value == "alice#2"
+
+
 async def test_a_misconfiguration_is_not_shared(redis):
     """C-18: another replica may be set up rightly."""
     async with replicas(redis.url) as (one, two):
