@@ -74,7 +74,10 @@ def _throttled(reason: str, error: str | None) -> ProxyError:
 def _unspoken(status: int, reason: str) -> ProxyError:
     """No OAuth error at all: a gateway in between, or a URL that is no token URL."""
     if status == 401:
-        return ExchangeMisconfigured(reason, remedy=CHECK_CLIENT, remember_for=10.0, remember_by="route")
+        # Of our client most likely; but nothing says so, and one odd token must not close a route for all.
+        return ExchangeMisconfigured(
+            reason, remedy=CHECK_CLIENT, remember_for=10.0, remember_by="subject_token"
+        )
     return ExchangeResponseInvalid(reason, remedy=CHECK_URL)
 
 

@@ -147,8 +147,10 @@ MANAGEMENT = {
     ],
 )
 def test_answers_without_an_oauth_error(answer, kind):
-    """F-02: gateways, wrong URLs and Okta's management shape."""
-    assert type(classify(answer)) is kind
+    """F-02, C-18: gateways, wrong URLs and Okta's management shape; none is held against a whole route."""
+    refusal = classify(answer)
+    assert type(refusal) is kind
+    assert refusal.remember_by != "route"
 
 
 def test_a_limit_for_one_user_is_no_limit_for_all():
