@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -101,6 +102,10 @@ class Entries(TLRUCache[bytes, Entry]):
         for digest in owned:
             self.remove(digest)
         return len(owned)
+
+    def all(self) -> Iterator[Entry]:
+        """Every entry, whether or not it has ended; none counts as used."""
+        return (Cache.__getitem__(self, digest) for owned in self._owned.values() for digest in owned)
 
     def popitem(self) -> tuple[bytes, Entry]:
         """The entry that leaves for another (called by ``cachetools``)."""

@@ -87,6 +87,16 @@ def _collect_cache(gauges: Gauges) -> Iterator[Metric]:
         yield _counter(
             "obo_shared_cache_failures", "Times the shared cache was away", (), [((), gauges.shared_failures)]
         )
+    for name, text, value in (
+        ("obo_revocations_owed", "Purges that other replicas are not told yet", gauges.revocations_owed),
+        (
+            "obo_revocations_unheard_seconds",
+            "Time for which other replicas' purges could not be heard",
+            gauges.revocations_unheard_for,
+        ),
+    ):
+        if value is not None:
+            yield _gauge(name, text, (), [((), value)])
 
 
 def _collect_servers(servers: Mapping[str, ServerGauges]) -> Iterator[Metric]:

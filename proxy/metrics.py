@@ -107,7 +107,7 @@ class Gauges(NamedTuple):
     """What the running parts count themselves.
 
     ``lookups`` in the token cache by result, ``entries`` in it, ``connections`` by ``(upstream, state)``,
-    ``servers`` by name; ``shared_failures`` is None where no cache is shared.
+    ``servers`` by name; ``shared_failures`` and ``revocations_`` are None where no cache is shared.
     """
 
     lookups: Mapping[str, int]
@@ -116,4 +116,6 @@ class Gauges(NamedTuple):
     evictions: int = 0
     renewals: int = 0
     shared_failures: int | None = None
+    revocations_owed: int | None = None
+    revocations_unheard_for: float | None = None
     servers: Mapping[str, ServerGauges] = {}

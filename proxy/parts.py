@@ -76,6 +76,18 @@ class TokenStore:
         self.background = Background()
         self.shared = build_shared_cache(settings, clock=clock, background=self.background)
         self.cache = TokenCache(settings, clock=clock, background=self.background, shared=self.shared)
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to hear what other replicas revoke; once."""
+        if self.shared is not None and not self._started:
+            self._started = True
+            self.shared.revocations.listen(self.cache)
+
+    def take_over(self, before: TokenStore) -> None:
+        """Tell other replicas what ``before``, which ends, could not tell them yet."""
+        if self.shared is not None and before.shared is not None:
+            self.shared.revocations.take_over(before.shared.revocations)
 
     async def aclose(self) -> None:
         await self.background.aclose()
@@ -101,6 +113,7 @@ class Parts:
 
     def start(self) -> None:
         self.sweep.start()
+        self.store.start()
         for entry in self.settings.subject_tokens:
             if not entry.introspect:
                 self.issuers[entry.authorization_server].start()
@@ -136,6 +149,8 @@ class Parts:
             evictions=cache.evictions,
             renewals=cache.renewals,
             shared_failures=None if shared is None else shared.failures,
+            revocations_owed=None if shared is None else shared.revocations.owed,
+            revocations_unheard_for=None if shared is None else shared.revocations.unheard_for,
             servers={name: issuer.gauges() for name, issuer in self.issuers.items()},
         )
 
@@ -152,13 +167,16 @@ class Parts:
     async def retire(self, successor: Parts | None = None) -> None:
         """Wait for the last request, then close what ``successor`` has not taken over."""
         self._retired = True
+        ends = successor is None or successor.store is not self.store
+        if successor is not None and ends:
+            successor.store.take_over(self.store)
         if self._in_flight:
             await self._quiet.wait()
         self.sweep.stop()
         kept = set(successor.issuers.values()) if successor else set()
         for upstream in self.upstreams.values():
             await upstream.aclose()
-        if successor is None or successor.store is not self.store:
+        if ends:
             await self.store.aclose()
         for issuer in set(self.issuers.values()) - kept:
             await issuer.aclose()

@@ -4,22 +4,23 @@ The store is not trusted with anything: values are sealed, each under its own na
 who reads or changes the store learns no token and can at worst make it forget. It is not relied on either:
 what is not answered in time counts as not there (``shared_store``).
 
-All names of one owner carry one hash tag, so that in a cluster they lie together. A purge replaces the
-owner's *generation*, a random value that every answer is sealed with: it takes one write however much there
-is, and also what is being exchanged just then, begun under the generation before, is never read again.
+Every answer is sealed with its owner's *generation*, a random value that is there before the exchange begins:
+no answer is older than its generation, and without one none is valid. To revoke an owner's tokens is to delete
+the generation. That is one command however much there is, nothing that is lost afterwards brings an answer back,
+and what is being exchanged just then, begun under the generation before, is never read again. Should the store
+restore an older state of itself, revocations in force are held against each answer's age.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
+
+from cachetools import TTLCache
 
 from .background import Background
 from .cache_entries import find_bound
@@ -27,12 +28,15 @@ from .cache_key import CacheKey
 from .clock import Clock
 from .config import models
 from .config.faults import ConfigurationError, Fault
-from .config.secret_file import SecretFile
 from .errors import ProxyError
+from .flights import Outcome
 from .refusals import LONGEST
-from .sealing import SealingKey, parse_key_file
+from .revocation import MOST, Revocation
+from .sealing import SealingKey
 from .shared_codec import decode_answer, encode_answer
-from .shared_store import GuardedStore, StoreAway, StoreRefused
+from .shared_keys import KeyFile, Keys, Names, build_names
+from .shared_revocations import SharedRevocations
+from .shared_store import BUDGET, GuardedStore, Store, StoreAway, StoreRefused, to_milliseconds
 from .shared_tokens import Answer
 from .token_exchange import AccessToken
 
@@ -41,57 +45,30 @@ LONGEST_WAIT: Final = 3.0  # s to wait for another replica's exchange before mak
 POLL: Final = 0.02  # s between two looks at the store
 _MARK_SIZE: Final = 16
 
-log = logging.getLogger(__name__)
-
-
-class KeyFile:
-    """The keys of the key file, read again when it changes."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises ValueError for a file that holds no keys, OSError for one that cannot be read."""
-        self._file = SecretFile(path)
-        self._content = self._file.read()
-        self._keys = parse_key_file(self._content)
-
-    def __call__(self) -> Sequence[SealingKey]:
-        content = self._file.read()
-        if content != self._content:
-            self._content = content
-            try:
-                self._keys = parse_key_file(content)
-            except ValueError as error:  # half-written perhaps: the keys read last still stand
-                log.warning("the shared cache's key file is unsound", extra={"error": str(error)})
-        return self._keys
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Where one key of the key file puts what belongs to a cache key and an asker."""
-
-    sealing_key: SealingKey
-    answer: bytes
-    refusal: bytes
-    generation: bytes
-    lease: bytes
-
 
 class SharedCache:
-    """Implements ``SharedTokens`` on ``store``; the first of the keys seals, all open."""
+    """Implements ``SharedTokens`` on ``store``; a request waits for one command ``budget`` seconds at most."""
 
     def __init__(
         self,
-        store: GuardedStore,
-        keys: Callable[[], Sequence[SealingKey]],
+        store: Store,
+        keys: Keys,
         *,
         max_ttl: float,
         clock: Clock,
         background: Background,
+        budget: float = BUDGET,
     ) -> None:
-        self._store = store
+        self._store = GuardedStore(store, clock=clock, background=background, budget=budget)
         self._keys = keys
         self._max_ttl = max_ttl
+        self._lasting = max_ttl + LEASE  # nothing that has been shared is left by then
         self._clock = clock
         self._background = background
+        self._forgotten: TTLCache[bytes, float] = TTLCache(MOST, self._lasting, timer=clock.monotonic)
+        self.revocations = SharedRevocations(
+            store, keys, lasting=self._lasting, clock=clock, background=background
+        )
 
     @property
     def failures(self) -> int:
@@ -102,136 +79,152 @@ class SharedCache:
         self, key: CacheKey, asker: bytes, unwanted: str | None, grant: Callable[[], Awaitable[Answer]]
     ) -> Answer:
         """Another replica's answer, else our own, which the others then find."""
-        names = [_build_names(sealing_key, key, asker) for sealing_key in self._keys()]
+        if self.revocations.bars(key.owner):
+            return await self._grant(key, grant)
+        names = [build_names(sealing_key, key, asker) for sealing_key in self._keys()]
         try:
-            found = await self._find_or_lease(names, unwanted)
+            found = await self._find_or_lease(names, unwanted, self._not_before(key))
         except (StoreAway, StoreRefused):
-            return await grant()
+            return await self._grant(key, grant)
         if isinstance(found, Answer):
-            return found
-        answer = await grant()
+            revoked = self.revocations.bars(key.owner) or found.obtained_at < self._not_before(key)
+            return await self._grant(key, grant) if revoked else found
+        answer = await self._grant(key, grant)
         self._background.spawn(self._write(names, found, answer), name="share")
         return answer
 
     async def forget(self, key: CacheKey) -> None:
-        await self._delete([_build_names(each, key, b"").answer for each in self._keys()])
+        self._forgotten[key.digest] = self._clock.time()
+        await self._delete([build_names(each, key).answer for each in self._keys()])
 
-    async def purge(self, owner: bytes) -> None:
-        for each in self._keys():
-            name = _build_names(each, CacheKey(owner, b""), b"").generation
-            # An answer that is older than max_ttl is not there any more, so neither need this be.
-            await self._put(name, os.urandom(_MARK_SIZE), self._max_ttl + LEASE)
+    async def revoke(self, revocation: Revocation) -> None:
+        await self.revocations.revoke(revocation)
 
     async def aclose(self) -> None:
+        self.revocations.close()
         await self._store.aclose()
 
-    async def _find_or_lease(self, names: Sequence[Names], unwanted: str | None) -> Answer | bytes:
-        """The answer; else, once it is ours to exchange, the mark to write ours under.
+    async def _find_or_lease(
+        self, names: Sequence[Names], unwanted: str | None, not_before: float
+    ) -> Answer | bytes | None:
+        """The answer; else, once it is ours to exchange, the mark to write ours under, None for not to write.
 
         Ours it is with the lease, or when another's exchange takes too long.
         """
         give_up_at = self._clock.monotonic() + LONGEST_WAIT
         while True:
-            found = await self._find(names, unwanted)
+            found = await self._find(names, unwanted, not_before)
             if isinstance(found, Answer):
                 return found
+            if found is None:
+                await self._begin_generation(names[0].generation)
             if await self._lease(names[0].lease):
-                return await self._find_once_leased(names, unwanted)
+                return await self._find_once_leased(names, unwanted, not_before)
             if self._clock.monotonic() >= give_up_at:
                 return found
             await asyncio.sleep(POLL)
 
-    async def _find_once_leased(self, names: Sequence[Names], unwanted: str | None) -> Answer | bytes:
+    async def _find_once_leased(
+        self, names: Sequence[Names], unwanted: str | None, not_before: float
+    ) -> Answer | bytes | None:
         """Another's answer may have come, and its lease gone, between our look and our lease."""
-        found = await self._find(names, unwanted)
+        found = await self._find(names, unwanted, not_before)
         if isinstance(found, Answer):
             self._background.spawn(self._delete([names[0].lease]), name="share")
         return found
 
-    async def _find(self, names: Sequence[Names], unwanted: str | None) -> Answer | bytes:
-        """The answer, else the mark of the owner's generation."""
+    async def _find(
+        self, names: Sequence[Names], unwanted: str | None, not_before: float
+    ) -> Answer | bytes | None:
+        """The answer, else the mark of the owner's generation, None where there is none."""
         asked = [name for each in names for name in (each.answer, each.refusal, each.generation)]
         values = await self._store.get(asked)
         rows = [values[start : start + 3] for start in range(0, len(values), 3)]
         for each, (sealed, sealed_refusal, generation) in zip(names, rows, strict=True):
             # A refusal of this very token counts for more than an answer to another of its session.
             for name, value in ((each.refusal, sealed_refusal), (each.answer, sealed)):
-                answer = self._open(each.sealing_key, name, value, _mark(generation))
-                if answer is not None and self._serves(answer, unwanted):
+                answer = _open(each.sealing_key, name, value, _mark(generation))
+                if answer is not None and self._serves(answer, unwanted, not_before):
                     return answer
         return _mark(rows[0][2])
 
-    def _open(self, sealing_key: SealingKey, name: bytes, value: Any, mark: bytes) -> Answer | None:
-        content = sealing_key.open(name, value) if isinstance(value, bytes) else None
-        if content is None or not content.startswith(mark):
-            return None
-        return decode_answer(content.removeprefix(mark))
-
-    def _serves(self, answer: Answer, unwanted: str | None) -> bool:
-        """Whether it has not ended and is not the very token that is to be replaced."""
+    def _serves(self, answer: Answer, unwanted: str | None, not_before: float) -> bool:
+        """Whether it has neither ended nor been revoked, and is not the very token that is to be replaced."""
         outcome = answer.outcome
+        if answer.obtained_at < not_before:
+            return False
         if isinstance(outcome, ProxyError):
             outcome.remember_for = _remembered(outcome) - (self._clock.time() - answer.obtained_at)
             return outcome.remember_for > 0
         return outcome.value != unwanted and self._bound(outcome, answer) > self._clock.time()
 
-    async def _lease(self, name: bytes) -> bool:
-        return await self._store.put_new(name, b"1", _milliseconds(LEASE))
+    def _not_before(self, key: CacheKey) -> float:
+        """What is older is not taken, should the store still have it."""
+        return max(self.revocations.not_before(key.owner), self._forgotten.get(key.digest, 0.0))
 
-    async def _write(self, names: Sequence[Names], mark: bytes, answer: Answer) -> None:
+    async def _grant(self, key: CacheKey, grant: Callable[[], Awaitable[Answer]]) -> Answer:
+        answer = await grant()
+        if _is_final_refusal(answer.outcome):
+            self._forgotten[key.digest] = answer.obtained_at
+        return answer
+
+    async def _begin_generation(self, name: bytes) -> None:
+        await self._store.put_new(name, os.urandom(_MARK_SIZE), to_milliseconds(self._lasting))
+
+    async def _lease(self, name: bytes) -> bool:
+        return await self._store.put_new(name, b"1", to_milliseconds(LEASE))
+
+    async def _write(self, names: Sequence[Names], mark: bytes | None, answer: Answer) -> None:
         """Leave the answer for the others, then let them ask: a failure is no answer."""
         outcome, first = answer.outcome, names[0]
         gone = [first.lease]
         if not isinstance(outcome, ProxyError):
-            await self._seal(first.sealing_key, first.answer, mark, answer, self._bound(outcome, answer))
-        elif outcome.remember_by is not None:
+            await self._seal(first, first.answer, mark, answer, self._bound(outcome, answer))
+        elif _is_final_refusal(outcome):
             gone += [each.answer for each in names]
             if outcome.remember_by == "subject_token":
                 ends_at = answer.obtained_at + _remembered(outcome)
-                await self._seal(first.sealing_key, first.refusal, mark, answer, ends_at)
+                await self._seal(first, first.refusal, mark, answer, ends_at)
         await self._delete(gone)
 
     async def _seal(
-        self, sealing_key: SealingKey, name: bytes, mark: bytes, answer: Answer, ends_at: float
+        self, names: Names, name: bytes, mark: bytes | None, answer: Answer, ends_at: float
     ) -> None:
         lifetime = ends_at - self._clock.time()
-        if lifetime > 0:
-            await self._put(name, sealing_key.seal(name, mark + encode_answer(answer)), lifetime)
+        if mark is None or not lifetime > 0:
+            return
+        sealed = names.sealing_key.seal(name, mark + encode_answer(answer))
+        with suppress(StoreAway, StoreRefused):  # it is not shared then
+            if await self._store.prolong(names.generation, to_milliseconds(self._lasting)):
+                await self._store.put(name, sealed, to_milliseconds(lifetime))
 
     def _bound(self, access_token: AccessToken, answer: Answer) -> float:
         return find_bound(access_token, answer.subject_expires_at, answer.obtained_at, self._max_ttl)
 
-    async def _put(self, name: bytes, value: bytes, lifetime: float) -> None:
-        with suppress(StoreAway, StoreRefused):
-            await self._store.put(name, value, _milliseconds(lifetime))
-
     async def _delete(self, names: Sequence[bytes]) -> None:
-        with suppress(StoreAway, StoreRefused):
+        with suppress(StoreAway, StoreRefused):  # what stays is not taken here again, and ends by itself
             await self._store.delete(names)
 
 
-def _build_names(sealing_key: SealingKey, key: CacheKey, asker: bytes) -> Names:
-    prefix = b"obo-proxy:{%b}:" % sealing_key.name(b"owner", key.owner)
-    return Names(
-        sealing_key,
-        answer=prefix + b"answer:" + sealing_key.name(b"answer", key.digest),
-        refusal=prefix + b"refusal:" + sealing_key.name(b"refusal", asker),
-        generation=prefix + b"generation",
-        lease=prefix + b"lease:" + sealing_key.name(b"lease", key.digest),
-    )
+def _open(sealing_key: SealingKey, name: bytes, value: Any, mark: bytes | None) -> Answer | None:
+    content = sealing_key.open(name, value) if mark is not None and isinstance(value, bytes) else None
+    if mark is None or content is None or not content.startswith(mark):
+        return None
+    return decode_answer(content.removeprefix(mark))
 
 
-def _mark(generation: Any) -> bytes:
+def _mark(generation: Any) -> bytes | None:
     """What an answer of this generation begins with: of one length, whatever is in the store."""
-    return sha256(generation or b"").digest()[:_MARK_SIZE]
+    return sha256(generation).digest()[:_MARK_SIZE] if generation else None
+
+
+def _is_final_refusal(outcome: Outcome) -> bool:
+    """Whether it ends what there was before: not where nobody could be asked."""
+    return isinstance(outcome, ProxyError) and outcome.remember_by is not None
 
 
 def _remembered(refusal: ProxyError) -> float:
     return min(refusal.remember_for, LONGEST[refusal.remember_by])
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, int(seconds * 1000))
 
 
 def build_shared_cache(settings: models.Cache, *, clock: Clock, background: Background) -> SharedCache | None:
@@ -251,10 +244,4 @@ def build_shared_cache(settings: models.Cache, *, clock: Clock, background: Back
         keys = KeyFile(settings.shared.encryption_key_file)
     except (ValueError, OSError) as error:
         raise ConfigurationError((Fault("cache.shared.encryption_key_file", str(error)),)) from error
-    return SharedCache(
-        GuardedStore(store, clock=clock, background=background),
-        keys,
-        max_ttl=settings.max_ttl,
-        clock=clock,
-        background=background,
-    )
+    return SharedCache(store, keys, max_ttl=settings.max_ttl, clock=clock, background=background)

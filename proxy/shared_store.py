@@ -39,16 +39,30 @@ class Store(Protocol):
         """False where there is a value already."""
         ...
 
+    async def prolong(self, name: bytes, milliseconds: int) -> bool:
+        """From now on it lasts that long; False where there is nothing."""
+        ...
+
     async def delete(self, names: Sequence[bytes]) -> None: ...
+
+    async def append(self, name: bytes, value: bytes, most: int, milliseconds: int) -> None:
+        """To the stream ``name``, which keeps the last ``most`` values or a few more."""
+        ...
+
+    async def read(self, name: bytes, place: bytes | None, most: int) -> Sequence[tuple[bytes, Any]]:
+        """Up to ``most`` places of the stream with their values, in order, from ``place`` or the beginning.
+
+        ``place`` itself comes first if it is still there. A value is None where it has another shape.
+        """
+        ...
 
     async def aclose(self) -> None: ...
 
 
 class GuardedStore:
-    """A ``Store`` that answers within ``budget`` (s), and at once while it is left alone after a failure.
+    """What requests ask of a ``Store``: answered within ``budget`` (s), at once while it is left alone.
 
-    Raises StoreRefused and StoreAway alone, whatever the store or its client does. What takes longer goes on
-    in the background, as long as its client lets it: a connection that was slow to make is there next time.
+    Raises StoreRefused and StoreAway alone, whatever the store or its client does.
     """
 
     def __init__(self, store: Store, *, clock: Clock, background: Background, budget: float = BUDGET) -> None:
@@ -69,6 +83,9 @@ class GuardedStore:
     async def put_new(self, name: bytes, value: bytes, milliseconds: int) -> bool:
         return await self._within_budget(lambda: self._store.put_new(name, value, milliseconds))
 
+    async def prolong(self, name: bytes, milliseconds: int) -> bool:
+        return await self._within_budget(lambda: self._store.prolong(name, milliseconds))
+
     async def delete(self, names: Sequence[bytes]) -> None:
         await self._within_budget(lambda: self._store.delete(names))
 
@@ -78,12 +95,8 @@ class GuardedStore:
     async def _within_budget(self, command: Callable[[], Awaitable[T]]) -> T:
         if self._clock.monotonic() < self._away_until:
             raise StoreAway
-        running = self._background.spawn(_run(command), name="shared cache")
-        await asyncio.wait([running], timeout=self._budget)
         try:
-            if not running.done():
-                raise TimeoutError
-            result = running.result()
+            result = await within(self._budget, command, self._background)
         except StoreRefused:
             raise
         except Exception as error:
@@ -100,6 +113,24 @@ class GuardedStore:
         self._away_until = now + self._pause
         log.warning("the shared cache is away", extra={"error": type(error).__name__, "pause": self._pause})
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+
+async def within(budget: float, command: Callable[[], Awaitable[T]], background: Background) -> T:
+    """The result of ``command``. Raises what it raises, and TimeoutError after ``budget`` seconds.
+
+    It then goes on in the background, as long as its client lets it: a connection that was slow to make is
+    there next time.
+    """
+    running = background.spawn(_run(command), name="shared cache")
+    await asyncio.wait([running], timeout=budget)
+    if not running.done():
+        raise TimeoutError
+    return running.result()
+
+
+def to_milliseconds(seconds: float) -> int:
+    """At least one: stores take none for an error."""
+    return max(1, int(seconds * 1000))
 
 
 async def _run(command: Callable[[], Awaitable[T]]) -> T:

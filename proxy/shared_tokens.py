@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from .cache_key import CacheKey
 from .flights import Outcome
+from .revocation import Revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,33 @@ class Answer:
     asker: bytes
 
 
+class RevocationOwed(Exception):
+    """Other replicas may not know of a revocation yet: ``reason`` is why. It takes effect here all the same.
+
+    ``away`` and ``refused`` (full, or read-only) is the store, which is tried on; after ``overflow`` the revocation
+    must be asked for again. ``dropped`` is how many entries there were here.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.dropped = 0
+
+
+class Revocable(Protocol):
+    """A cache of one replica, which others' revocations reach."""
+
+    def hear(self, revocations: Sequence[Revocation]) -> None:
+        """Drop what they revoke."""
+        ...
+
+    def doubt(self, seconds: float) -> None:
+        """Some may not have been heard: renew whatever is there within that time."""
+        ...
+
+
 class SharedTokens(Protocol):
-    """Tokens of all replicas. It never raises: where it cannot help, it is as if it were not there."""
+    """Tokens of all replicas. Where it cannot help, it is as if it were not there; only ``revoke`` raises."""
 
     async def share(
         self, key: CacheKey, asker: bytes, unwanted: str | None, grant: Callable[[], Awaitable[Answer]]
@@ -33,9 +59,12 @@ class SharedTokens(Protocol):
         ...
 
     async def forget(self, key: CacheKey) -> None:
-        """Drop what is shared under ``key``."""
+        """Drop what is shared under ``key``; where that fails, the next replica to find it renews it."""
         ...
 
-    async def purge(self, owner: bytes) -> None:
-        """Drop all that is shared of ``owner``, and what is being exchanged for them."""
+    async def revoke(self, revocation: Revocation) -> None:
+        """Drop all that is shared and was obtained before, here at once, and tell the other replicas.
+
+        Raises RevocationOwed where they are not told yet.
+        """
         ...

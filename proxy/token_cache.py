@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from cachetools import TTLCache
@@ -20,7 +21,8 @@ from .clock import Clock
 from .config import models
 from .flights import Flights
 from .refusals import Refusals
-from .shared_tokens import Answer, SharedTokens
+from .revocation import Revocation
+from .shared_tokens import Answer, RevocationOwed, SharedTokens
 from .token_exchange import AccessToken
 from .verdicts import Verdicts
 
@@ -211,11 +213,38 @@ class TokenCache:
     async def purge(self, issuer: str, subject: str) -> int:
         """Drop the user's entries, and keep what is being exchanged for them from becoming one.
 
-        Returns how many there were here; those that replicas share are dropped as well.
+        Returns how many there were here; those that replicas share are dropped as well. Raises RevocationOwed
+        where other replicas may not know of it yet.
         """
-        owner = build_owner(issuer, subject)
-        self.flights.recall(owner)
-        dropped = self._entries.remove_owned(owner)
+        revocation = Revocation("owner", build_owner(issuer, subject), self._clock.time())
+        dropped = self._drop(revocation.key)
         if self.shared is not None:
-            await self.shared.purge(owner)
+            try:
+                await self.shared.revoke(revocation)
+            except RevocationOwed as owed:
+                owed.dropped = dropped
+                raise
         return dropped
+
+    def hear(self, revocations: Sequence[Revocation]) -> None:
+        """Other replicas have revoked these."""
+        for revocation in revocations:
+            if revocation.kind == "owner":
+                self._drop(revocation.key)
+
+    def doubt(self, seconds: float) -> None:
+        """Renew every entry at its first use after some time, ``seconds`` at most.
+
+        The time is each entry's own, so that not all are renewed at once, and however often this is said.
+        """
+        if self._settings.revalidate_after <= seconds:
+            return  # so they are anyhow
+        now = self._clock.monotonic()
+        for entry in self._entries.all():
+            within = seconds * (0.5 + entry.digest[0] / 512)
+            entry.revalidate_at = min(entry.revalidate_at, now + within)
+            entry.renew_at = min(entry.renew_at, entry.revalidate_at)
+
+    def _drop(self, owner: bytes) -> int:
+        self.flights.recall(owner)
+        return self._entries.remove_owned(owner)

@@ -20,6 +20,7 @@ from .shared_store import StoreRefused
 CONNECTIONS: Final = 64  # more than are busy at once as long as the store answers within its budget
 # Nobody waits that long (``shared_store.BUDGET``), but a connection may take longer to make than a command.
 _TIMEOUTS: Final = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}  # s
+_FIELD: Final = b"v"  # of an entry in a stream
 _SENTINEL_PORT: Final = 26379
 _TLS_SCHEMES: Final = {"valkeys", "rediss"}
 
@@ -44,9 +45,23 @@ class ValkeyStore:
         with _refusals():
             return bool(await self._client.set(name, value, px=milliseconds, nx=True))
 
+    async def prolong(self, name: bytes, milliseconds: int) -> bool:
+        with _refusals():
+            return bool(await self._client.pexpire(name, milliseconds))
+
     async def delete(self, names: Sequence[bytes]) -> None:
         with _refusals():
             await self._client.delete(*names)
+
+    async def append(self, name: bytes, value: bytes, most: int, milliseconds: int) -> None:
+        with _refusals():
+            await self._client.xadd(name, {_FIELD: value}, maxlen=most)
+            await self._client.pexpire(name, milliseconds)
+
+    async def read(self, name: bytes, place: bytes | None, most: int) -> Sequence[tuple[bytes, Any]]:
+        with _refusals():
+            entries = await self._client.xrange(name, place or b"-", count=most)
+            return [(at, fields.get(_FIELD)) for at, fields in entries]
 
     async def aclose(self) -> None:
         for client in (self._client, *self._others):

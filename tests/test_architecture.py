@@ -18,13 +18,14 @@ LAYERS = [
         "answer", "authorization_code", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys",
         "config", "differences", "dpop", "exchange_record", "failures", "forwarding", "headers", "introspection",
         "jose", "jwk", "jws", "logout_token", "metadata", "metrics", "oauth_errors", "presentation",
-        "protected_resource", "rate_gate", "refusal_table", "refusals", "remedies", "routes", "subject_token",
-        "token_exchange", "trace_context", "verdicts",
+        "protected_resource", "rate_gate", "refusal_table", "refusals", "remedies", "revocation", "routes",
+        "subject_token", "token_exchange", "trace_context", "verdicts",
     },
     {
         "background", "bulkhead", "cache_entries", "exposition", "flights", "history", "logs", "loop_lag", "problem",
-        "sealing", "shared_cache", "shared_codec", "shared_store", "shared_tokens", "signing_keys", "sweep",
-        "token_cache", "valkey_store",
+        "sealing", "shared_cache", "shared_codec", "shared_hearing", "shared_keys", "shared_revocations",
+        "shared_store", "shared_stream", "shared_telling", "shared_tokens", "signing_keys", "sweep", "token_cache",
+        "valkey_store",
     },
     {
         "access_tokens", "authorization_server", "credentials", "departures", "discovery", "downstream", "endpoint",

@@ -270,6 +270,8 @@ def find_metrics() -> set[str]:
         entries=1,
         connections={("orders", "idle"): 1},
         shared_failures=1,
+        revocations_owed=1,
+        revocations_unheard_for=1.0,
         servers={"okta": ServerGauges(rate_limit_remaining=1, keys_age=1.0)},
     )
     registry = CollectorRegistry()

@@ -19,6 +19,8 @@ def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], fl
         evictions=3,
         renewals=4,
         shared_failures=1,
+        revocations_owed=2,
+        revocations_unheard_for=9.0,
         servers={
             "okta": ServerGauges(breaker_open=True, rate_limit_remaining=12),
             "entra": ServerGauges(keys_age=7.0),
@@ -61,6 +63,8 @@ def test_every_metric_of_the_contract_is_there():
         ("obo_token_cache_evictions_total", {}, 3),
         ("obo_token_cache_renewals_total", {}, 4),
         ("obo_shared_cache_failures_total", {}, 1),
+        ("obo_revocations_owed", {}, 2),
+        ("obo_revocations_unheard_seconds", {}, 9),
         ("obo_authorization_server_breaker_open", {"authorization_server": "okta"}, 1),
         ("obo_authorization_server_rate_limit_remaining", {"authorization_server": "okta"}, 12),
         ("obo_authorization_server_signing_keys_age_seconds", {"authorization_server": "entra"}, 7),

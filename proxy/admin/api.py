@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..config.show import build_shown
+from ..shared_tokens import RevocationOwed
 from .bodies import read_json
 from .inspection import inspect
 from .status import build_status
@@ -30,7 +31,10 @@ def build_routes(app: App) -> list[Route]:
 
     async def purge(request: Request) -> Response:
         asked = await read_json(request, "issuer", "subject")
-        purged = await app.parts.store.cache.purge(asked["issuer"], asked["subject"])
+        try:
+            purged = await app.parts.store.cache.purge(asked["issuer"], asked["subject"])
+        except RevocationOwed as owed:
+            return JSONResponse({"purged": owed.dropped, "shared": owed.reason}, 503)
         return JSONResponse({"purged": purged})
 
     return [

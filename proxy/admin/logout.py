@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from ..errors import ProxyError, SubjectTokenInvalid
 from ..logout_token import MAX_AGE, Logout, LogoutPolicy, parse_logout_token, verify_logout_token
+from ..shared_tokens import RevocationOwed
 from ..verification import find_key
 from .bodies import read_form
 from .refusal import Refused
@@ -41,13 +42,22 @@ def build_routes(app: App) -> list[Route]:
             _require_new(logout, seen)
         except (Refused, ProxyError) as refusal:
             log.info("logout refused", extra={"reason": str(refusal)})
-            body = {"error": "invalid_request", "error_description": str(refusal)}
-            return JSONResponse(body, 400)
-        purged = await app.parts.store.cache.purge(logout.issuer, logout.subject)
+            return _answer_failure(str(refusal))
+        try:
+            purged = await app.parts.store.cache.purge(logout.issuer, logout.subject)
+        except RevocationOwed as owed:
+            seen.pop((logout.issuer, logout.token_id), None)  # the issuer may say it again
+            log.warning("logout owed", extra={"issuer": logout.issuer, "reason": owed.reason})
+            return _answer_failure("not every replica has been told yet")
         log.info("logged out", extra={"issuer": logout.issuer, "purged": purged})
         return Response()
 
     return [Route("/api/backchannel-logout", log_out, methods=["POST"])]
+
+
+def _answer_failure(description: str) -> Response:
+    """§2.8: for a request that is invalid, and for a logout that has failed."""
+    return JSONResponse({"error": "invalid_request", "error_description": description}, 400)
 
 
 async def _verify(app: App, value: str) -> Logout:

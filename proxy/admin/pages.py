@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ..shared_tokens import RevocationOwed
 from . import formats
 from .bodies import read_form
 from .charts import HEIGHT, WIDTH, Chart, build_chart
@@ -37,10 +38,18 @@ _FILTERS = {
 def build_routes(app: App) -> list[BaseRoute]:
     template = _build_environment().get_template("status.html")
 
-    def render(request: Request, **more: Any) -> Response:
+    def render(request: Request, code: int = 200, **more: Any) -> Response:
         status, form_key = build_status(app), find_form_key(request)
-        context = {"inspection": None, "purged": None, "form_field": FIELD, "form_key": form_key, **more}
-        page = HTMLResponse(template.render(status=status, charts=build_charts(status), **context))
+        context = {
+            "inspection": None,
+            "purged": None,
+            "owed": None,
+            "form_field": FIELD,
+            "form_key": form_key,
+        }
+        page = HTMLResponse(
+            template.render(status=status, charts=build_charts(status), **context | more), code
+        )
         set_form_key(page, form_key)
         return page
 
@@ -55,7 +64,11 @@ def build_routes(app: App) -> list[BaseRoute]:
     async def purge(request: Request) -> Response:
         asked = await read_form(request, "issuer", "subject", FIELD)
         require_form_key(request, asked[FIELD])
-        return render(request, purged=await app.parts.store.cache.purge(asked["issuer"], asked["subject"]))
+        try:
+            purged = await app.parts.store.cache.purge(asked["issuer"], asked["subject"])
+        except RevocationOwed as owed:
+            return render(request, 503, purged=owed.dropped, owed=owed.reason)
+        return render(request, purged=purged)
 
     return [
         Route("/", show),

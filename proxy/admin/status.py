@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ..history import PERIOD, Sample, estimate_quantile
 if TYPE_CHECKING:
     from ..app import App
     from ..parts import Issuer
+    from ..shared_revocations import SharedRevocations
 
 POINT = 3  # samples in a point of the plots: half a minute
 
@@ -52,9 +54,19 @@ def find_state(app: App) -> tuple[str, list[str]]:
             reasons.append(f"{name}: does not answer, and is asked only now and then")
         if status.held_for > 0:
             reasons.append(f"{name}: takes no more requests for {status.held_for:.0f} s")
+    reasons += _find_unshared(app)
     if not app.parts.ready:
         return "unready", reasons
     return ("degraded" if reasons else "ready"), reasons
+
+
+def _find_unshared(app: App) -> Iterator[str]:
+    """What replicas do not know of each other, and should."""
+    shared = app.parts.store.shared
+    if shared is not None and (owed := shared.revocations.owed):
+        yield f"shared cache: purges not written yet, so that other replicas do not know: {owed}"
+    if shared is not None and (seconds := shared.revocations.unheard_for):
+        yield f"shared cache: other replicas' purges have not been heard for {seconds:.0f} s"
 
 
 def _build_point(sample: Sample) -> dict[str, Any]:
@@ -138,7 +150,7 @@ def _is_healthy(issuer: Issuer, *, needs_keys: bool) -> bool:
 
 
 def _build_cache(app: App) -> dict[str, Any]:
-    cache = app.parts.store.cache
+    cache, shared = app.parts.store.cache, app.parts.store.shared
     lookups = dict(cache.lookups)
     asked = sum(lookups.values())
     return {
@@ -148,5 +160,10 @@ def _build_cache(app: App) -> dict[str, Any]:
         "hit_ratio": lookups["hit"] / asked if asked else None,
         "evictions": cache.evictions,
         "renewals": cache.renewals,
-        "shared": app.settings.cache.shared is not None,
+        "shared": shared is not None,
+        "revocations": None if shared is None else _build_revocations(shared.revocations),
     }
+
+
+def _build_revocations(revocations: SharedRevocations) -> dict[str, Any]:
+    return {"owed": revocations.owed, "unheard_for": revocations.unheard_for}

@@ -9,13 +9,15 @@ from ..config import models
 from ..config.faults import hide_credentials
 from ..errors import UpstreamError
 from ..parts import Parts
+from ..shared_store import Store
 from .finding import Finding, build_failure, examine
 from .network import advise
 
 _STORE_TIMEOUT = 3.0  # s
-_STORE_NAME = b"obo-proxy:check"
+_STORE_NAME, _STREAM_NAME = b"obo-proxy:check", b"obo-proxy:check:stream"
 _CHECK_STORE = (
-    "Start it, or correct cache.shared.url (host, port, user, password, TLS): until then nothing is shared."
+    "Start it, or correct cache.shared.url (host, port, user, password, TLS) or the user's rights:"
+    " until then nothing is shared, and no purge reaches other replicas."
 )
 
 
@@ -42,7 +44,7 @@ async def examine_upstream(route: models.Route, parts: Parts, clock: Clock) -> F
 
 
 async def examine_store(settings: models.SharedCache, clock: Clock) -> Finding:
-    """Write and read a value that ends within the second; the proxy itself goes on without the store."""
+    """Use every command on values that end within the second; the proxy itself goes on without the store."""
     from ..valkey_store import connect  # noqa: PLC0415 - an extra, needed here alone
 
     url = settings.url.get_secret_value()
@@ -52,13 +54,22 @@ async def examine_store(settings: models.SharedCache, clock: Clock) -> Finding:
         store = connect(url)
         try:
             async with asyncio.timeout(_STORE_TIMEOUT):
-                await store.put(_STORE_NAME, b"1", 1000)
-                await store.get([_STORE_NAME])
+                await _use(store)
         except Exception as error:  # noqa: BLE001  the client's own tree, and whatever TLS says
-            cause = f"cannot be used: {type(error).__name__}"
+            cause = f"cannot be used: {type(error.__cause__ or error).__name__}"
             return Finding("shared_cache", about, "fail", cause, _CHECK_STORE)
         finally:
             await store.aclose()
         return Finding("shared_cache", about, "pass", "written and read")
 
     return await examine(clock, "shared_cache", about, ask)
+
+
+async def _use(store: Store) -> None:
+    await store.put(_STORE_NAME, b"1", 1000)
+    await store.put_new(_STORE_NAME, b"1", 1000)
+    await store.prolong(_STORE_NAME, 1000)
+    await store.get([_STORE_NAME])
+    await store.append(_STREAM_NAME, b"1", 1, 1000)
+    await store.read(_STREAM_NAME, None, 1)
+    await store.delete([_STORE_NAME])

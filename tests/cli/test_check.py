@@ -486,18 +486,29 @@ async def test_text_of_warnings(demo: Demo, check: Check) -> None:
     assert checked.out.splitlines()[-1].startswith("All is well: ")
 
 
-@pytest.mark.parametrize("running", [True, False])
-async def test_shared_cache(running: bool, check: Check, tmp_path: Path) -> None:
-    """A store that is there is written and read; one that is not is a failure, for replicas share nothing then."""
+@pytest.mark.parametrize(
+    ("rights", "cause"),
+    [
+        ("~obo-proxy:* +mget +set +del +pexpire +xadd +xrange", "written and read"),
+        ("~obo-proxy:* +mget +set +del", "cannot be used: NoPermissionError"),
+        (None, "cannot be used: ConnectionError"),
+    ],
+    ids=["all rights", "none for purges", "away"],
+)
+async def test_shared_cache(rights: str | None, cause: str, check: Check, tmp_path: Path) -> None:
+    """A store that is there is used as replicas do; one that cannot be is a failure, for they share nothing then."""
     key = tmp_path / "key"
     key.write_text(base64.b64encode(bytes(32)).decode())
     key.chmod(0o600)
     async with run_redis(tmp_path) as redis:
-        if not running:
+        if rights is None:
             await redis.stop()
-        shared = {"url": redis.url, "encryption_key_file": str(key)}
+        else:
+            await redis.configure("ACL", "SETUSER", "proxy", "on", ">secret", *rights.split())
+        url = redis.url.replace("//", "//proxy:secret@")
+        shared = {"url": url, "encryption_key_file": str(key)}
         route = {"name": "a", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
         checked = await check({"routes": [route], "cache": {"shared": shared}})
     finding = checked.step("shared_cache")
-    assert finding["verdict"] == ("pass" if running else "fail")
-    assert finding["about"] == redis.url
+    assert finding["verdict"] == ("pass" if cause == "written and read" else "fail")
+    assert (finding["about"], finding["summary"]) == (redis.url.replace("//", "//***@"), cause)

@@ -85,15 +85,41 @@ async def test_a_purge_that_a_worker_may_have_missed_is_no_success():
         assert (response.status_code, response.json()) == (200, {"purged": 3}), "who starts has nothing"
 
 
-@pytest.mark.parametrize("path", ["/purge", "/api/backchannel-logout"])
-async def test_a_form_that_drops_tokens_reaches_all(path: str):
+@pytest.mark.parametrize(
+    ("answers", "status", "said"),
+    [
+        ((answer(b'{"purged":3}'), answer(b'{"purged":1}')), 200, {"purged": 4}),
+        (
+            (answer(b'{"purged":3}'), answer(b'{"purged":1,"shared":"away"}', 503)),
+            503,
+            {"purged": 4, "shared": "away"},
+        ),
+        ((answer(b'{"purged":3}'), answer(b'{"status":401}', 401)), 401, {"status": 401}),
+        ((answer(b'{"purged":3}'), answer(b'{"status":503}', 503)), 503, {"status": 503}),
+        ((answer(b'{"purged":3}'), answer(b'"overloaded"', 503)), 503, "overloaded"),
+    ],
+    ids=["all", "one owes it", "one lets nobody in", "one has no token file", "one is overloaded"],
+)
+async def test_a_purge_is_as_good_as_its_worst_worker(
+    answers: tuple[Answer, Answer], status: int, said: object
+):
+    """C-25: what each has purged is added up, and told with what one of them could not do."""
+    async with asking(*map(FakePlace, (1, 2), answers)) as client:
+        response = await client.post("/api/purge", json={})
+        assert (response.status_code, response.json()) == (status, said)
+
+
+@pytest.mark.parametrize(("path", "failure"), [("/purge", 503), ("/api/backchannel-logout", 400)])
+async def test_a_form_that_drops_tokens_reaches_all(path: str, failure: int):
     """Each worker sees its fields; the answer is a worker's."""
     places = [FakePlace(number, answer(b"done", 200 + number)) for number in (1, 2)]
     async with asking(*places) as client:
         assert (await client.post(path, data={"subject": "a"})).status_code == 202
         assert [place.asked for place in places] == [[(b"POST", path.encode(), b"subject=a")]] * 2
     async with asking(places[0], FakePlace(2)) as client:
-        assert (await client.post(path, data={"subject": "a"})).status_code == 503, "one may have missed it"
+        missed = await client.post(path, data={"subject": "a"})
+        assert missed.status_code == failure, "one may have missed it"
+        assert failure == 503 or missed.headers["cache-control"] == "no-store"
 
 
 async def test_the_next_worker_answers_where_the_first_does_not():

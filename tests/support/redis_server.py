@@ -7,11 +7,13 @@ import os
 import shutil
 import signal
 import socket
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from valkey.asyncio import Valkey
 
 BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 
@@ -70,6 +72,11 @@ class RedisServer:
         await self.stop()
         await self.start()
 
+    async def configure(self, *command: str) -> None:
+        """Have it run one command, as its operator would."""
+        async with Valkey.from_url(self.url) as operator:
+            await operator.execute_command(*command)
+
     def freeze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
@@ -87,3 +94,11 @@ async def run_redis(
         yield server
     finally:
         await server.stop()
+
+
+def write_shared(directory: Path, server: RedisServer) -> dict[str, str]:
+    """``cache.shared`` for ``server``, with a key of its own."""
+    key_file = directory / "encryption.key"
+    if not key_file.exists():
+        key_file.write_bytes(b64encode(os.urandom(32)))
+    return {"url": server.url, "encryption_key_file": str(key_file)}

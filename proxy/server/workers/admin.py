@@ -47,7 +47,7 @@ def build_supervisor_admin(supervisor: Supervisor) -> Starlette:
             Route("/api/status", admin.status),
             Route("/api/purge", admin.purge, methods=["POST"]),
             Route("/purge", admin.tell_all, methods=["POST"]),
-            Route("/api/backchannel-logout", admin.tell_all, methods=["POST"]),
+            Route("/api/backchannel-logout", admin.log_out, methods=["POST"]),
             Route("/{path:path}", admin.pass_on, methods=_METHODS),
         ]
     )
@@ -80,18 +80,31 @@ class _SupervisorAdmin:
 
     async def purge(self, request: Request) -> Response:
         answers, missing = await self._ask_all(request, _TIMEOUT)
-        if (other := _find_other(answers)) is not None:
-            return other
-        total = add_up(json.loads(answer.body) for answer in answers.values())
+        read = {number: _read_purged(answer) for number, answer in answers.items()}
+        if not answers or None in read.values():
+            refused = (answers[number] for number, purged in read.items() if purged is None)
+            return next(map(_relay, refused), _answer_missing())
+        total = add_up(filter(None, read.values()))
         # One that is only starting has nothing cached; one that serves and did not answer may still have.
-        status = 200 if not self._supervisor.serving & missing.keys() else 503
-        return JSONResponse(total | ({"missing": missing} if status == 503 else {}), status)
+        unsure = self._supervisor.serving & missing.keys()
+        owed = any(answer.status != 200 for answer in answers.values())
+        return JSONResponse(total | ({"missing": missing} if unsure else {}), 503 if unsure or owed else 200)
 
     async def tell_all(self, request: Request) -> Response:
         """A form that all workers that serve must see; the answer is the first one's, or the worst."""
+        return await self._find_worst(request) or _answer_missing()
+
+    async def log_out(self, request: Request) -> Response:
+        """A failure is a 400 (Back-Channel Logout 1.0 §2.8), also that of a worker to answer."""
+        failure = {"error": "invalid_request", "error_description": "a worker does not answer"}
+        answer = await self._find_worst(request)
+        return answer or JSONResponse(failure, 400, {"cache-control": "no-store"})
+
+    async def _find_worst(self, request: Request) -> Response | None:
+        """The answer by the highest status; None where one that serves gives none."""
         answers, missing = await self._ask_all(request, _TIMEOUT)
         if not answers or self._supervisor.serving & missing.keys():
-            return _answer_missing()
+            return None
         return _relay(max(answers.values(), key=lambda answer: answer.status))
 
     async def status(self, request: Request) -> Response:
@@ -161,6 +174,17 @@ async def _read(request: Request) -> tuple[bytes, bytes, list[tuple[bytes, bytes
     headers.append((SUPERVISOR_ADDRESS, f"{host}:{port}".encode()))
     query = b"?" + scope["query_string"] if scope["query_string"] else b""
     return scope["method"].encode(), scope["raw_path"] + query, headers, body
+
+
+def _read_purged(answer: Answer) -> dict[str, Any] | None:
+    """What a worker has purged, though it may owe it to other replicas; None where it has not."""
+    if answer.status not in (200, 503):
+        return None
+    try:
+        read = json.loads(answer.body)
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) and "purged" in read else None
 
 
 def _find_other(answers: Answers) -> Response | None:
