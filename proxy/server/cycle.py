@@ -67,7 +67,7 @@ class Cycle:
     written = False
     complete = False
     departed = False
-    _buffered = 0
+    _body: bytes | bytearray = b""
     _delivered = False
     _waiter: asyncio.Future[None] | None = None
     _callback: Callable[[], None] | None = None
@@ -91,7 +91,6 @@ class Cycle:
         self.keep_alive = keep_alive
         self._protocol = protocol
         self._expects_continue = expects_continue
-        self._pieces: list[bytes] = []
 
     @property
     def framed(self) -> bool:
@@ -138,10 +137,14 @@ class Cycle:
 
     def feed(self, data: bytes) -> bool:
         """Take a piece of the body; True when there is more of it than an idle application should hold."""
-        self._pieces.append(data)
-        self._buffered += len(data)
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):  # small pieces in a list would take many times what they hold
+                self._body = bytearray(self._body)
+            self._body += data
         self._wake()
-        return self._buffered > HIGH_WATER
+        return len(self._body) > HIGH_WATER
 
     def feed_end(self) -> None:
         self.more_body = False
@@ -171,7 +174,7 @@ class Cycle:
             self._expects_continue = False
             self._protocol.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"], joined=True)
         while not (self.departed or self.complete):
-            if self._pieces or not (self.more_body or self._delivered):
+            if self._body or not (self.more_body or self._delivered):
                 return self._take_body()
             if self.more_body:
                 self._protocol.await_body()
@@ -180,9 +183,7 @@ class Cycle:
         return DISCONNECT
 
     def _take_body(self) -> Message:
-        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces = []
-        self._buffered = 0
+        body, self._body = bytes(self._body), b""
         self._delivered = not self.more_body
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 

@@ -127,6 +127,9 @@ class RequestReader:
         self.head_bytes += size
         if self.head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes:
             raise HeaderTooLarge("the head does not end")
+        if len(self.headers) > self._limits.max_header_fields:
+            self.headers = []  # each takes many times the bytes that it came in
+            raise HeaderTooLarge("too many header fields")
 
     def _bound_framing(self, size: int) -> None:
         """Chunk extensions and trailers have no bound of their own."""

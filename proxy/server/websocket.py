@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 
+from ..websockets.intake import Hold
 from .cycle import Message, describe_fault
 from .response_head import Framing, build_response_head
-from .sockets import has_left
 from .state import State
+from .websocket_flow import WebSocketFlow
 
 log = logging.getLogger(__name__)
 
-_NEVER = math.inf
-_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 # What the handshake itself is made of (RFC 6455 §4.2.1); the rest, which may be long, is for the application.
 _HANDSHAKE = frozenset(
     {
@@ -35,26 +32,22 @@ _HANDSHAKE = frozenset(
         b"connection",
         b"sec-websocket-key",
         b"sec-websocket-version",
-        b"sec-websocket-extensions",
     }
 )
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Implements ``Connection`` for the application, and has the deadlines that the sweep looks at."""
+class WebSocketProtocol(WebSocketFlow):
+    """Implements ``Connection`` for the application."""
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state, asyncio.get_running_loop())
-        self.read_deadline = self.write_deadline = _NEVER
+        super().__init__(config, state, app_state)
         self.target = b""
-        self._limits = state.limits
         self._headers: list[tuple[bytes, bytes]] = []
         self._callback: Callable[[], None] | None = None
         self._running: asyncio.Task[Any] | None = None
         self._refusal: Framing | None = None
         self._held = b""
         self._going_away = False
-        self._unsent = 0
 
     def take_over(
         self, transport: asyncio.Transport, target: bytes, headers: list[tuple[bytes, bytes]]
@@ -64,7 +57,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._headers = headers
         self.connection_made(transport)
         fields = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _HANDSHAKE)
-        self.data_received(b"GET / HTTP/1.1\r\n%b\r\n" % fields)
+        self._parse(b"GET / HTTP/1.1\r\n%b\r\n" % fields)
+        if not self.handshake_initiated:  # the library has refused it
+            transport.write(b"".join(self.conn.data_to_send()))
+            transport.close()
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -99,40 +95,23 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._fail()
         finally:
             self._expect_end()
+            self._running = None
+            self.scope = {}  # type: ignore[typeddict-item]  # it holds us, as our task did
 
     def _fail(self) -> None:
         if not self.handshake_complete:
             self.send_500_response()
-        elif not self.close_sent:
+        elif not (self.close_sent or self.disconnected):
             self._close(CloseCode.INTERNAL_ERROR)
 
     def _expect_end(self) -> None:
         """The application is done: what it has said may still leave, but not for ever."""
         self._callback = None
-        if self.close_timer is None:
-            self.transport.close()
-        self._unsent = 0
-        self.write_deadline = self.loop.time() + self._limits.write_timeout
-
-    # What the peer sends
-
-    def handle_cont(self, event: Frame) -> None:
-        """A message in one buffer: a list of its fragments could take far more memory than they hold."""
-        if not isinstance(self.frames[0], bytearray):
-            self.frames[0] = bytearray(self.frames[0])  # type: ignore[call-overload]
-        self.frames[0] += event.data
-        if event.fin:
-            self.send_receive_event_to_app()
-
-    def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames[0]):
-            self.frames = []
-            self.conn.fail(CloseCode.INVALID_DATA)
-            self.handle_parser_exception()
+        if self.disconnected:
             return
-        super().send_receive_event_to_app()
-        if self.read_paused:
-            self.read_deadline = self.loop.time() + _PEEK_PERIOD
+        if self.close_timer is None and not self.transport.is_closing():
+            self.transport.close()
+        self._expect_writes()
 
     def handle_parser_exception(self) -> None:
         """A frame that breaks the rules ends the websocket.
@@ -156,7 +135,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if departed:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
         super().connection_lost(exc)
-        self.read_deadline = self.write_deadline = _NEVER
         callback, self._callback = self._callback, None
         if departed and callback is not None:
             callback()
@@ -175,10 +153,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         elif self.disconnected or self.close_sent or self.transport.is_closing():
             if kind != "websocket.close":
                 raise ClientDisconnected
+        elif kind == "websocket.close" and self.handshake_complete:
+            self._close(message.get("code", CloseCode.NORMAL_CLOSURE), message.get("reason") or "")
         else:
             await super().send(message)  # type: ignore[arg-type]
-            if self._going_away and kind == "websocket.accept":
-                self._close(CloseCode.GOING_AWAY)
+            if kind == "websocket.accept":
+                self._begin()
+
+    def _begin(self) -> None:
+        """The handshake is answered."""
+        self._intake.release(Hold.HANDSHAKE)
+        if self._going_away and self.handshake_complete:
+            self._close(CloseCode.GOING_AWAY)
 
     def on_departure(self, callback: Callable[[], None] | None) -> None:
         """``Connection.on_departure``; a peer that closes as RFC 6455 §7 says has not departed."""
@@ -203,11 +189,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._refusal = None
             self.handshake_complete = self.close_sent = True
 
-    def _close(self, code: CloseCode) -> None:
+    def _close(self, code: int, reason: str = "") -> None:
         """Begin the closing handshake; the peer has ``close_timeout`` to end it."""
         self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
-        self.conn.send_close(code)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
         self._end(self.close_timeout)
 
     def _end(self, seconds: float) -> None:
@@ -215,56 +201,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.close_timer = self.loop.call_later(seconds, self.transport.close)
-        self.read_paused = False
-        self.transport.resume_reading()
+        self._intake.release(Hold.MESSAGE)
 
-    # Deadlines and ends
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._expect_writes()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.write_deadline = _NEVER
+    # Ends
 
     def shutdown(self) -> None:
         """The server goes away (RFC 6455 §7.4.1): at once, or as soon as the handshake is answered."""
         self._going_away = True
         if self.handshake_complete and not self.close_sent:
             self._close(CloseCode.GOING_AWAY)
-
-    def expire(self, now: float) -> None:
-        """A deadline has passed."""
-        if now > self.write_deadline:
-            self._expire_writing()
-        if now > self.read_deadline:
-            self._look_for_peer()
-
-    def _expire_writing(self) -> None:
-        unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent >= self._unsent > 0:
-            self.transport.abort()
-        else:
-            self._expect_writes()
-
-    def _expect_writes(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else _NEVER
-
-    def _look_for_peer(self) -> None:
-        """What is not read does not tell of its end."""
-        if not self.read_paused:
-            self.read_deadline = _NEVER
-        elif has_left(self.transport):
-            self.transport.abort()
-        else:
-            self.read_deadline = self.loop.time() + _PEEK_PERIOD
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

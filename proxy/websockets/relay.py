@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 from websockets.frames import CloseCode
@@ -42,18 +43,25 @@ async def relay(
     end = Closed(CloseCode.GOING_AWAY)
     try:
         done, waiting = await asyncio.wait(pumps, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-        for pump in done:
-            await pump
         if waiting:
             end = Closed(CloseCode.POLICY_VIOLATION, "the access token has ended")
-    except Closed as closed:
-        end = closed
+        end = _find_end(done) or end
     finally:
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
         await upstream.end(end.code, end.reason)
     await downstream.close(end.code, end.reason)
+
+
+def _find_end(pumps: Iterable[asyncio.Task[None]]) -> Closed | None:
+    """What the side that has ended said. Not raised where ``pumps`` are held: they would hold themselves by it."""
+    for pump in pumps:
+        error = pump.exception()
+        if isinstance(error, Closed):
+            return error
+        pump.result()
+    return None
 
 
 async def _pump(source: Source, sink: Sink) -> None:

@@ -1,8 +1,11 @@
-"""``python -m tests.soak [departures] [slow] [outage] [--seconds N]``: too long for the suite; 1 on a failure.
+"""``python -m tests.soak [WORK …] [--seconds N]``: too long for the suite; 1 on a failure.
 
 departures: callers who leave at random moments, five times as many as the pool has places, for N seconds.
 slow: slowhttptest (Debian's package) in its four modes for N seconds each, while a probe must be answered in 0.1 s.
 outage: the authorization server is gone for N seconds under load.
+pings: a websocket that pings and does not read for N seconds, while a probe must be answered in 0.25 s.
+slow-bodies: trickling request bodies, twice as many as the pool has places, of three kinds for N seconds each, while a
+probe must be answered in 1 s.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from pathlib import Path
 
 from .churn import churn
 from .outage import vanish
+from .pings import ping
 from .slow import attack
+from .slow_bodies import drip
 
 
 async def slow(seconds: int) -> bool:
@@ -29,7 +34,7 @@ async def slow(seconds: int) -> bool:
         return await attack(program, Path(folder), seconds)
 
 
-WORKS = {"departures": churn, "slow": slow, "outage": vanish}
+WORKS = {"departures": churn, "slow": slow, "outage": vanish, "pings": ping, "slow-bodies": drip}
 
 
 def main() -> None:

@@ -1,0 +1,140 @@
+"""When a websocket's peer is read, and how long it may keep us waiting.
+
+It is not read while a message of its own waits to be taken, nor while it asks for pongs without reading them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+
+from ..websockets.intake import Hold, Intake, let_go
+from .sockets import has_left
+from .state import State
+
+_NEVER = math.inf
+_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
+
+
+class WebSocketFlow(WebSocketsSansIOProtocol):
+    """uvicorn's, with bounds; ``read_deadline`` and ``write_deadline`` are in the loop's time."""
+
+    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
+        super().__init__(config, state, app_state, asyncio.get_running_loop())
+        self.read_deadline = self.write_deadline = _NEVER
+        self._limits = state.limits
+        self._unsent = 0
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._intake = Intake(self.transport, self._parse)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.handshake_complete:
+            self._hold(Hold.HANDSHAKE)
+        self._intake.feed(data)
+
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_writes()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.write_deadline = _NEVER
+        self._intake.release(Hold.ANSWER)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.read_deadline = self.write_deadline = _NEVER
+        self._intake.close()
+        let_go(self.conn, getattr(self, "request", None))
+
+    # What the peer sends
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if not self.writable.is_set():
+            self._hold(Hold.ANSWER)
+
+    def handle_cont(self, event: Frame) -> None:
+        """A message in one buffer: a list of its fragments could take far more memory than they hold."""
+        if not isinstance(self.frames[0], bytearray):
+            self.frames[0] = bytearray(self.frames[0])  # type: ignore[call-overload]
+        self.frames[0] += event.data
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def send_receive_event_to_app(self) -> None:
+        (data,) = self.frames
+        self.frames = []
+        if self.close_sent:
+            return
+        kind = self.curr_msg_data_type
+        try:
+            message = data.decode() if kind == "text" else bytes(data)
+        except UnicodeDecodeError:
+            self.conn.fail(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        self.queue.put_nowait({"type": "websocket.receive", kind: message})  # type: ignore[arg-type]
+        self._hold(Hold.MESSAGE)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await self.queue.get()
+        if self.queue.empty():
+            self._intake.release(Hold.MESSAGE)
+        return message
+
+    def keepalive_timeout(self) -> None:
+        """No answer to a ping: the peer is gone, unless the answer stands behind what is not read."""
+        if self._intake.held:
+            self.stop_keepalive()
+            self.start_keepalive()
+            return
+        super().keepalive_timeout()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
+        self._expect_writes()
+
+    # Deadlines
+
+    def expire(self, now: float) -> None:
+        """A deadline has passed."""
+        if now > self.write_deadline:
+            self._expire_writing()
+        if now > self.read_deadline:
+            self._look_for_peer()
+
+    def _hold(self, reason: Hold) -> None:
+        """What is not read does not tell of its end: somebody must ask."""
+        self._intake.hold(reason)
+        self.read_deadline = self.loop.time() + _PEEK_PERIOD
+
+    def _look_for_peer(self) -> None:
+        if not self._intake.held:
+            self.read_deadline = _NEVER
+        elif has_left(self.transport):
+            self.transport.abort()
+        else:
+            self.read_deadline = self.loop.time() + _PEEK_PERIOD
+
+    def _expect_writes(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else _NEVER
+
+    def _expire_writing(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent >= self._unsent > 0:
+            self.transport.abort()
+        else:
+            self._expect_writes()
