@@ -13,6 +13,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from proxy.demo import Demo
+from proxy.websockets.allowance import MESSAGES
 from tests.support.proxy import running
 from tests.support.raw_websocket import SMALL, RawWebSocket, knocking, raw_websocket_api
 from tests.support.websocket import settings_for
@@ -146,3 +147,14 @@ async def test_a_slow_caller_is_no_fault_of_the_upstream(opened):
             assert await server.frame() == (Opcode.PING, b"")
         for _ in range(3):
             assert await client.frame() == (Opcode.BINARY, b"\0" * 60_000)
+
+
+async def test_an_unfinished_message_of_the_upstream_is_of_the_allowance(opened, monkeypatch):
+    """F-36: both sides are told to try again later."""
+    monkeypatch.setattr(MESSAGES, "limit", 150_000)
+    async with opened() as (client, server):
+        await server.send(server.build(Opcode.BINARY, b"\0" * 200_000, fin=False))
+        for end in (server, client):
+            opcode, data = await end.frame()
+            assert (opcode, Close.parse(data).code) == (Opcode.CLOSE, 1013)
+    assert not MESSAGES.held

@@ -16,7 +16,7 @@ from websockets.http11 import Response
 
 from proxy.clock import SystemClock
 from proxy.demo import Demo
-from proxy.websockets.connection import MAX_MESSAGE
+from proxy.websockets.handshake import MAX_MESSAGE
 from tests.support.certificates import Authority, server_context
 from tests.support.demo import decode, resign
 from tests.support.proxy import Running, running

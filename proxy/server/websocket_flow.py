@@ -14,6 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from ..websockets.allowance import MESSAGES
 from ..websockets.intake import Hold, Intake, let_go
 from .sockets import has_left
 from .state import State
@@ -30,6 +31,7 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
         self.read_deadline = self.write_deadline = _NEVER
         self._limits = state.limits
         self._unsent = 0
+        self._waiting = 0  # bytes of messages that the application has not taken
 
     # What the transport calls
 
@@ -44,20 +46,24 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
 
     def _parse(self, data: bytes) -> None:
         super().data_received(data)
+        self._note_held()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._expect_writes()
+        self._note_held()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.write_deadline = _NEVER
         self._intake.release(Hold.ANSWER)
+        self._note_held()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.read_deadline = self.write_deadline = _NEVER
         self._intake.close()
+        MESSAGES.note(self, 0)
         let_go(self.conn, getattr(self, "request", None))
 
     # What the peer sends
@@ -88,11 +94,14 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
             return
         self.queue.put_nowait({"type": "websocket.receive", kind: message})  # type: ignore[arg-type]
+        self._waiting += len(data)
         self._hold(Hold.MESSAGE)
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()
         if self.queue.empty():
+            self._waiting = 0
+            self._note_held()
             self._intake.release(Hold.MESSAGE)
         return message
 
@@ -105,6 +114,24 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
         self._expect_writes()
+
+    # Memory
+
+    def _note_held(self) -> None:
+        if self.disconnected:
+            return
+        unfinished = len(self.conn.reader.buffer) + sum(map(len, self.frames))
+        unsent = 0 if self.writable.is_set() else self.transport.get_write_buffer_size()
+        MESSAGES.note(self, unfinished + self._waiting + unsent)
+
+    def give_up(self) -> None:
+        """``Holder.give_up``; where more is held than an unfinished message there is no time for a close."""
+        if self._waiting or not self.writable.is_set():
+            self.transport.abort()
+            return
+        self.frames = []
+        self.conn.fail(CloseCode.TRY_AGAIN_LATER, "too much under way")
+        self.handle_parser_exception()
 
     # Deadlines
 

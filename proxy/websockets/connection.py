@@ -3,58 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
 from typing import cast
 
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import Subprotocol
-from websockets.uri import WebSocketURI
 
-from ..errors import UpstreamError, UpstreamProtocolError, UpstreamUnreachable
+from ..errors import UpstreamError
+from .allowance import MESSAGES
 from .closing import Closed, build_closed
+from .handshake import Handshake, explain_failure
 from .intake import Hold, Intake, let_go
 
-MAX_MESSAGE = 16 * 1024 * 1024  # bytes; longer ones end the websocket with 1009
 PING_PERIOD = 20.0  # s: below the 60 s after which common intermediaries drop what is silent
 CLOSE_TIMEOUT = 1.0  # s: for the upstream to answer our close
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
-
-# The library would write whole handshakes at DEBUG, with the token, and tracebacks of broken connections.
-_silence = logging.getLogger(f"{__name__}.library")
-_silence.setLevel(logging.CRITICAL)
-
-
-class Handshake(ClientProtocol):
-    """Asks for ``target`` with ``fields``; what the library adds are the fields that make a handshake."""
-
-    def __init__(
-        self, target: bytes, fields: Iterable[tuple[bytes, bytes]], subprotocols: Sequence[str]
-    ) -> None:
-        offered = [Subprotocol(name) for name in subprotocols]
-        # The URI would only say what ``connect`` replaces.
-        super().__init__(
-            WebSocketURI(secure=False, host="upstream", port=80, path="/", query=""),
-            subprotocols=offered or None,
-            max_size=MAX_MESSAGE,
-            logger=_silence,
-        )
-        self._target = target
-        self._fields = fields
-
-    def connect(self) -> Request:
-        request = super().connect()
-        request.path = self._target.decode("ascii")
-        del request.headers["Host"]
-        for name, value in self._fields:
-            request.headers[name.decode("ascii")] = value.decode("latin-1")
-        return request
 
 
 class Connection(asyncio.Protocol):
@@ -69,7 +34,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._intake: Intake
         self._response: Response | None = None
-        self._failure: UpstreamError | None = None
+        self._failures: list[UpstreamError] = []
         self._messages: deque[str | bytes] = deque()
         self._fragments = bytearray()  # a list of them could take far more memory than they hold
         self._is_text = False
@@ -88,10 +53,10 @@ class Connection(asyncio.Protocol):
         """The answer, which may be a refusal. Raises UpstreamProtocolError, UpstreamUnreachable."""
         self._protocol.send_request(self._protocol.connect())
         self._flush()
-        while self._failure is None and self._response is None:
+        while self._response is None or self._failures:
+            if self._failures:
+                raise self._failures.pop()  # its traceback holds us
             await self._wait()
-        if self._failure is not None or self._response is None:
-            raise self._take_failure()
         self._plan_ping()
         return self._response
 
@@ -103,6 +68,7 @@ class Connection(asyncio.Protocol):
             await self._wait()
         message = self._messages.popleft()
         if not self._messages:
+            self._note_held()
             self._intake.release(Hold.MESSAGE)
         return message
 
@@ -159,22 +125,26 @@ class Connection(asyncio.Protocol):
         self._intake.close()
         self._writable.set()
         self._lost.set()
+        MESSAGES.note(self, 0)
         if self._timer is not None:
             self._timer.cancel()
         let_go(self._protocol, self._response)
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        self._note_held()
 
     def resume_writing(self) -> None:
         self._writable.set()
         self._intake.release(Hold.ANSWER)
+        self._note_held()
 
     # What the upstream sends
 
     def _parse(self, piece: bytes) -> None:
         self._protocol.receive_data(piece)
         self._process()
+        self._note_held()
 
     def _process(self) -> None:
         events = self._protocol.events_received()
@@ -184,8 +154,8 @@ class Connection(asyncio.Protocol):
                 self._response = event
             elif isinstance(event, Frame):
                 self._take_frame(event)
-        if self._protocol.state is not State.OPEN:
-            self._failure = _explain_failure(self._protocol.handshake_exc)
+        if failure := explain_failure(self._protocol.handshake_exc):
+            self._failures = [failure]
         self._told.set()
 
     def _take_frame(self, frame: Frame) -> None:
@@ -212,6 +182,25 @@ class Connection(asyncio.Protocol):
         else:
             self._intake.hold(Hold.MESSAGE)
 
+    # Memory
+
+    def _note_held(self) -> None:
+        if self._lost.is_set():
+            return
+        unfinished = len(self._protocol.reader.buffer) + len(self._fragments)
+        unsent = 0
+        if self._transport is not None and not self._writable.is_set():
+            unsent = self._transport.get_write_buffer_size()
+        MESSAGES.note(self, unfinished + sum(map(len, self._messages)) + unsent)
+
+    def give_up(self) -> None:
+        """``Holder.give_up``."""
+        self._messages.clear()
+        self._fragments.clear()
+        self._fail(CloseCode.TRY_AGAIN_LATER, "too much under way")
+        if not self._writable.is_set():
+            self.abort()
+
     # Its life
 
     async def _wait(self) -> None:
@@ -233,9 +222,9 @@ class Connection(asyncio.Protocol):
         if self._protocol.state is State.OPEN:
             self._timer = self._loop.call_later(PING_PERIOD, self._keep_alive)
 
-    def _fail(self, code: CloseCode) -> None:
+    def _fail(self, code: CloseCode, reason: str = "") -> None:
         self._ended = True
-        self._protocol.fail(code)
+        self._protocol.fail(code, reason)
         self._flush()
         self._told.set()
 
@@ -244,25 +233,12 @@ class Connection(asyncio.Protocol):
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    def _take_failure(self) -> UpstreamError:
-        """It would hold itself by its traceback if it stayed an attribute."""
-        failure, self._failure = self._failure, None
-        return failure or UpstreamProtocolError("the handshake has no answer")
-
     def _explain_end(self) -> Closed:
         received, sent = self._protocol.close_rcvd, self._protocol.close_sent
         if received is not None:
             return build_closed(received.code, received.reason, lost=CloseCode.INTERNAL_ERROR)
         if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:
-            return Closed(CloseCode.MESSAGE_TOO_BIG, "message too big")
+            return Closed(sent.code, "message too big")
+        if sent is not None and sent.code == CloseCode.TRY_AGAIN_LATER:
+            return Closed(sent.code, sent.reason)
         return Closed(CloseCode.INTERNAL_ERROR, "the upstream broke off")
-
-
-def _explain_failure(error: Exception | None) -> UpstreamError | None:
-    """What the library says of a handshake, which takes a refusal for an error; None where there is an answer."""
-    if isinstance(error, InvalidStatus):
-        interim = error.response.status_code < 200
-        return UpstreamProtocolError("an interim answer to a handshake") if interim else None
-    if isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError):
-        return UpstreamUnreachable("the upstream ended the connection instead of answering the handshake")
-    return None if error is None else UpstreamProtocolError(f"the handshake failed: {type(error).__name__}")

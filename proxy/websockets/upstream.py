@@ -10,7 +10,8 @@ from websockets.http11 import Response
 from ..config import models
 from ..errors import UpstreamTimeout
 from ..upstream import Origin
-from .connection import Connection, Handshake
+from .connection import Connection
+from .handshake import Handshake
 
 SWITCHING_PROTOCOLS = 101
 

@@ -6,8 +6,9 @@ import asyncio
 import socket
 
 import pytest
-from websockets.frames import Opcode
+from websockets.frames import Close, Opcode
 
+from proxy.websockets.allowance import MESSAGES
 from tests.support.raw_websocket import SMALL, knocking
 
 from .apps import listening
@@ -227,3 +228,48 @@ async def test_a_peer_that_is_held_up_is_not_taken_for_dead():
         while (frame := await client.frame())[0] == Opcode.PING:
             await client.send(client.build(Opcode.PONG, frame[1]))
         assert frame == (Opcode.TEXT, b"one")
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """For messages of all websockets."""
+    monkeypatch.setattr(MESSAGES, "limit", 300_000)
+
+
+async def begin(client, size):
+    """A message of two fragments, the first of which it sends."""
+    await client.head()
+    await client.send(client.build(Opcode.BINARY, b"\0" * size, fin=False) + client.build(Opcode.PING))
+    assert await client.frame() == (Opcode.PONG, b"")
+
+
+@pytest.mark.usefixtures("little_memory")
+async def test_unfinished_messages_share_an_allowance(talk):
+    """F-36: whoever holds most of it gives up, told to try again later; the others go on."""
+    async with (
+        listening(talk) as listener,
+        knocking(listener.address) as small,
+        knocking(listener.address) as large,
+        knocking(listener.address) as third,
+    ):
+        await begin(small, 10_000)
+        await begin(large, 200_000)
+        await begin(third, 80_000)
+        await third.send(third.build(Opcode.CONT, b"\0" * 30_000, fin=False))
+        opcode, data = await large.frame()
+        assert (opcode, Close.parse(data).code) == (Opcode.CLOSE, 1013)
+        for client in (small, third):
+            await client.send(client.build(Opcode.CONT, b"end"))
+        await small.skip(4 + 10_003)
+        await third.skip(10 + 110_003)
+    assert not MESSAGES.held
+
+
+@pytest.mark.usefixtures("little_memory")
+async def test_unread_messages_are_of_that_allowance():
+    """F-36: whoever holds most because it does not read is cut."""
+    async with listening(Herald()) as listener:
+        shrink(listener)
+        async with knocking(listener.address) as client:
+            await client.end()
+    assert not MESSAGES.held

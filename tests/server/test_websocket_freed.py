@@ -19,7 +19,8 @@ from tests.support.websocket import settings_for
 TIMES = 3
 OURS = {
     "proxy.server.websocket": {"WebSocketProtocol"},
-    "proxy.websockets.connection": {"Connection", "Handshake"},
+    "proxy.websockets.connection": {"Connection"},
+    "proxy.websockets.handshake": {"Handshake"},
     "proxy.websockets.downstream": {"DownstreamWebSocket"},
     "proxy.websockets.intake": {"Intake"},
     "proxy.websockets.upstream": {"UpstreamWebSocket"},
