@@ -1,8 +1,11 @@
 # obo-proxy as an image of its own: no shell is needed to run it, no privilege, and no file system to write to.
 #
 #   docker build --tag obo-proxy --build-arg VERSION=1.2.3 .
+#
+# For builds that can be repeated give the base by its digest: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:…
 
-FROM python:3.13-slim AS build
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
 
@@ -22,7 +25,7 @@ RUN SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION#v} /opt/build/bin/pip wheel --no-de
     && /opt/obo-proxy/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/obo-proxy/lib
 
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 ARG VERSION=
 LABEL org.opencontainers.image.title="obo-proxy" \
       org.opencontainers.image.description="On-behalf-of forwarding reverse proxy (RFC 8693)" \
@@ -31,7 +34,7 @@ LABEL org.opencontainers.image.title="obo-proxy" \
 COPY --from=build /opt/obo-proxy /opt/obo-proxy
 
 # The public side must be reachable from outside of the container; the admin side stays on its loopback unless
-# OBO_ADMIN_HOST says otherwise. Both ports are said here so that the health check knows where to ask.
+# OBO_ADMIN_HOST says otherwise, which OBO_ADMIN_TOKEN_FILE goes with. Both ports are said here so that the health check knows where to ask.
 ENV PATH=/opt/obo-proxy/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -70,13 +70,22 @@ class App:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
-    async def reload(self, settings: Settings) -> None:
-        """Serve by ``settings`` from the next request on; requests under way end as they began."""
-        parts = self._build_parts(settings, before=self._parts)
+    def prepare(self, settings: Settings) -> Parts:
+        """What would serve by ``settings``, for ``adopt`` or ``discard``. Raises OSError or ValueError."""
+        return self._build_parts(settings, before=self._parts)
+
+    def adopt(self, parts: Parts) -> None:
+        """Serve by ``parts`` from the next request on; requests under way end as they began."""
         parts.start()
         self._parts, before = parts, self._parts
-        self.settings = settings
-        self._background.spawn(before.retire(parts), name="retire")
+        self.settings = parts.settings
+        if parts.store is not before.store:
+            parts.store.take_over(before.store)
+        self.discard(before)
+
+    def discard(self, parts: Parts) -> None:
+        """Close ``parts`` once nothing uses them."""
+        self._background.spawn(parts.retire(), name="retire")
 
     def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
         self.metrics.announce(settings.authorization_servers, (route.name for route in settings.routes))

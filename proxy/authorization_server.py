@@ -224,6 +224,10 @@ class AuthorizationServer:
             last_remedy=find_remedy(self._last_error) if self._last_error else None,
         )
 
+    def prepare_authorities(self) -> Callable[[], None]:
+        """Read the CA file again; the result makes new connections go by it. Raises OSError."""
+        return self._outbound.prepare_authorities()
+
     async def aclose(self) -> None:
         await self._outbound.aclose()
 

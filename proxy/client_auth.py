@@ -5,6 +5,7 @@ Credentials are read at every use, so that a file swapped by a rotation counts f
 
 from __future__ import annotations
 
+import logging
 import secrets
 from base64 import b64encode
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from .client_keys import ClientKey, load_keys, public_jwk, thumbprint
 from .config.models import Client
 from .config.secret_file import SecretFile
 from .token_exchange import Form
+
+log = logging.getLogger(__name__)
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFE = 120  # s: long enough for a slow server, short enough to be worthless soon
@@ -116,10 +119,11 @@ class KeyFile:
         if content != self._content:
             try:
                 self._keys = load_keys(content, alg=self._alg, key_id=self._key_id)
-            except ValueError:
+            except ValueError as error:
                 if not self._keys:
                     raise
-            # Half-written in the middle of a rotation: the keys read last still stand.
+                # Half-written in the middle of a rotation: the keys read last still stand.
+                log.warning("the client's key file is unsound", extra={"error": str(error)})
             self._content = content
         return self._keys
 

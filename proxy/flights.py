@@ -42,6 +42,7 @@ class Flights:
     def __init__(self, background: Background) -> None:
         self._background = background
         self._flights: dict[bytes, Flight] = {}
+        self._under_way: set[asyncio.Task[Outcome]] = set()  # also those that nobody can join any more
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -60,6 +61,7 @@ class Flights:
 
         flight = self._flights[key] = Flight(owner, asker)
         flight.task = self._background.spawn(fly(), name="exchange")
+        self._under_way.add(flight.task)
         flight.task.add_done_callback(lambda _: self._land(key, flight))
         return flight
 
@@ -70,6 +72,13 @@ class Flights:
                 flight.recalled = True
                 del self._flights[key]
 
+    async def landed(self) -> None:
+        """Wait for the end of the flights that are under way now, and of renewals that begin as they end."""
+        for _ in range(2):
+            if self._under_way:
+                await asyncio.wait(self._under_way)
+
     def _land(self, key: bytes, flight: Flight) -> None:
+        self._under_way.discard(flight.task)
         if self._flights.get(key) is flight:
             del self._flights[key]

@@ -62,7 +62,7 @@ def is_confidential(url: str, *, allow_http: bool) -> bool:
     """Whether secrets may be sent to ``url``: https, or plain http where it is allowed or stays on this host."""
     parts = urlsplit(url)
     if parts.scheme == "http":
-        return allow_http or _is_loopback(parts.hostname or "")
+        return allow_http or is_loopback(parts.hostname or "")
     return parts.scheme == "https"
 
 
@@ -80,7 +80,8 @@ def _parse_endpoint(document: Mapping[str, Any], name: str, issuer: str, *, allo
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, a name or an address, is reached from this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

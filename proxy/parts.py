@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .authorization_server import AuthorizationServer
@@ -22,7 +23,24 @@ from .upstream import Upstream
 from .verification import Verifier
 
 
-class Issuer:
+class SharedPart(ABC):
+    """Used by the parts of one configuration and the next, and closed when the last of them lets go."""
+
+    users = 0
+
+    def hold(self) -> None:
+        self.users += 1
+
+    async def release(self) -> None:
+        self.users -= 1
+        if not self.users:
+            await self.aclose()
+
+    @abstractmethod
+    async def aclose(self) -> None: ...
+
+
+class Issuer(SharedPart):
     """An authorization server with its signing keys, and the tasks that keep them fresh."""
 
     def __init__(
@@ -69,7 +87,7 @@ class Issuer:
         await self.server.aclose()
 
 
-class TokenStore:
+class TokenStore(SharedPart):
     """The cache of access tokens with the flights that fill it, and what replicas share of it."""
 
     def __init__(self, settings: models.Cache, *, clock: Clock) -> None:
@@ -97,7 +115,10 @@ class TokenStore:
 
 @dataclass(eq=False)
 class Parts:
-    """What serves requests, from ``start`` until ``retire`` and the end of the last request."""
+    """What serves requests, from ``start`` until ``retire`` and the end of the last request.
+
+    ``on_start`` is what other parts that serve now shall not notice before.
+    """
 
     settings: models.Settings
     sweep: Sweep
@@ -107,13 +128,20 @@ class Parts:
     upstreams: Mapping[str, Upstream]
     gateway: Gateway
     documents: Documents | None
+    on_start: Sequence[Callable[[], None]] = ()
     _in_flight: int = 0
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)
     _retired: bool = False
 
+    def __post_init__(self) -> None:
+        for shared in (self.store, *self.issuers.values()):
+            shared.hold()
+
     def start(self) -> None:
         self.sweep.start()
         self.store.start()
+        for action in self.on_start:
+            action()
         for entry in self.settings.subject_tokens:
             if not entry.introspect:
                 self.issuers[entry.authorization_server].start()
@@ -164,19 +192,20 @@ class Parts:
         if self._retired and not self._in_flight:
             self._quiet.set()
 
-    async def retire(self, successor: Parts | None = None) -> None:
-        """Wait for the last request, then close what ``successor`` has not taken over."""
+    async def retire(self) -> None:
+        """Wait until nobody uses them any more, then close what no other parts use. Cancelled, close at once."""
         self._retired = True
-        ends = successor is None or successor.store is not self.store
-        if successor is not None and ends:
-            successor.store.take_over(self.store)
+        try:
+            await self._disused()
+        finally:
+            self.sweep.stop()
+            for upstream in self.upstreams.values():
+                await upstream.aclose()
+            for shared in (self.store, *self.issuers.values()):
+                await shared.release()
+
+    async def _disused(self) -> None:
         if self._in_flight:
             await self._quiet.wait()
-        self.sweep.stop()
-        kept = set(successor.issuers.values()) if successor else set()
-        for upstream in self.upstreams.values():
-            await upstream.aclose()
-        if ends:
-            await self.store.aclose()
-        for issuer in set(self.issuers.values()) - kept:
-            await issuer.aclose()
+        if self.store.users > 1:  # requests of other parts may have joined an exchange that was begun here
+            await self.store.cache.flights.landed()

@@ -54,8 +54,9 @@ def build_parts(
     or OSError for credentials that cannot be used.
     """
     sweep = Sweep()
+    kept = _find_unchanged(before, settings.authorization_servers) if before else {}
     issuers = {
-        name: _take_over(before, name, server) or Issuer(name, server, clock=clock, on_exchange=on_exchange)
+        name: kept.get(name) or Issuer(name, server, clock=clock, on_exchange=on_exchange)
         for name, server in settings.authorization_servers.items()
     }
     store = before.store if before and before.settings.cache == settings.cache else None
@@ -82,6 +83,7 @@ def build_parts(
         upstreams={route.name: route.upstream for route in routes},
         gateway=build_gateway(_build_table(settings.routes, routes), forwarding),
         documents=_build_documents(settings, issuers),
+        on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
 
 
@@ -107,9 +109,8 @@ def build_verifier(
     )
 
 
-def _take_over(before: Parts | None, name: str, server: models.AuthorizationServer) -> Issuer | None:
-    issuer = before.issuers.get(name) if before else None
-    return issuer if issuer and issuer.settings == server else None
+def _find_unchanged(before: Parts, servers: Mapping[str, models.AuthorizationServer]) -> dict[str, Issuer]:
+    return {name: issuer for name, issuer in before.issuers.items() if servers.get(name) == issuer.settings}
 
 
 def _build_accepted(entry: models.SubjectTokens, issuer: Issuer, id_tokens: bool) -> Accepted:

@@ -47,18 +47,20 @@ def test_post_puts_both_into_the_form(secret):
 
 
 def test_a_secret_file_is_read_again(tmp_path):
-    """X-11: what is in the file now is what is sent, and tells itself apart from what was."""
+    """X-11: what is in the file now is what is sent, and tells itself apart from what was; nothing is never sent."""
     file = tmp_path / "secret"
-    write(file, b"first\n")
+    write(file, b"\n")
     authentication = build_client_authentication(Client(id="id", auth="client_secret_post", secret_file=file))
+    with pytest.raises(ValueError, match="empty"):
+        authentication.authenticate(URL, NOW)
+    write(file, b"first\n")
     first = authentication.authenticate(URL, NOW)
     write(file, b"second\n")
     second = authentication.authenticate(URL, NOW)
     assert (first.form[1][1], second.form[1][1]) == ("first", "second")
     assert first.source != second.source
     write(file, b"\n")
-    with pytest.raises(ValueError, match="empty"):
-        authentication.authenticate(URL, NOW)
+    assert authentication.authenticate(URL, NOW).source == second.source
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])
@@ -102,8 +104,8 @@ def test_no_two_assertions_are_alike(tmp_path):
     assert "ey" not in repr(made[0])
 
 
-def test_a_key_file_is_read_again(tmp_path):
-    """X-11: a swapped key signs from then on; a half-written one leaves the last; the first must be good."""
+def test_a_key_file_is_read_again(tmp_path, caplog):
+    """X-11: a swapped key signs from then on; a half-written one leaves the last, said once; the first must be good."""
     file = tmp_path / "key"
     old, new = generate_key("ES256"), generate_key("ES256")
     write(file, b"-----BEGIN")
@@ -113,7 +115,9 @@ def test_a_key_file_is_read_again(tmp_path):
     write(file, pem(old))
     assert public_jwk(keys.read()[0].key) == public_jwk(old)
     write(file, b"-----BEGIN")
-    assert public_jwk(keys.read()[0].key) == public_jwk(old)
+    for _ in range(2):
+        assert public_jwk(keys.read()[0].key) == public_jwk(old)
+    assert [record.message for record in caplog.records] == ["the client's key file is unsound"]
     write(file, pem(new))
     assert public_jwk(keys.read()[0].key) == public_jwk(new)
 

@@ -78,17 +78,17 @@ async def test_connections_over_tls_are_kept(tmp_path):
 
 
 async def test_nothing_is_left_when_it_is_closed(outbound):
-    """A request under way ends, connections close, and no new one is opened."""
-    async with RawUpstream([READ_BODY, STAY]) as server:
+    """A request under way ends, connections close, and no new one is opened, to whatever origin."""
+    async with RawUpstream([READ_BODY, STAY]) as server, RawUpstream([READ_BODY, ONE]) as other:
         asking = asyncio.create_task(ask(outbound, server))
         while not server.requests:
             await asyncio.sleep(0)
         await outbound.aclose()
-        for request in (asking, ask(outbound, server)):
+        for request in (asking, ask(outbound, server), ask(outbound, other)):
             with pytest.raises(AuthorizationServerUnavailable):
                 await request
         await asyncio.wait_for(server.connections[0].closed.wait(), 5)
-        assert len(server.connections) == 1
+        assert (len(server.connections), len(other.connections)) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -285,3 +285,32 @@ async def test_a_forward_proxy_that_is_not_there():
             await outbound.get(server.url)
         assert server.connections == []
         await outbound.aclose()
+
+
+async def test_authorities_that_changed(tmp_path):
+    """O-05: new requests go by what the CA file says now; who waits for an answer gets it."""
+    one, other = Authority(tmp_path, "one"), Authority(tmp_path, "other")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(one.ca_file.read_bytes())
+    settings = models.AuthorizationServer(issuer="https://okta", ca_file=trusted, timeout=1)
+    outbound = Outbound(settings)
+    answering = asyncio.Event()
+    async with (
+        RawUpstream([READ_BODY, answering, ONE, STAY], tls=server_context(one.issue())) as old,
+        RawUpstream([READ_BODY, TWO], tls=server_context(other.issue())) as new,
+    ):
+        waiting = asyncio.create_task(ask(outbound, old))
+        while not old.requests:
+            await asyncio.sleep(0)
+        trusted.write_bytes(other.ca_file.read_bytes())
+        with pytest.raises(AuthorizationServerUnavailable):
+            await ask(outbound, new)
+        put_to_use = outbound.prepare_authorities()
+        put_to_use()
+        assert await ask(outbound, new) == b"2"
+        answering.set()
+        assert await waiting == b"1"
+        with pytest.raises(AuthorizationServerUnavailable):
+            await ask(outbound, old)
+        await asyncio.wait_for(old.connections[0].closed.wait(), 5)
+    await outbound.aclose()

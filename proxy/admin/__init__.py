@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from . import api, health, logout, pages, scrape
 from .guard import Guard
 from .refusal import Refused, answer_refusal
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     from ..app import App
@@ -28,6 +29,9 @@ def build_admin(app: App) -> Starlette:
     parts = (health, scrape, api, logout, pages)
     return Starlette(
         routes=[route for part in parts for route in part.build_routes(app)],
-        middleware=[Middleware(Guard, read_settings=lambda: app.settings.admin)],
+        middleware=[
+            Middleware(Guard, read_settings=lambda: app.settings.admin),
+            Middleware(Throttle, clock=app.clock),
+        ],
         exception_handlers={Refused: answer_refusal},
     )

@@ -64,8 +64,12 @@ def run_schema(_args: argparse.Namespace) -> int:
 
 
 def run_validate(args: argparse.Namespace) -> int:
-    """Load the configuration; its faults are for ``main`` to print."""
+    """Load the configuration; its faults are for ``main`` to print. Cautions go to stderr and cost nothing."""
+    from ..config.cautions import find_cautions
+
     settings = _load(args)
+    for caution in find_cautions(settings):
+        print(f"obo-proxy: mind {caution}", file=sys.stderr)
     print(f"The configuration is sound: {len(settings.routes)} route(s).")
     return 0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from . import add_config_option
 
 if TYPE_CHECKING:
+    from ..config.faults import Fault
     from ..config.models import Settings
     from ..logs import Logging
     from ..server import Server
@@ -55,23 +56,29 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:
     from ..app import build_app
+    from ..config.fixed import keep_fixed
     from ..config.load import load_settings
     from ..server import serve
     from ..server.process import calm_garbage_collection
+    from ..server.reload import Reload, report_reload
 
     app = build_app(settings)
     calm_garbage_collection()
+    caution = _Cautions()
+    caution(settings)
 
-    async def reload() -> None:
+    async def reload(server: Server) -> None:
         outcome = "failure"
         try:
             loaded = await asyncio.to_thread(load_settings, args.config, os.environ)
-            await app.reload(loaded)
-            logs.apply(loaded.log)
+            kept, waiting = keep_fixed(app.settings, loaded)
+            Reload(app, server, kept).commit()
+            logs.apply(kept.log)
+            caution(kept)
             outcome = "success"
         finally:
             app.metrics.reloads[outcome] += 1
-        log.info("configuration loaded again")
+        report_reload(waiting)
 
     def drain() -> None:
         app.draining = True
@@ -83,12 +90,30 @@ async def _supervise(args: argparse.Namespace, settings: Settings, logs: Logging
     from ..config.load import load_settings
     from ..server.workers import supervise
 
+    caution = _Cautions()
+    caution(settings)
+
+    def loaded(settings: Settings) -> None:
+        logs.apply(settings.log)
+        caution(settings)
+
     await supervise(
-        settings,
-        load=lambda: load_settings(args.config, os.environ),
-        ready=_announce,
-        loaded=lambda loaded: logs.apply(loaded.log),
+        settings, load=lambda: load_settings(args.config, os.environ), ready=_announce, loaded=loaded
     )
+
+
+class _Cautions:
+    """Says each caution once in the process's life."""
+
+    def __init__(self) -> None:
+        self._said: set[Fault] = set()
+
+    def __call__(self, settings: Settings) -> None:
+        from ..config.cautions import find_cautions
+
+        for caution in set(find_cautions(settings)) - self._said:
+            self._said.add(caution)
+            log.warning("others may read a secret", extra={"key": caution.place, "reason": caution.message})
 
 
 def _announce(server: Server | Supervisor) -> None:

@@ -13,12 +13,13 @@ from .faults import ConfigurationError, Fault
 _REFERENCE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _SERVER = ("authorization_servers", "default")
 
-# These go over what a file says, for an image has to listen on every address.
+# These go over what a file says, for an image has to listen on every address; an open admin side needs a token.
 OVERRIDES: Mapping[str, tuple[str, str]] = {
     "OBO_HOST": ("listen", "host"),
     "OBO_PORT": ("listen", "port"),
     "OBO_ADMIN_HOST": ("admin", "host"),
     "OBO_ADMIN_PORT": ("admin", "port"),
+    "OBO_ADMIN_TOKEN_FILE": ("admin", "token_file"),
     "OBO_LOG_LEVEL": ("log", "level"),
 }
 # One route and one authorization server, for a sidecar in front of one API.
@@ -78,7 +79,7 @@ def _expand_text(text: str, environ: Mapping[str, str]) -> str | Unresolved:
 
 
 def override(raw: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """``raw`` with host, port and log level as the environment says."""
+    """``raw`` with hosts, ports, admin token and log level as the environment says."""
     result = dict(raw)
     for variable, (section, key) in OVERRIDES.items():
         given = result.get(section, {})

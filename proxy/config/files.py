@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..client_keys import load_keys
+from .certificates import load_pair
 from .faults import Fault, got
 from .models import Client
 
@@ -94,12 +95,9 @@ def check_certificate(place: str, cert_file: Path, key_file: Path) -> Iterator[F
     if faults:
         return
     try:
-        # Without a password OpenSSL would ask for one at the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password="")
-    except (ssl.SSLError, ValueError):
-        yield Fault(
-            f"{place}.cert_file", "not a certificate in PEM with the unencrypted key that belongs to it"
-        )
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert_file, key_file)
+    except OSError as error:
+        yield Fault(f"{place}.cert_file", str(error))
 
 
 def _read(place: str, path: Path) -> bytes | Fault:

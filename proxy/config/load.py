@@ -28,7 +28,8 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         path = Path(environ["OBO_CONFIG"])
     names = {build_place(place): name for name, place in OVERRIDES.items() if environ.get(name)}
     if path is None:
-        names |= {build_place(place): name for table in (SIDECAR, SECTIONS) for name, place in table.items()}
+        tables = (OVERRIDES, SIDECAR, SECTIONS)
+        names = {build_place(place): name for table in tables for name, place in table.items()}
         return _parse(override(build_sidecar(environ), environ), names)
     return _parse(override(expand(read_document(path), environ), environ), names)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from itertools import combinations
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from itertools import chain, combinations
 
+from ..metadata import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .models import Admin, Cache, Listen, Route
@@ -53,8 +55,20 @@ def _find_listen_faults(listen: Listen) -> Iterator[Fault]:
     for key in ("header_timeout", "keep_alive_timeout"):
         if getattr(listen, key) == 0:
             yield Fault(f"listen.{key}", "must be more than 0")
+    yield from _find_trust_in_everybody(listen)
     if listen.tls:
         yield from check_certificate("listen.tls", listen.tls.cert_file, listen.tls.key_file)
+
+
+def _find_trust_in_everybody(listen: Listen) -> Iterator[Fault]:
+    """Whoever is trusted says who the caller is; ``collapse_addresses`` also sees through 0.0.0.0/1 and 128.0.0.0/1."""
+    of_4 = collapse_addresses(one for one in listen.trusted_proxies if isinstance(one, IPv4Network))
+    of_6 = collapse_addresses(one for one in listen.trusted_proxies if isinstance(one, IPv6Network))
+    if any(one.prefixlen == 0 for one in chain[IPv4Network | IPv6Network](of_4, of_6)):
+        yield Fault(
+            "listen.trusted_proxies",
+            "every address, so that any caller could choose its X-Forwarded-For: name the proxies' networks",
+        )
 
 
 def _find_admin_faults(admin: Admin, listen: Listen | None) -> Iterator[Fault]:
@@ -63,8 +77,20 @@ def _find_admin_faults(admin: Admin, listen: Listen | None) -> Iterator[Fault]:
         yield Fault(
             "admin.port", f"the same as listen.port: the admin side needs one of its own{got(admin.port)}"
         )
+    if is_host(admin.host):
+        yield from find_exposure(admin)
     if admin.token_file:
         yield from check_bearer_file("admin.token_file", admin.token_file)
+
+
+def find_exposure(admin: Admin) -> Iterator[Fault]:
+    """An admin side that others reach asks who they are: it tells the configuration, and drops users' tokens."""
+    if admin.token_file is None and not is_loopback(admin.host):
+        yield Fault(
+            "admin.token_file",
+            "required where admin.host is not loopback: name a file with a token (or OBO_ADMIN_TOKEN_FILE),"
+            f" or listen on 127.0.0.1{got(admin.host)}",
+        )
 
 
 def _find_host_fault(place: str, host: str) -> Iterator[Fault]:

@@ -22,12 +22,12 @@ class SecretFile:
             stat = self.path.stat()
             seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if seen != self._seen:
-                self._content = self.path.read_bytes().strip()
+                # Mid-rotation the file may be empty or gone for a moment: what was read last still stands.
+                self._content = self.path.read_bytes().strip() or self._content
                 self._seen = seen
         except OSError:
             if self._seen is None:
                 raise
-            # Mid-rotation the file may be gone for a moment: what was read last still stands.
         return self._content
 
     def __repr__(self) -> str:

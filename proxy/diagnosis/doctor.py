@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..clock import Clock
 from ..config import models
+from ..config.cautions import find_cautions
 from ..config.faults import ConfigurationError, Fault
 from ..config.secret_file import SecretFile
 from ..parts import Parts
@@ -50,7 +51,11 @@ async def examine_all(
 def _describe_configuration(settings: models.Settings) -> Section:
     servers = len(settings.authorization_servers)
     told = f"sound: {len(settings.routes)} route(s), {servers} authorization server(s)"
-    return Section("Configuration", (Finding("configuration", "", "pass", told),))
+    cautions = [
+        Finding("configuration", caution.place, "warn", caution.message)
+        for caution in find_cautions(settings)
+    ]
+    return Section("Configuration", (Finding("configuration", "", "pass", told), *cautions))
 
 
 async def _examine_servers(parts: Parts, routes: Sequence[models.Route], clock: Clock) -> list[Section]:

@@ -64,6 +64,7 @@ class Direct:
         )
         self._sweep = Sweep()
         self._upstreams: dict[tuple[bool, str, int], Upstream] = {}
+        self._closed = False
         self._places: dict[str, Place] = {}  # few: a server has no more than four endpoints
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -79,12 +80,15 @@ class Direct:
             raise unreachable(error) from None
 
     async def aclose(self) -> None:
+        self._closed = True
         self._sweep.stop()
         for upstream in self._upstreams.values():
             await upstream.aclose()
 
     def _connect(self, place: Place) -> Upstream:
         """One pool for each origin, whatever its endpoints."""
+        if self._closed:
+            raise unreachable("the proxy is closing")
         if not self._upstreams:
             self._sweep.start()
         if place.secure and self._context is None:

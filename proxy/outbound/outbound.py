@@ -6,10 +6,12 @@ No redirect is followed, no cookie stored, no environment read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from ..answer import Answer
+from ..background import Background
 from ..config.models import AuthorizationServer
 from ..errors import AuthorizationServerTimeout
 from .direct import Direct
@@ -36,8 +38,10 @@ class Outbound:
     """
 
     def __init__(self, settings: AuthorizationServer) -> None:
+        self._settings = settings
         self._timeout = settings.timeout
-        self._way: Way = Direct(settings) if settings.proxy_url is None else Proxied(settings)
+        self._way = _build_way(settings)
+        self._background = Background()
 
     async def get(self, url: str) -> Answer:
         """Raises AuthorizationServerUnavailable, AuthorizationServerTimeout or ExchangeResponseInvalid."""
@@ -47,8 +51,25 @@ class Outbound:
         """As ``get``, for a form."""
         return await self._send("POST", url, {**HEADERS, **FORM, **headers}, form)
 
+    def prepare_authorities(self) -> Callable[[], None]:
+        """Read the CA file again; requests from the result's call on go by it. Raises OSError."""
+        if self._settings.ca_file is None:
+            return lambda: None
+        return partial(self._go_by, _build_way(self._settings))
+
     async def aclose(self) -> None:
+        await self._background.aclose()
         await self._way.aclose()
+
+    def _go_by(self, way: Way) -> None:
+        before, self._way = self._way, way
+        self._background.spawn(self._close_unused(before), name="outbound")
+
+    async def _close_unused(self, way: Way) -> None:
+        try:
+            await asyncio.sleep(self._timeout)  # the requests that it carries now do not last longer
+        finally:
+            await way.aclose()
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
@@ -56,3 +77,7 @@ class Outbound:
                 return await self._way.send(method, url, headers, body)
         except TimeoutError:
             raise AuthorizationServerTimeout(f"no whole answer within {self._timeout:g} s") from None
+
+
+def _build_way(settings: AuthorizationServer) -> Way:
+    return Direct(settings) if settings.proxy_url is None else Proxied(settings)

@@ -100,5 +100,6 @@ class TimedProtocol(HttpToolsProtocol, Sink):
 
     def _close(self) -> None:
         self._reader.done = True
-        self.transport.close()
+        if not self.transport.is_closing():  # asyncio's TLS transport does not bear being closed twice
+            self.transport.close()
         self._expect_writes()

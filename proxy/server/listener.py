@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from uvicorn.config import Config
@@ -16,6 +18,7 @@ from .cycle import ASGIApp
 from .limits import Limits
 from .protocol import HardenedProtocol
 from .state import State
+from .tls import Certificate, build_tls_context
 
 _BACKLOG = 2048
 _LAST_WORDS = 1.0  # s: for the application to return from requests that were cut
@@ -33,7 +36,7 @@ class Listener:
         self._background = Background()
         self._stopped = False
         self._server: asyncio.Server | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._certificate: Certificate | None = None
 
     async def start(self, host: str, port: int, tls: ListenTLS | None = None) -> None:
         """Bind and accept. Raises OSError when the address is not to be had."""
@@ -42,14 +45,14 @@ class Listener:
             self._accept,
             host,
             port,
-            ssl=self._tls,
+            ssl=self._tls_context,
             ssl_handshake_timeout=self._limits.header_timeout if tls is not None else None,
             backlog=_BACKLOG,
         )
 
     def prepare(self, tls: ListenTLS | None = None) -> None:
         """Be ready for connections that another process has accepted; ``start`` is not needed then."""
-        self._tls = build_tls_context(tls) if tls is not None else None
+        self._certificate = Certificate(tls) if tls is not None else None
 
     def adopt(self, connection: socket.socket) -> None:
         """Serve a connection that another process has accepted; after ``stop``, close it."""
@@ -63,8 +66,8 @@ class Listener:
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._accept,
                 connection,
-                ssl=self._tls,
-                ssl_handshake_timeout=self._limits.header_timeout if self._tls is not None else None,
+                ssl=self._tls_context,
+                ssl_handshake_timeout=self._limits.header_timeout if self._certificate is not None else None,
             )
 
     def _accept(self) -> HardenedProtocol:
@@ -82,10 +85,18 @@ class Listener:
     def connections(self) -> int:
         return len(self._state.connections)
 
-    def renew_certificate(self, tls: ListenTLS) -> None:
-        """Connections from now on see the certificate that the files hold now."""
-        if self._tls is not None:
-            self._tls.load_cert_chain(tls.cert_file, tls.key_file)
+    def prepare_certificate(self, tls: ListenTLS | None) -> Callable[[], None]:
+        """Read the files beside the certificate that serves; the result puts them in its place.
+
+        Whether TLS is spoken at all is settled by ``start``. Raises OSError.
+        """
+        if self._certificate is None or tls is None:
+            return lambda: None
+        return partial(self._certificate.replace, build_tls_context(tls))
+
+    @property
+    def _tls_context(self) -> ssl.SSLContext | None:
+        return None if self._certificate is None else self._certificate.context
 
     def expire(self, now: float) -> None:
         """What the sweep calls."""
@@ -125,15 +136,6 @@ class Listener:
                 while self._state.running:  # noqa: ASYNC110 once in a process's life
                     await asyncio.sleep(0)
         await asyncio.sleep(0)  # the transports tell of their end in the next turn
-
-
-def build_tls_context(tls: ListenTLS) -> ssl.SSLContext:
-    """TLS 1.2 or later; HTTP/1.1 is what is spoken inside (RFC 7301)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(tls.cert_file, tls.key_file)
-    return context
 
 
 def _build_config(app: ASGIApp) -> Config:

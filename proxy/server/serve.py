@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol, Self
 
 from ..background import Background
-from ..config.models import Settings
+from ..config.models import ListenTLS, Settings
 from ..sweep import Sweep
 from .cycle import ASGIApp
 from .descriptors import affordable_connections, raise_limit
@@ -79,10 +79,9 @@ class Server:
         await self._admin.start(admin.host, admin.port)
         await self._data.start(listen.host, listen.port, listen.tls)
 
-    def renew_certificate(self) -> None:
-        """Reread the certificate's files. Raises OSError or ssl.SSLError; the old one stays then."""
-        if self._settings.listen.tls is not None:
-            self._data.renew_certificate(self._settings.listen.tls)
+    def prepare_certificate(self, tls: ListenTLS | None) -> Callable[[], None]:
+        """As the listener's: what the files hold now, to be put to use by calling the result."""
+        return self._data.prepare_certificate(tls)
 
     async def drain(self) -> None:
         """Stop accepting, finish what is running; at most ``drain_timeout``, and no more once hurried."""
@@ -121,7 +120,7 @@ async def serve(
     admin_app: ASGIApp,
     *,
     ready: Callable[[Server], None] | None = None,
-    reload: Callable[[], Awaitable[None]] | None = None,
+    reload: Callable[[Server], Awaitable[None]] | None = None,
     drain: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. Main thread only.
@@ -132,10 +131,9 @@ async def serve(
     prepare_process()
     async with Server(settings, app, admin_app) as server:
 
-        async def renew() -> None:
-            server.renew_certificate()
+        async def load_again() -> None:
             if reload is not None:
-                await reload()
+                await reload(server)
 
         def announce() -> None:
             if ready is not None:
@@ -145,7 +143,7 @@ async def serve(
             if drain is not None:
                 drain()
 
-        await until_drained(server, ready=announce, reload=renew, drain=announce_end)
+        await until_drained(server, ready=announce, reload=load_again, drain=announce_end)
 
 
 class Drainable(Protocol):

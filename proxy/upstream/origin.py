@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..config import models
+from ..config.certificates import load_pair
 from ..errors import UpstreamTimeout, UpstreamUnreachable
 
 
@@ -70,10 +71,13 @@ def parse_origin(url: str, tls: models.UpstreamTLS | None) -> Origin:
 
 
 def build_context(tls: models.UpstreamTLS) -> ssl.SSLContext:
-    """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities."""
+    """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities.
+
+    Raises OSError for files that cannot be used.
+    """
     context = ssl.create_default_context(cafile=tls.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if tls.cert_file is not None:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
+        load_pair(context, tls.cert_file, tls.key_file)
     return context

@@ -65,10 +65,12 @@ async def test_host(host, status):
         ("admin.example", 421),
     ],
 )
-async def test_configured_host(host, status):
+async def test_configured_host(host, status, token_file):
     """The configured name and the address that was called are ours, at our port."""
-    async with build_client({"host": "admin.example"}, server="10.0.0.7") as client:
-        assert (await client.get("/api/status", headers={"Host": host})).status_code == status
+    admin = {"host": "admin.example", "token_file": str(token_file)}
+    async with build_client(admin, server="10.0.0.7") as client:
+        headers = {"Host": host, "Authorization": "Bearer swordfish-7f3a"}
+        assert (await client.get("/api/status", headers=headers)).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -486,6 +486,17 @@ async def test_text_of_warnings(demo: Demo, check: Check) -> None:
     assert checked.out.splitlines()[-1].startswith("All is well: ")
 
 
+async def test_a_secret_that_everybody_may_read(demo: Demo, check: Check, tmp_path: Path) -> None:
+    """A warning with its place, and no failure."""
+    secret = tmp_path / "admin-token"
+    secret.write_text("canary")
+    secret.chmod(0o444)
+    checked = await check(demo.settings(admin={"token_file": str(secret)}), None, "--route", "public")
+    (warning,) = checked.found("warn")
+    assert (checked.status, warning["about"]) == (0, "admin.token_file")
+    assert "chmod o-r" in warning["summary"]
+
+
 @pytest.mark.parametrize(
     ("rights", "cause"),
     [

@@ -115,6 +115,22 @@ def test_validate(file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert capsys.readouterr().out == "The configuration is sound: 1 route(s).\n"
 
 
+def test_validate_with_a_caution(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A secret that everybody may read is worth a line, and no failure."""
+    secret = tmp_path / "secret"
+    secret.write_text("CANARY")
+    secret.chmod(0o444)
+    client = {"id": "a", "secret_file": str(secret)}
+    file.write_text(yaml.safe_dump(change(("authorization_servers.okta.client", client))))
+    assert main(["config", "validate", "--config", str(file)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "The configuration is sound: 1 route(s).\n"
+    assert captured.err == (
+        "obo-proxy: mind authorization_servers.okta.client.secret_file:"
+        f" everybody on this machine may read it: chmod o-r (got '{secret}')\n"
+    )
+
+
 def test_show(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """YAML with every key and without a secret."""
     assert main(["config", "show", "--config", str(file)]) == 0

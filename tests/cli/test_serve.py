@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 RUN = (sys.executable, "-c", "import sys; from proxy.cli import main; sys.exit(main())", "serve", "--config")
@@ -32,12 +33,13 @@ class Served:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
-    async def find(self, event: str) -> dict[str, Any]:
-        """The next log line of that event."""
+    async def find(self, event: str, *, never: str = "") -> dict[str, Any]:
+        """The next log line of that event, and none of the other before it."""
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             if (fields := json.loads(line))["event"] == event:
                 return fields
+            assert fields["event"] != never
         raise AssertionError(f"ended without {event!r}")
 
 
@@ -72,6 +74,28 @@ async def test_its_life(tmp_path: Path) -> None:
         assert 'obo_config_reloads_total{outcome="failure"} 1.0' in metrics
         served.process.terminate()
         assert await served.process.wait() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_secrets_that_everybody_may_read(workers: int, tmp_path: Path) -> None:
+    """Said once for each, at the start or when a reload names it; it serves all the same."""
+    listen = {"port": 0, "workers": workers}
+    secrets = [tmp_path / name for name in ("one", "other")]
+    for secret in secrets:
+        secret.write_text("canary")
+        secret.chmod(0o444)
+    path = tmp_path / "obo.yaml"
+    async with serving(
+        write(path, listen=listen, admin={"port": 0, "token_file": str(secrets[0])})
+    ) as served:
+        said = await served.find("others may read a secret")
+        assert (said["level"], said["key"]) == ("warning", "admin.token_file")
+        await served.find("serving")
+        served.process.send_signal(signal.SIGHUP)
+        await served.find("configuration loaded again", never="others may read a secret")
+        write(path, listen=listen, admin={"port": 0, "token_file": str(secrets[1])})
+        served.process.send_signal(signal.SIGHUP)
+        assert str(secrets[1]) in (await served.find("others may read a secret"))["reason"]
 
 
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:

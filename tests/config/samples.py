@@ -20,6 +20,10 @@ SOUND: dict[str, Any] = {
     ],
 }
 CLIENT = "authorization_servers.okta.client"
+EXPOSED = (
+    "required where admin.host is not loopback: name a file with a token (or OBO_ADMIN_TOKEN_FILE),"
+    " or listen on 127.0.0.1"
+)
 
 
 def change(*changes: tuple[str, Any]) -> dict[str, Any]:

@@ -182,9 +182,6 @@ def test_the_admin_token(content: bytes, fault: str | None, tmp_path: Path) -> N
     assert faults_of(change(("admin.token_file", path))) == expected
 
 
-PAIR_FAULT = "not a certificate in PEM with the unencrypted key that belongs to it"
-
-
 def test_certificates(tmp_path: Path) -> None:
     """A certificate and its own key serve https, and show who we are to an upstream."""
     key = generate_key("ES256")
@@ -200,7 +197,9 @@ def test_certificates(tmp_path: Path) -> None:
         == []
     )
     other = {**pair, "key_file": write(tmp_path / "other.pem", EC_KEY)}
-    assert faults_of(change(("listen.tls", other))) == [f"listen.tls.cert_file: {PAIR_FAULT}"]
+    (fault,) = faults_of(change(("listen.tls", other)))
+    assert fault.startswith("listen.tls.cert_file: ")
+    assert fault.endswith("the key is not the certificate's")
 
 
 def test_an_encrypted_key_is_refused_without_asking(tmp_path: Path) -> None:
@@ -211,7 +210,8 @@ def test_an_encrypted_key_is_refused_without_asking(tmp_path: Path) -> None:
         "cert_file": write(tmp_path / "cert.pem", make_certificate(key), 0o644),
         "key_file": write(tmp_path / "key.pem", encrypted),
     }
-    assert faults_of(change(("listen.tls", pair))) == [f"listen.tls.cert_file: {PAIR_FAULT}"]
+    (fault,) = faults_of(change(("listen.tls", pair)))
+    assert fault.endswith("the private key is encrypted: give it without a passphrase")
 
 
 def test_both_files_of_a_pair_are_looked_for() -> None:

@@ -12,7 +12,7 @@ import yaml
 from proxy.config.environment import expand
 from proxy.config.load import ConfigurationError, load_settings, parse_settings
 
-from .samples import SOUND, change, faults_of
+from .samples import EXPOSED, SOUND, change, faults_of
 
 SIDECAR = {
     "OBO_UPSTREAM": "http://orders:8080",
@@ -44,18 +44,22 @@ def test_a_file_goes_before_the_environment(file: Path) -> None:
     assert load_settings(None, {"OBO_CONFIG": "", **SIDECAR}).listen.port == 8080
 
 
-def test_five_variables_go_over_a_file(file: Path) -> None:
+def test_six_variables_go_over_a_file(file: Path, tmp_path: Path) -> None:
     """An image needs OBO_HOST=0.0.0.0 whatever the file says; an empty variable says nothing."""
+    token = tmp_path / "admin-token"
+    token.write_text("t0ken")
+    token.chmod(0o400)
     environ = {
         "OBO_HOST": "0.0.0.0",
         "OBO_PORT": "8000",
         "OBO_ADMIN_HOST": "::",
         "OBO_ADMIN_PORT": "9000",
+        "OBO_ADMIN_TOKEN_FILE": str(token),
         "OBO_LOG_LEVEL": "debug",
     }
     settings = load_settings(file, environ)
     assert (settings.listen.host, settings.listen.port) == ("0.0.0.0", 8000)
-    assert (settings.admin.host, settings.admin.port) == ("::", 9000)
+    assert (settings.admin.host, settings.admin.port, settings.admin.token_file) == ("::", 9000, token)
     assert settings.log.level == "debug"
     assert load_settings(file, {"OBO_PORT": ""}).listen.port == 1111
 
@@ -108,8 +112,9 @@ def test_a_key_file_means_private_key_jwt(tmp_path: Path) -> None:
         ({"OBO_SHARED_CACHE_URL": "valkey://x"}, ["OBO_SHARED_CACHE_KEY_FILE: required"]),
         ({"OBO_ISSUERS": "https://x"}, ["OBO_ISSUERS: unknown variable (did you mean OBO_ISSUER?)"]),
         ({"OBO_TOKEN_URL": "x"}, ["OBO_TOKEN_URL: not an absolute URL (got 'x')"]),
+        ({"OBO_ADMIN_HOST": "0.0.0.0"}, [f"OBO_ADMIN_TOKEN_FILE: {EXPOSED} (got '0.0.0.0')"]),
     ],
-    ids=range(8),
+    ids=range(9),
 )  # fmt: skip
 def test_faults_of_the_environment_bear_the_variables_names(
     changes: dict[str, str], faults: list[str]

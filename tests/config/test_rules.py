@@ -11,7 +11,7 @@ import pytest
 
 from proxy.client_keys import generate_key, pem
 
-from .samples import CLIENT, SOUND, change, faults_of
+from .samples import CLIENT, EXPOSED, SOUND, change, faults_of
 
 OTHER = {"name": "other", "path": "/other", "upstream": "http://other", "audience": "api://other"}
 SERVER = "authorization_servers.okta"
@@ -257,7 +257,7 @@ def test_a_route_without_a_token_needs_nothing_else() -> None:
         ("listen.host", "http://0.0.0.0", "listen.host: not a host name or address without a port (got 'http://0.0.0.0')"),
         ("listen.keep_alive_timeout", 0, "listen.keep_alive_timeout: must be more than 0"),
         ("admin.port", 8080, "admin.port: the same as listen.port: the admin side needs one of its own (got 8080)"),
-        ("admin", {"port": 8080, "host": "::"}, "admin.port: the same as listen.port: the admin side needs one of its own (got 8080)"),
+        ("admin", {"port": 8080, "host": "127.0.0.1"}, "admin.port: the same as listen.port: the admin side needs one of its own (got 8080)"),
         ("admin.host", "a:b c", "admin.host: not a host name or address without a port (got 'a:b c')"),
         ("cache.max_ttl", 30, "cache.expiry_leeway: not less than max_ttl: nothing would ever be kept (got 30.0)"),
         ("cache.ignore_claims", ["sid", "sub"], "cache.ignore_claims[1]: tells users apart, so it stays in the key (got 'sub')"),
@@ -269,6 +269,45 @@ def test_a_route_without_a_token_needs_nothing_else() -> None:
 def test_the_rest(path: str, value: Any, fault: str) -> None:
     """Listeners, cache, publication and tracing."""
     assert faults_of(change((path, value))) == [fault]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "orders.internal"])
+def test_an_open_admin_side_needs_a_token(host: str, tmp_path: Path) -> None:
+    """Whoever reaches it could purge users and read the configuration; the remedy is in the fault."""
+    assert faults_of(change(("admin.host", host))) == [f"admin.token_file: {EXPOSED} (got {host!r})"]
+    token = tmp_path / "token"
+    token.write_text("t0ken")
+    token.chmod(0o400)
+    assert faults_of(change(("admin", {"host": host, "token_file": str(token)}))) == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_needs_none(host: str) -> None:
+    """Nobody beyond this machine reaches it."""
+    assert faults_of(change(("admin.host", host))) == []
+
+
+def test_a_port_that_both_sides_want_is_a_fault_beside_an_open_admin_side() -> None:
+    """Both come at once."""
+    raw = change(("admin", {"port": 8080, "host": "::"}))
+    assert [fault.partition(":")[0] for fault in faults_of(raw)] == ["admin.port", "admin.token_file"]
+
+
+@pytest.mark.parametrize(
+    ("networks", "sound"),
+    [
+        (["0.0.0.0/0"], False),
+        (["10.0.0.0/8", "::/0"], False),
+        (["0.0.0.0/1", "128.0.0.0/1"], False),
+        (["0.0.0.0/1"], True),
+        (["10.0.0.0/8", "172.16.0.0/12", "::1", "fc00::/7"], True),
+        ([], True),
+    ],
+)
+def test_not_everybody_is_a_trusted_proxy(networks: list[str], sound: bool) -> None:
+    """H-50: whoever is trusted says who the caller is."""
+    fault = "listen.trusted_proxies: every address, so that any caller could choose its X-Forwarded-For: name the proxies' networks"
+    assert faults_of(change(("listen.trusted_proxies", networks))) == ([] if sound else [fault])
 
 
 @pytest.mark.parametrize("port", [0, 9090])

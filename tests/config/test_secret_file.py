@@ -67,6 +67,20 @@ def test_a_file_that_is_gone_for_a_moment(tmp_path: Path) -> None:
     assert file.read() == b"one"
 
 
+def test_a_file_that_is_empty_for_a_moment(tmp_path: Path) -> None:
+    """It is truncated before it is written; one that never held anything has nothing to stand."""
+    path = tmp_path / "secret"
+    path.write_text("")
+    file = SecretFile(path)
+    assert file.read() == b""
+    path.write_text("one")
+    assert file.read() == b"one"
+    path.write_text("\n")
+    assert file.read() == b"one"
+    path.write_text("other")
+    assert file.read() == b"other"
+
+
 def test_its_repr_is_the_path(tmp_path: Path) -> None:
     """Never the content."""
     path = tmp_path / "secret"

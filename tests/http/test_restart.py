@@ -49,7 +49,7 @@ async def test_a_reload_loses_nothing_and_forgets_nothing(demo: Demo):
         settings = proxy.app.settings
         for number in range(20):
             log = settings.log.model_copy(update={"access": bool(number % 2)})
-            await proxy.app.reload(settings.model_copy(update={"log": log}))
+            proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"log": log})))
             await load.reach(10)
         load.stopped = True
         await calling

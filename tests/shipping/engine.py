@@ -96,7 +96,10 @@ class Stack:
     def count_exchanges(self, containers: list[str]) -> int:
         """How many they made in all."""
         fetch = (
-            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
+            "import pathlib, urllib.request as r;"
+            " token = pathlib.Path('/run/secrets/admin-token').read_text().strip();"
+            " ask = r.Request('http://127.0.0.1:9090/metrics', headers={'authorization': f'Bearer {token}'});"
+            " print(r.urlopen(ask).read().decode())"
         )
         pages = [docker("exec", container, "python", "-c", fetch) for container in containers]
         lines = [line for page in pages for line in page.splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from proxy.config.load import load_settings
 
@@ -49,11 +50,39 @@ def test_the_api_of_the_replicas_and_their_cache_have_a_network_of_their_own() -
 
 
 @pytest.mark.parametrize("name", ["proxy", "replica"])
-def test_the_client_secret_is_a_file(name: str) -> None:
-    """No environment variable holds it, where `docker inspect` would show it."""
+def test_secrets_are_files(name: str) -> None:
+    """No environment variable holds one, where `docker inspect` would show it."""
     service = SERVICES[name]
-    assert service["secrets"] == ["client-secret"]
+    assert service["secrets"] == ["client-secret", "admin-token"]
     assert not [key for key in service["environment"] if key.endswith("SECRET")]
+
+
+OVERRIDE = read_compose(COMPOSE_FOLDER / "okta.yaml")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        SERVICES["proxy"]["environment"],
+        SERVICES["replica"]["environment"],
+        OVERRIDE["services"]["proxy"]["environment"],
+    ],
+    ids=["proxy", "replica", "okta"],
+)
+def test_an_open_admin_side_asks_for_a_token(environment: dict[str, str]) -> None:
+    """The containers' network is not loopback, and Prometheus brings the token that it shares with them."""
+    assert environment["OBO_ADMIN_HOST"] == "0.0.0.0"
+    assert environment["OBO_ADMIN_TOKEN_FILE"] == "/run/secrets/admin-token"
+    (scraped,) = yaml.safe_load((COMPOSE_FOLDER / "prometheus.yml").read_text())["scrape_configs"]
+    assert scraped["authorization"] == {"credentials_file": "/run/secrets/admin-token"}
+    assert SERVICES["prometheus"]["secrets"] == ["admin-token"]
+
+
+def test_the_secrets_of_a_tenant_are_not_the_demos() -> None:
+    """What ships is public."""
+    assert {name: secret["file"] for name, secret in OVERRIDE["secrets"].items()} == {
+        name: f"secrets/{name}" for name in COMPOSE["secrets"]
+    }
 
 
 @pytest.mark.parametrize("name", ["proxy", "replica"])
@@ -79,16 +108,16 @@ def test_the_replicas_configuration_is_sound(tmp_path) -> None:
 
 def test_an_okta_tenant_needs_the_env_file_and_the_secret(tmp_path) -> None:
     """The override's environment alone configures the proxy."""
-    override = read_compose(COMPOSE_FOLDER / "okta.yaml")
     lines = (COMPOSE_FOLDER / "okta.env").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    environ = dict(override["services"]["proxy"]["environment"])
+    environ = dict(OVERRIDE["services"]["proxy"]["environment"])
     for name, value in given.items():
         environ = {key: _replace(text, name, value) for key, text in environ.items()}
     secret = tmp_path / "client-secret"
     secret.write_text("CANARY")
     secret.chmod(0o444)
-    settings = load_settings(None, environ | {"OBO_CLIENT_SECRET_FILE": str(secret)})
+    files = {"OBO_CLIENT_SECRET_FILE": str(secret), "OBO_ADMIN_TOKEN_FILE": str(secret)}
+    settings = load_settings(None, environ | files)
     assert settings.authorization_servers["default"].issuer == "https://example.okta.com/oauth2/default"
     assert settings.routes[0].scopes == ("orders:read",)
 

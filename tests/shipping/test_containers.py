@@ -63,6 +63,35 @@ def test_the_demo_answers_on_alices_behalf(demo: Stack) -> None:
     assert httpx.get(f"{demo.proxy}/orders/1").status_code == 401
 
 
+def test_the_image_as_it_is_serves_with_its_admin_side_on_loopback(image: str) -> None:
+    """Its own health check finds it; where the admin side is opened, a token must be named."""
+    asked = (
+        "OBO_UPSTREAM=http://127.0.0.1:9",
+        "OBO_ISSUER=https://issuer.invalid",
+        "OBO_EXPECTED_AUDIENCE=a",
+    )
+    client = ("OBO_CLIENT_ID=a", "OBO_CLIENT_SECRET=a", "OBO_AUDIENCE=a")
+    environment = [word for pair in (*asked, *client) for word in ("--env", pair)]
+    container = docker("run", "--detach", *CONFINED[2:], *environment, image)
+    try:
+        healthy = "for _ in $(seq 50); do obo-proxy healthcheck 2>/dev/null && exit; sleep 0.2; done; exit 1"
+        docker("exec", container, "sh", "-c", healthy)
+    finally:
+        docker("rm", "--force", container)
+    with pytest.raises(
+        AssertionError, match=r"OBO_ADMIN_TOKEN_FILE: required where admin.host is not loopback"
+    ):
+        docker(*CONFINED, *environment, "--env", "OBO_ADMIN_HOST=0.0.0.0", image)
+
+
+def test_the_admin_side_asks_for_its_token(demo: Stack) -> None:
+    """Health is everybody's; the rest is for who has the secret."""
+    assert httpx.get(f"{demo.admin}/healthz").status_code == 200
+    for path in ("/", "/metrics", "/api/config"):
+        assert httpx.get(f"{demo.admin}{path}").status_code == 401
+        assert get(f"{demo.admin}{path}", "demo-admin-token").status_code == 200
+
+
 def test_it_runs_as_nobody_with_nothing_to_write_to(demo: Stack) -> None:
     """The kernel's own view of the first process."""
     (proxy,) = demo.ids("proxy")

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from .files import LOCKS, PROJECT, ROOT, read_pins
+from .files import LOCKS, PROJECT, ROOT, read_compose, read_pins
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 INSTRUCTIONS = [
@@ -24,7 +24,14 @@ def find(name: str) -> list[str]:
 def test_both_stages_begin_with_the_same_base() -> None:
     """The environment of the first stage names the interpreter of the last."""
     bases = [rest.split()[0] for name, rest in INSTRUCTIONS if name == "FROM"]
-    assert bases == ["python:3.13-slim"] * 2
+    assert bases == ["${PYTHON_IMAGE}"] * 2
+
+
+def test_the_base_can_be_given_by_its_digest() -> None:
+    """It is one argument before the first stage; without it the tag counts, here and in compose.yaml."""
+    assert INSTRUCTIONS[0] == ["ARG", "PYTHON_IMAGE=python:3.13-slim"]
+    build = read_compose(ROOT / "compose.yaml")["x-obo-proxy"]["build"]
+    assert build["args"]["PYTHON_IMAGE"] == "${PYTHON_IMAGE:-python:3.13-slim}"
 
 
 def test_the_user_is_a_number_and_not_root() -> None:

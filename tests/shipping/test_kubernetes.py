@@ -74,6 +74,13 @@ def test_the_configuration_is_sound(tmp_path) -> None:
     text = find("ConfigMap")["data"]["obo.yaml"]
     path = tmp_path / "obo.yaml"
     path.write_text(text.replace("/run/secrets/obo-proxy/client-secret", str(secret)))
-    assert load_settings(path, {}).routes[0].upstream == "http://127.0.0.1:8082"
+    environ = {variable["name"]: variable["value"] for variable in SIDECAR["env"]}
     mounts = {mount["name"]: mount["mountPath"] for mount in SIDECAR["volumeMounts"]}
-    assert f"{mounts['client-secret']}/client-secret" in text
+    assert f"{mounts['secrets']}/client-secret" in text
+    assert environ["OBO_ADMIN_TOKEN_FILE"] == f"{mounts['secrets']}/admin-token"
+    token = tmp_path / "admin-token"
+    token.write_text(find("Secret")["stringData"]["admin-token"])
+    token.chmod(0o440)
+    settings = load_settings(path, environ | {"OBO_ADMIN_TOKEN_FILE": str(token)})
+    assert settings.routes[0].upstream == "http://127.0.0.1:8082"
+    assert settings.admin.host == "0.0.0.0"

@@ -32,16 +32,14 @@ class Served:
         self._ended = False
         self._reading = asyncio.create_task(self._read())
 
-    async def find(
-        self, event: str, *, since: int = 0, times: int = 1, **fields: Any
-    ) -> list[dict[str, Any]]:
-        """The log lines of that event with those fields, once there are so many."""
+    async def find(self, *events: str, since: int = 0, times: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """The log lines of any of these events with those fields, once there are so many."""
 
         def matches(line: dict[str, Any]) -> bool:
-            return line["event"] == event and all(line.get(name) == value for name, value in fields.items())
+            return line["event"] in events and all(line.get(name) == value for name, value in fields.items())
 
         while len(found := list(filter(matches, self.lines[since:]))) < times:
-            assert not self._ended, f"ended without {event!r}: {self.words} {self.lines[-5:]}"
+            assert not self._ended, f"ended without {events}: {self.words} {self.lines[-5:]}"
             self._more.clear()
             await self._more.wait()
         return found

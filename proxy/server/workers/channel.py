@@ -9,7 +9,10 @@ import asyncio
 import pickle
 import socket
 import struct
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+# Of a reload: settings are built beside those that serve, then put to use by all, or given up by all.
+Word = Literal["prepare", "commit", "abandon"]
 
 _LENGTH = struct.Struct("!I")
 

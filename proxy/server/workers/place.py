@@ -14,7 +14,7 @@ from typing import Any
 from ...config.models import Settings
 from ..handover import ADMIN, DATA, Outlet
 from .asking import Answer, WorkerUnavailable, ask
-from .channel import Channel
+from .channel import Channel, Word
 from .merging import Tally
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Place:
         self._process: asyncio.subprocess.Process | None = None
         self._outlet: Outlet | None = None
         self._channel: Channel | None = None
-        self._reloaded: asyncio.Future[str | None] | None = None
+        self._answered: asyncio.Future[str | None] | None = None
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
@@ -85,14 +85,17 @@ class Place:
         )
         return answer, asked
 
-    async def reload(self, settings: Settings) -> str | None:
-        """Why the process keeps its configuration, or None; one that has not begun begins with the new one."""
+    async def tell(self, word: Word, settings: Settings) -> str | None:
+        """Why the process does not do as it is told with ``settings``, or None.
+
+        One that has not begun agrees to everything: it begins with the supervisor's.
+        """
         if self._channel is None:
             return None
-        self._reloaded = asyncio.get_running_loop().create_future()
-        self._channel.say("reload", settings)
+        self._answered = asyncio.get_running_loop().create_future()
+        self._channel.say(word, settings)
         try:
-            return await asyncio.wait_for(self._reloaded, _RELOAD_TIMEOUT)
+            return await asyncio.wait_for(self._answered, _RELOAD_TIMEOUT)
         except TimeoutError:
             return "no answer in time"
 
@@ -141,14 +144,14 @@ class Place:
             self.served.set()
             pid = self._process.pid if self._process else None
             log.info("worker serving", extra={"worker": self.number, "pid": pid})
-        elif word == "reloaded" and self._reloaded is not None and not self._reloaded.done():
-            self._reloaded.set_result(value)
+        elif word == "answered" and self._answered is not None and not self._answered.done():
+            self._answered.set_result(value)
 
     def _forget(self) -> None:
         self.serving = False
         self.tally.end()
-        if self._reloaded is not None and not self._reloaded.done():
-            self._reloaded.set_result(None)
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
         if self._channel is not None and self._outlet is not None:
             self._channel.close()
             self._outlet.close()

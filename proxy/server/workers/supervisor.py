@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -12,17 +11,18 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from ...config.fixed import keep_fixed
 from ...config.models import Settings
 from ...sweep import Sweep
 from ..limits import LAST_CALL, Limits
 from ..listener import Listener
+from ..reload import report_reload
 from ..serve import prepare_process, until_drained
 from .acceptor import Acceptor, bind
 from .admin import build_supervisor_admin
+from .channel import Word
 from .merging import Tally
 from .place import Place
-
-log = logging.getLogger(__name__)
 
 _MARGIN = 8.0  # s over drain_timeout: for the last call, and for applications to put their things away
 _HURRY = 6.0  # s: a worker that has not ended by then, although told to hurry, is killed
@@ -114,7 +114,6 @@ class Supervisor:
             outcome = "success"
         finally:
             self._reloads[outcome] += 1
-        log.info("configuration loaded again")
 
     def announce_end(self) -> None:
         """Readiness turns false."""
@@ -151,17 +150,20 @@ class Supervisor:
         return tally
 
     async def _reload(self) -> None:
-        settings = await asyncio.to_thread(self._load)
-        before, self._settings = self._settings, settings
-        if refusals := await self._tell(settings):
-            self._settings = before
-            await self._tell(before)  # those that took it: all go by one
+        settings, waiting = keep_fixed(self._settings, await asyncio.to_thread(self._load))
+        if refusals := await self._tell("prepare", settings):
+            await self._tell("abandon", settings)
             raise RuntimeError("; ".join(refusals))
+        self._settings = settings
+        late = await self._tell("commit", settings)
         self._loaded(settings)
+        report_reload(waiting)
+        if late:
+            raise RuntimeError("; ".join(late))
 
-    async def _tell(self, settings: Settings) -> list[str]:
-        """Why workers do not take these settings."""
-        answers = await asyncio.gather(*(place.reload(settings) for place in self.places))
+    async def _tell(self, word: Word, settings: Settings) -> list[str]:
+        """Which workers do not do as they are told, and why."""
+        answers = await asyncio.gather(*(place.tell(word, settings) for place in self.places))
         told = zip(self.places, answers, strict=True)
         return [f"worker {place.number}: {answer}" for place, answer in told if answer is not None]
 

@@ -11,7 +11,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from ...app import App, build_app
@@ -20,6 +20,7 @@ from ...logs import Logging, configure
 from ..cycle import ASGIApp
 from ..handover import Inlet
 from ..process import calm_garbage_collection, find_loop_factory
+from ..reload import Reload
 from ..serve import Server, prepare_process
 from .asking import SUPERVISOR_ADDRESS
 from .channel import Channel
@@ -54,23 +55,50 @@ async def _serve(settings: Settings, inlet: Inlet, channel: Channel, logs: Loggi
     prepare_process()
     async with Server(_take_share(settings), app, _read_address(app.admin), inlet=inlet) as server:
         channel.say("ready")
-        while (heard := await channel.hear()) is not None and heard[0] == "reload":
-            channel.say("reloaded", await _reload(app, server, logs, heard[1]))
+        reloads = _Reloads(app, server, logs)
+        while (heard := await channel.hear()) is not None and heard[0] in reloads.by_word:
+            word, settings = heard
+            channel.say("answered", reloads.by_word[word](settings))
         app.draining = True
         hurrying = asyncio.create_task(_hurry_when_told(channel, server))
         await server.drain()
         hurrying.cancel()
 
 
-async def _reload(app: App, server: Server, logs: Logging, settings: Settings) -> str | None:
-    """None, or why everything stays as it was."""
-    try:
-        server.renew_certificate()
-        await app.reload(settings)
-    except Exception as error:  # noqa: BLE001 whatever is wrong with the new one, the old one serves on
-        return f"{type(error).__name__}: {error}"
-    logs.apply(settings.log)
-    return None
+class _Reloads:
+    """What the supervisor says of the next configuration: all workers go by it, or none does."""
+
+    def __init__(self, app: App, server: Server, logs: Logging) -> None:
+        self._app = app
+        self._server = server
+        self._logs = logs
+        self._reload: Reload | None = None
+        self.by_word: Mapping[str, Callable[[Settings], str | None]] = {
+            "prepare": self._prepare,
+            "commit": self._commit,
+            "abandon": self._abandon,
+        }
+
+    def _prepare(self, settings: Settings) -> str | None:
+        """Why these cannot be gone by, if so."""
+        self._abandon(settings)
+        try:
+            self._reload = Reload(self._app, self._server, settings)
+        except Exception as error:  # noqa: BLE001 whatever is wrong with the new one, the old one serves on
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _commit(self, settings: Settings) -> None:
+        """Where this process has begun only since, and cannot, it ends: its successor begins with these settings."""
+        reload = self._reload or Reload(self._app, self._server, settings)
+        reload.commit()
+        self._reload = None
+        self._logs.apply(settings.log)
+
+    def _abandon(self, _: Settings) -> None:
+        if self._reload is not None:
+            self._reload.abandon()
+            self._reload = None
 
 
 async def _hurry_when_told(channel: Channel, server: Server) -> None:

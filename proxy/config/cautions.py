@@ -1,0 +1,44 @@
+"""What whoever runs the proxy should know of a configuration that is sound."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .faults import Fault, build_place, got
+from .models import Section, Settings
+
+_PUBLIC = frozenset({"ca_file", "cert_file"})  # every other file that is named holds a secret
+
+
+def find_cautions(settings: Settings) -> Iterator[Fault]:
+    """Files with a secret that every account of the machine may read, each with its place.
+
+    No faults: container engines mount secrets with mode 0444, and in a container there is nobody else.
+    """
+    for place, path in _find_secret_files(settings, ()):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mode & stat.S_IROTH:
+                yield Fault(
+                    build_place(place), f"everybody on this machine may read it: chmod o-r{got(str(path))}"
+                )
+
+
+def _find_secret_files(
+    value: Any, place: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Path]]:
+    if isinstance(value, Path):
+        yield place, value
+        return
+    inside: Any = ()
+    if isinstance(value, Section):
+        inside = [(key, getattr(value, key)) for key in type(value).model_fields if key not in _PUBLIC]
+    elif isinstance(value, dict):
+        inside = value.items()
+    elif isinstance(value, tuple):
+        inside = enumerate(value)
+    for key, item in inside:
+        yield from _find_secret_files(item, (*place, key))

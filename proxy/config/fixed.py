@@ -1,0 +1,38 @@
+"""What of a configuration is settled when the process starts: ports, what is accepted on them, where traces go."""
+
+from __future__ import annotations
+
+from .faults import ConfigurationError
+from .models import Listen, Section, Settings
+from .rules import find_exposure
+
+# What stands under these sections takes a restart, but for the keys named here.
+_LIVE = {
+    "listen": frozenset({"tls", "trusted_proxies", "max_body_bytes", "server_timing"}),
+    "admin": frozenset({"token_file"}),
+    "tracing": frozenset[str](),
+}
+
+
+def keep_fixed(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """``loaded``, but with everything that takes a restart as it is ``running``; and which keys these are.
+
+    Raises ConfigurationError where the two do not go together: a listener that is open to others stays so.
+    """
+    sections: dict[str, Section] = {}
+    waiting: list[str] = []
+    for name, live in _LIVE.items():
+        before, after = getattr(running, name), getattr(loaded, name)
+        kept = {
+            key: getattr(before, key)
+            for key in type(before).model_fields
+            if key not in live and getattr(before, key) != getattr(after, key)
+        }
+        if isinstance(before, Listen) and (before.tls is None) != (after.tls is None):
+            kept["tls"] = before.tls
+        sections[name] = after.model_copy(update=kept)
+        waiting += [f"{name}.{key}" for key in kept]
+    settings = loaded.model_copy(update=sections)
+    if faults := tuple(find_exposure(settings.admin)):
+        raise ConfigurationError(faults)
+    return settings, tuple(waiting)
