@@ -40,10 +40,11 @@ def queries() -> list[tuple[str, str]]:
     "command",
     [
         ["check", "config", CONFIG / "prometheus.yml"],
+        ["check", "config", "--syntax-only", CONFIG.parent / "compose" / "prometheus.yml"],
         ["check", "rules", CONFIG / "alerts.yml"],
         ["test", "rules", Path(__file__).parent / "alerts_test.yml"],
     ],
-    ids=["configuration", "rules", "rules over time"],
+    ids=["configuration", "configuration among containers", "rules", "rules over time"],
 )
 def test_promtool(command: list[Any]):
     """The files are sound, and each alert fires when it shall and at no other time."""
