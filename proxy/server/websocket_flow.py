@@ -41,12 +41,20 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.handshake_complete:
-            self._hold(Hold.HANDSHAKE)
+            self._intake.hold(Hold.HANDSHAKE)
         self._intake.feed(data)
+        if self._intake.paused:  # what is not read does not tell of its end: somebody must ask
+            self.read_deadline = self.loop.time() + _PEEK_PERIOD
 
-    def _parse(self, data: bytes) -> None:
-        super().data_received(data)
+    def _parse(self, data: bytes | bytearray) -> int:
+        self.conn.receive_data(data)
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
+            return 0
+        frames = len(self.conn.events)
+        self.handle_events()
         self._note_held()
+        return frames
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -71,7 +79,7 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
     def handle_ping(self) -> None:
         super().handle_ping()
         if not self.writable.is_set():
-            self._hold(Hold.ANSWER)
+            self._intake.hold(Hold.ANSWER)
 
     def handle_cont(self, event: Frame) -> None:
         """A message in one buffer: a list of its fragments could take far more memory than they hold."""
@@ -95,7 +103,7 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
             return
         self.queue.put_nowait({"type": "websocket.receive", kind: message})  # type: ignore[arg-type]
         self._waiting += len(data)
-        self._hold(Hold.MESSAGE)
+        self._intake.hold(Hold.MESSAGE)
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()
@@ -142,13 +150,8 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
         if now > self.read_deadline:
             self._look_for_peer()
 
-    def _hold(self, reason: Hold) -> None:
-        """What is not read does not tell of its end: somebody must ask."""
-        self._intake.hold(reason)
-        self.read_deadline = self.loop.time() + _PEEK_PERIOD
-
     def _look_for_peer(self) -> None:
-        if not self._intake.held:
+        if not self._intake.paused:
             self.read_deadline = _NEVER
         elif has_left(self.transport):
             self.transport.abort()

@@ -141,12 +141,13 @@ class Connection(asyncio.Protocol):
 
     # What the upstream sends
 
-    def _parse(self, piece: bytes) -> None:
-        self._protocol.receive_data(piece)
-        self._process()
+    def _parse(self, data: bytes | bytearray) -> int:
+        self._protocol.receive_data(data)
+        frames = self._process()
         self._note_held()
+        return frames
 
-    def _process(self) -> None:
+    def _process(self) -> int:
         events = self._protocol.events_received()
         self._flush()
         for event in events:
@@ -157,6 +158,7 @@ class Connection(asyncio.Protocol):
         if failure := explain_failure(self._protocol.handshake_exc):
             self._failures = [failure]
         self._told.set()
+        return len(events)
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode in _DATA:

@@ -10,8 +10,10 @@ from traceback import clear_frames
 from websockets.http11 import Request, Response
 from websockets.protocol import Protocol
 
-# Bytes parsed in one turn of the loop. A frame may have two and takes a hundred times as many once it is parsed.
-PIECE = 4096
+PIECE = (
+    4096  # bytes parsed at once: a frame may have two, and takes a hundred times as many once it is parsed
+)
+FRAMES = 256  # parsed in one turn of the loop, about; others are to have theirs
 
 
 class Hold(Flag):
@@ -23,16 +25,17 @@ class Hold(Flag):
 
 
 class Intake:
-    """Passes on to ``parse`` what it is fed, unless held: then it waits as bytes, at most one read of them.
+    """Passes on to ``parse``, which returns the number of frames, what it is fed.
 
-    Reading is paused while anything waits. ``parse`` may hold.
+    Unless it is held: then that waits as bytes, at most one read of them, and reading is ``paused``.
     """
 
-    __slots__ = ("_holds", "_loop", "_parse", "_transport", "_turn", "_unparsed")
+    __slots__ = ("_holds", "_loop", "_parse", "_transport", "_turn", "_unparsed", "paused")
 
-    def __init__(self, transport: asyncio.Transport, parse: Callable[[bytes], None]) -> None:
+    def __init__(self, transport: asyncio.Transport, parse: Callable[[bytes | bytearray], int]) -> None:
+        self.paused = False
         self._transport = transport
-        self._parse: Callable[[bytes], None] | None = parse
+        self._parse: Callable[[bytes | bytearray], int] | None = parse
         self._loop = asyncio.get_running_loop()
         self._unparsed = bytearray()
         self._holds = Hold(0)
@@ -46,20 +49,17 @@ class Intake:
     def feed(self, data: bytes) -> None:
         """What has been read."""
         self._unparsed += data
-        if self._turn is None and not self._holds:
-            self._parse_piece()
-        self._steer()
+        if self._turn is None:
+            self._parse_some()
 
     def hold(self, reason: Hold) -> None:
-        """Parse nothing more, and read nothing, until it is released."""
+        """Parse nothing more until it is released."""
         self._holds |= reason
-        self._steer()
 
     def release(self, reason: Hold) -> None:
         """Go on, unless it is held for another reason."""
-        if reason & self._holds:
-            self._holds &= ~reason
-            self._steer()
+        self._holds &= ~reason
+        self._steer()
 
     def close(self) -> None:
         """The connection is lost. The circle through ``parse`` ends here, not with the garbage collector."""
@@ -70,26 +70,29 @@ class Intake:
 
     def _take_turn(self) -> None:
         self._turn = None
-        if not self._holds:
-            self._parse_piece()
-            self._steer()
+        self._parse_some()
 
-    def _parse_piece(self) -> None:
-        piece = bytes(self._unparsed[:PIECE])
-        del self._unparsed[:PIECE]
-        if self._parse is not None:
-            self._parse(piece)
+    def _parse_some(self) -> None:
+        frames = 0
+        while self._unparsed and self._parse is not None and not self._holds and frames < FRAMES:
+            piece = self._unparsed[:PIECE]
+            del self._unparsed[:PIECE]
+            frames += self._parse(piece)
+        self._steer()
 
     def _steer(self) -> None:
         if self._transport.is_closing():
             self._unparsed.clear()
-        elif self._holds:
-            self._transport.pause_reading()
-        elif self._unparsed:
-            self._transport.pause_reading()
-            self._turn = self._turn or self._loop.call_soon(self._take_turn)
+        elif not self._unparsed:
+            if self.paused:
+                self.paused = False
+                self._transport.resume_reading()
         else:
-            self._transport.resume_reading()
+            if not self.paused:
+                self.paused = True
+                self._transport.pause_reading()
+            if self._turn is None and not self._holds:
+                self._turn = self._loop.call_soon(self._take_turn)
 
 
 def let_go(protocol: Protocol, head: Request | Response | None) -> None:
