@@ -12,7 +12,7 @@ FOREIGN_TO_PURE = {"asyncio", "httpx", "httptools", "socket", "starlette", "uvic
 
 # From the bottom up; a module may import those on its own layer or below.
 LAYERS = [
-    {"errors", "clock"},
+    {"errors", "clock", "pieces"},
     # Pure: values in, values out.
     {
         "answer", "authorization_code", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys",

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..pieces import SMALL, Pieces, gather
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Cycle:
     written = False
     complete = False
     departed = False
-    _body: bytes | bytearray = b""
+    _buffered = 0
     _delivered = False
     _waiter: asyncio.Future[None] | None = None
     _callback: Callable[[], None] | None = None
@@ -91,6 +92,7 @@ class Cycle:
         self.keep_alive = keep_alive
         self._protocol = protocol
         self._expects_continue = expects_continue
+        self._pieces: Pieces = []
 
     @property
     def framed(self) -> bool:
@@ -122,6 +124,7 @@ class Cycle:
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
         self._protocol.state.running += 1
+        self.scope["extensions"] = {"obo": self}
         try:
             await self.app(self.scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
@@ -131,20 +134,20 @@ class Cycle:
             if not (self.complete or self.departed):
                 self._protocol.end_early(self)
             self._protocol.state.running -= 1
-            self.scope = {}  # it holds us: without this only the garbage collector would end the circle
+            self.scope = {}  # it holds us, and so does a task that was cancelled:
+            self.task = None  # only the garbage collector would end these circles
 
     # The request's body, as the protocol feeds it
 
     def feed(self, data: bytes) -> bool:
         """Take a piece of the body; True when there is more of it than an idle application should hold."""
-        if not self._body:
-            self._body = data
+        if self._pieces and len(data) < SMALL:
+            gather(self._pieces, data)
         else:
-            if isinstance(self._body, bytes):  # small pieces in a list would take many times what they hold
-                self._body = bytearray(self._body)
-            self._body += data
+            self._pieces.append(data)
+        self._buffered += len(data)
         self._wake()
-        return len(self._body) > HIGH_WATER
+        return self._buffered > HIGH_WATER
 
     def feed_end(self) -> None:
         self.more_body = False
@@ -174,7 +177,7 @@ class Cycle:
             self._expects_continue = False
             self._protocol.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"], joined=True)
         while not (self.departed or self.complete):
-            if self._body or not (self.more_body or self._delivered):
+            if self._pieces or not (self.more_body or self._delivered):
                 return self._take_body()
             if self.more_body:
                 self._protocol.await_body()
@@ -183,7 +186,9 @@ class Cycle:
         return DISCONNECT
 
     def _take_body(self) -> Message:
-        body, self._body = bytes(self._body), b""
+        body: bytes = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        self._buffered = 0
         self._delivered = not self.more_body
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 

@@ -24,14 +24,19 @@ _PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whethe
 class TimedProtocol(HttpToolsProtocol, Sink):
     """``read_deadline`` and ``write_deadline`` are in the loop's time; ``expire`` is due after either."""
 
+    _reader: RequestReader
+
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(config, state, app_state, asyncio.get_running_loop())
         del self.parser, self.pipeline  # the reader has its own; these would take 2 KiB of each connection
         self.read_deadline = self.write_deadline = NEVER
         self.state = state
         self._limits = state.limits
-        self._reader = RequestReader(self, state.limits)
         self._unsent = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reader = RequestReader(self, self._limits)  # a TLS handshake that fails never comes here
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -59,9 +64,9 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         else:
             self._expect_writes()
 
-    def _expect_head(self, *, new: bool) -> None:
-        if new:
-            self.read_deadline = min(self.read_deadline, self.loop.time() + self._limits.header_timeout)
+    def _expect_head(self) -> None:
+        """What is here of a head already has a deadline, which is earlier."""
+        self.read_deadline = min(self.read_deadline, self.loop.time() + self._limits.header_timeout)
 
     def _extend_body(self, size: int) -> None:
         """Each piece buys time, but what trickles buys less than it takes."""
@@ -85,6 +90,13 @@ class TimedProtocol(HttpToolsProtocol, Sink):
     def _pause_reading(self) -> None:
         self.flow.pause_reading()
         self.read_deadline = self.loop.time() + _PEEK_PERIOD
+
+    def _resume_reading(self) -> None:
+        """What a head has of its time begins anew; a body has all of it, from when it is asked for."""
+        self.flow.resume_reading()
+        self.read_deadline = NEVER
+        if self._reader.in_head:
+            self._expect_head()
 
     def _finish(self, *, unread: bool) -> None:
         """The last response is written. With input unread, a mere close could destroy it (RFC 9112 §9.6)."""

@@ -6,21 +6,21 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import traceback
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from uvicorn.config import Config
 
 from ..background import Background
 from ..config.models import ListenTLS
+from .acceptor import BACKLOG, Acceptor, bind
 from .cycle import ASGIApp
 from .limits import Limits
 from .protocol import HardenedProtocol
 from .state import State
-from .tls import Certificate, build_tls_context
+from .tls import build_tls_context
 
-_BACKLOG = 2048
 _LAST_WORDS = 1.0  # s: for the application to return from requests that were cut
 _QUIET_PERIOD = 0.05  # s: how often the end of the last connection is looked for
 
@@ -36,39 +36,46 @@ class Listener:
         self._background = Background()
         self._stopped = False
         self._server: asyncio.Server | None = None
-        self._certificate: Certificate | None = None
+        self._tls: ssl.SSLContext | None = None  # for the connections from now on
+        self._acceptor: Acceptor | None = None
 
     async def start(self, host: str, port: int, tls: ListenTLS | None = None) -> None:
         """Bind and accept. Raises OSError when the address is not to be had."""
         self.prepare(tls)
+        if tls is not None:  # a server of the loop's would not tell of handshakes that do not come to an end
+            self._acceptor = Acceptor(await bind(host, port), self._take)
+            self._acceptor.start()
+            return
         self._server = await asyncio.get_running_loop().create_server(
-            self._accept,
-            host,
-            port,
-            ssl=self._tls_context,
-            ssl_handshake_timeout=self._limits.header_timeout if tls is not None else None,
-            backlog=_BACKLOG,
+            self._accept, host, port, backlog=BACKLOG
         )
 
     def prepare(self, tls: ListenTLS | None = None) -> None:
         """Be ready for connections that another process has accepted; ``start`` is not needed then."""
-        self._certificate = Certificate(tls) if tls is not None else None
+        self._tls = build_tls_context(tls) if tls is not None else None
 
     def adopt(self, connection: socket.socket) -> None:
-        """Serve a connection that another process has accepted; after ``stop``, close it."""
-        if self._stopped:
+        """Serve a connection that was accepted elsewhere; after ``stop``, and where there are too many, close it."""
+        if self._stopped or self._state.is_flooded(handshakes=len(self._background)):
             connection.close()
         else:
             self._background.spawn(self._adopt(connection), name="adopt")
 
+    def _take(self, connection: socket.socket) -> bool:
+        self.adopt(connection)
+        return True
+
     async def _adopt(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # it left, or what it began was no TLS
+        try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._accept,
                 connection,
-                ssl=self._tls_context,
-                ssl_handshake_timeout=self._limits.header_timeout if self._certificate is not None else None,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._limits.header_timeout if self._tls is not None else None,
             )
+        except OSError as error:  # it left, or what it began was no TLS
+            # Until 3.12.2 its traceback is part of a circle with 256 KiB of buffers (python/cpython#109534).
+            traceback.clear_frames(error.__traceback__)
 
     def _accept(self) -> HardenedProtocol:
         return HardenedProtocol(self._config, self._state, self._app_state)
@@ -76,6 +83,8 @@ class Listener:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
+        if self._acceptor is not None:
+            return self._acceptor.address
         if self._server is None:
             raise RuntimeError("not started")
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -90,13 +99,14 @@ class Listener:
 
         Whether TLS is spoken at all is settled by ``start``. Raises OSError.
         """
-        if self._certificate is None or tls is None:
+        if self._tls is None or tls is None:
             return lambda: None
-        return partial(self._certificate.replace, build_tls_context(tls))
+        context = build_tls_context(tls)
 
-    @property
-    def _tls_context(self) -> ssl.SSLContext | None:
-        return None if self._certificate is None else self._certificate.context
+        def swap() -> None:
+            self._tls = context
+
+        return swap
 
     def expire(self, now: float) -> None:
         """What the sweep calls."""
@@ -113,6 +123,8 @@ class Listener:
         self._stopped = True
         if self._server is not None:
             self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.stop()
         for connection in self._state.live():
             connection.shutdown()
 

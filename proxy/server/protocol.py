@@ -47,7 +47,7 @@ class HardenedProtocol(TimedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.read_deadline = self.loop.time() + self._limits.header_timeout
-        if self.state.flooded:
+        if self.state.is_flooded():
             transport.abort()
         elif self.state.overloaded:
             self._refuse(Overloaded("connection limit reached"))
@@ -65,7 +65,7 @@ class HardenedProtocol(TimedProtocol):
             self._hand_over()
             return
         if reader.in_head:
-            self._expect_head(new=reader.head_bytes == len(data))
+            self._expect_head()
         elif reader.in_body:
             self._extend_body(len(data))
         if self._active is None:
@@ -75,12 +75,11 @@ class HardenedProtocol(TimedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)
-        self._reader.done = True
-        self._waiting.clear()
         self.read_deadline = self.write_deadline = NEVER
         self.flow.resume_writing()
         if self._active is not None:
             self._active.depart()
+        self._let_go()
 
     # What the reader tells
 
@@ -98,7 +97,7 @@ class HardenedProtocol(TimedProtocol):
             keep_alive=reader.keep_alive,
             expects_continue=reader.expects_continue,
         )
-        cycle.scope = self._build_scope(cycle)
+        cycle.scope = self._build_scope()
         self._waiting.append(cycle)
         self.read_deadline = NEVER
 
@@ -111,9 +110,9 @@ class HardenedProtocol(TimedProtocol):
             self._newest.feed_end()
         self.read_deadline = NEVER
 
-    def _build_scope(self, cycle: Cycle) -> dict[str, Any]:
+    def _build_scope(self) -> dict[str, Any]:
         reader = self._reader
-        raw_path, _, query = cycle.target.partition(b"?")
+        raw_path, _, query = reader.target.partition(b"?")
         path = raw_path.decode("ascii", "replace")
         scope = {
             "type": "http",
@@ -128,7 +127,6 @@ class HardenedProtocol(TimedProtocol):
             "headers": reader.headers,
             "client": self.client,
             "server": self.server,
-            "extensions": {"obo": cycle},
         }
         if self.app_state:
             scope["state"] = self.app_state.copy()
@@ -145,6 +143,13 @@ class HardenedProtocol(TimedProtocol):
         websocket = WebSocketProtocol(self.config, self.state, self.app_state)
         self.transport.set_protocol(websocket)
         websocket.take_over(self.transport, reader.target, reader.headers)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of all that refers back to us, so that nothing waits for the garbage collector."""
+        self._reader.close()
+        self._waiting.clear()
+        self._active = self._newest = None
 
     # What a cycle asks for
 
@@ -203,7 +208,7 @@ class HardenedProtocol(TimedProtocol):
         self._active = answer
         answer.task = self.loop.create_task(answer.run())
         if self.flow.read_paused and not self._waiting and not self._reader.done:
-            self.flow.resume_reading()
+            self._resume_reading()
 
     def _refuse(self, error: ProxyError) -> None:
         """Nothing more is read. The refusal is written once the requests before it have been answered."""

@@ -20,6 +20,8 @@ from .limits import Limits
 
 _METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 _CHUNK_OVERHEAD = 16  # bytes of framing granted for each byte of a chunked body
+_IN_BODY = -1  # in place of the size of trailers, while there is more of the body
+_MANY_READS = 1 << 62  # a head that took several reads may be of any size
 
 
 class Sink(Protocol):
@@ -41,23 +43,29 @@ class Sink(Protocol):
 class RequestReader:
     """Feeds a ``Sink``.
 
-    ``in_head`` and ``in_body`` tell what must follow, if anything; ``head_bytes`` counts an unfinished head.
-    Once ``done``, whatever still arrives is not read. A ``websocket`` handshake (RFC 6455 §4.1) ends the
-    reading and has no ``on_end``. ``headers`` have lower-case names; ``keep_alive`` is the peer's wish.
+    ``in_head`` and ``in_body`` tell what must follow, if anything. Once ``done``, whatever still arrives is not
+    read. A ``websocket`` handshake (RFC 6455 §4.1) ends the reading and has no ``on_end``. ``headers`` have
+    lower-case names; ``keep_alive`` is the peer's wish.
+
+    llhttp gathers a field line by copying it at each read, and keeps it until it ends. So no line may grow
+    beyond ``max_field_bytes``, and neither a head nor the trailers beyond ``max_header_bytes``, ended or not.
     """
 
     __slots__ = (
+        "_behind",
         "_framing",
         "_framing_bytes",
+        "_head_bytes",
         "_head_limit",
         "_limits",
+        "_line_bytes",
         "_muted",
         "_parser",
         "_sink",
+        "_trailer_bytes",
         "_upgrade_ahead",
         "done",
         "expects_continue",
-        "head_bytes",
         "headers",
         "in_body",
         "in_head",
@@ -71,7 +79,6 @@ class RequestReader:
     def __init__(self, sink: Sink, limits: Limits) -> None:
         self.in_head = False
         self.in_body = False
-        self.head_bytes = 0
         self.done = False
         self.websocket = False
         self.expects_continue = False
@@ -83,23 +90,34 @@ class RequestReader:
         self._sink = sink
         self._limits = limits
         self._framing = b""  # the field line of the body being read
-        self._framing_bytes = 0
+        self._framing_bytes = 0  # more than the body so far accounts for
+        self._trailer_bytes = _IN_BODY
+        self._line_bytes = 0  # of a line that has not ended
+        self._head_bytes = 0  # of a head that has not ended
         self._head_limit = 0  # bytes that the head being read has at most
+        self._behind = False  # whether this read began with, or held, an earlier request
         self._upgrade_ahead = False
         self._muted = False
         self._parser = httptools.HttpRequestParser(self)
 
+    def close(self) -> None:
+        """Read no more. Sink and parser refer to us: only the garbage collector would end these circles."""
+        self.done = True
+        del self._sink, self._parser
+
     def feed(self, data: bytes) -> None:
         """Read ``data``. Raises ProxyError for what is not served; nothing may be fed after that."""
-        body_before = self.in_body
-        self._head_limit = self.head_bytes + len(data)
+        self._behind = body_before = self.in_body
+        self._head_limit = _MANY_READS if self._head_bytes else len(data)
         rest = data
         while rest and not self.done:
             rest = self._parse(rest)
         if self.in_head:
-            self._bound_head(len(data))
-        elif body_before and self.in_body:
-            self._bound_framing(len(data))
+            self._bound_head(data)
+        elif self.in_body:
+            self._bound_framing(len(data) if body_before else 0)
+            if self._trailer_bytes != _IN_BODY:
+                self._bound_trailers(data)
 
     def _parse(self, data: bytes) -> bytes:
         """Returns what stands behind an upgrade that is ignored."""
@@ -123,19 +141,41 @@ class RequestReader:
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self._framing)
         return rest
 
-    def _bound_head(self, size: int) -> None:
-        self.head_bytes += size
-        if self.head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes:
+    def _bound_head(self, data: bytes) -> None:
+        if self._behind:  # where in ``data`` it begins is not told: from the next read on it counts
+            self._head_bytes = 1
+            self._line_bytes = 0
+        else:
+            self._head_bytes += len(data)
+            self._count_line(data, len(data))
+        if len(self.headers) > self._limits.max_header_fields:
+            raise HeaderTooLarge("too many header fields")
+        if self._line_bytes > self._limits.max_field_bytes:
+            raise HeaderTooLarge("a field line does not end")
+        if self._head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes:
             raise HeaderTooLarge("the head does not end")
         if len(self.headers) > self._limits.max_header_fields:
             self.headers = []  # each takes many times the bytes that it came in
             raise HeaderTooLarge("too many header fields")
 
     def _bound_framing(self, size: int) -> None:
-        """Chunk extensions and trailers have no bound of their own."""
-        self._framing_bytes += size
-        if self._framing_bytes > self._limits.max_header_bytes:
+        """What a body accounts for is not saved up from one read to the next. Trailers count here as well."""
+        self._framing_bytes = max(0, self._framing_bytes + size)
+        if self._framing_bytes > 2 * self._limits.max_header_bytes:
             raise BadRequest("more chunk framing than body")
+
+    def _bound_trailers(self, data: bytes) -> None:
+        """``on_header`` tells of a line only when the next one begins: until then its end does not count."""
+        self._count_line(data, len(data) - 1)
+        if self._line_bytes > self._limits.max_field_bytes:
+            raise BadRequest("a line of trailers or chunk framing does not end")
+        if self._trailer_bytes + self._line_bytes > self._limits.max_header_bytes:
+            raise BadRequest("the trailers do not end")
+
+    def _count_line(self, data: bytes, size: int) -> None:
+        """``data`` has come; an end of a line counts within its first ``size`` bytes."""
+        start = data.rfind(b"\n", 0, size) + 1
+        self._line_bytes = len(data) - start if start else self._line_bytes + len(data)
 
     # What llhttp calls
 
@@ -154,9 +194,19 @@ class RequestReader:
             raise TargetTooLong("the target does not end")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.in_head:  # a trailer (RFC 9110 §6.5.1)
+        if not self.in_head:
+            self._drop_trailer(len(name) + len(value) + 4)
             return
         self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def _drop_trailer(self, size: int) -> None:
+        """RFC 9110 §6.5.1: it may be discarded."""
+        if self._muted:  # what the new parser is told of the framing
+            return
+        self._line_bytes = 0
+        self._trailer_bytes += size
+        if self._trailer_bytes > self._limits.max_header_bytes:
+            raise BadRequest("too large trailers")
 
     def on_headers_complete(self) -> None:
         if self._muted:
@@ -174,10 +224,15 @@ class RequestReader:
             self.websocket = may_upgrade and names_websocket(self.headers)
         self.in_head = False
         self.in_body = not self.websocket
-        self.head_bytes = self._framing_bytes = 0
+        self._head_bytes = self._framing_bytes = 0
         self._sink.on_request()
 
+    def on_chunk_header(self) -> None:
+        """Of the last chunk, too, which no body follows."""
+        self._trailer_bytes = 0
+
     def on_body(self, data: bytes) -> None:
+        self._trailer_bytes = _IN_BODY
         self._framing_bytes -= len(data) * (1 + _CHUNK_OVERHEAD)
         self._sink.on_body_piece(data)
 
@@ -185,6 +240,8 @@ class RequestReader:
         if self._upgrade_ahead:
             return
         self.in_body = False
+        self._behind = True
+        self._trailer_bytes = _IN_BODY
         self.done = not self.keep_alive
         self._sink.on_end()
 

@@ -1,4 +1,4 @@
-"""The certificate that callers are shown, and its replacement while connections come in."""
+"""The TLS that callers are shown."""
 
 from __future__ import annotations
 
@@ -6,26 +6,6 @@ import ssl
 
 from ..config.certificates import load_pair
 from ..config.models import ListenTLS
-
-
-class Certificate:
-    """Chosen anew in each handshake, so that a replacement counts at once and is never seen half.
-
-    ``context`` is for the listening socket, and stays. Sessions that callers resume keep the certificate they began
-    with (RFC 8446 §2.2). Raises as ``build_tls_context`` does.
-    """
-
-    def __init__(self, tls: ListenTLS) -> None:
-        self.context = self._current = build_tls_context(tls)
-        self.context.sni_callback = self._choose
-
-    def replace(self, context: ssl.SSLContext) -> None:
-        """Handshakes from now on are made with ``context``."""
-        self._current = context
-
-    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        """OpenSSL calls this in each handshake, also where the caller names no server."""
-        connection.context = self._current
 
 
 def build_tls_context(tls: ListenTLS) -> ssl.SSLContext:

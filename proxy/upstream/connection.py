@@ -123,8 +123,9 @@ class Connection(asyncio.Protocol):
             return
         self._closed = True
         self._read_by = self._write_by = math.inf
-        if self._upload is not None:
-            self._upload.cancel()
+        upload, self._upload = self._upload, None  # its task refers to us
+        if upload is not None:
+            upload.cancel()
         if self._transport is not None:
             self._transport.abort()
         response, self._response = self._response, None

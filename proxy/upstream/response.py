@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from ..errors import UpstreamBroken
 from .response_parser import ResponseParser
 
 
@@ -73,7 +74,7 @@ class Response(ResponseParser):
                 self.close()
                 raise
         if self._error is not None:
-            raise self._error
+            raise self._take_error(self._error)
 
     def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -82,4 +83,10 @@ class Response(ResponseParser):
     def fail(self, error: Exception) -> None:
         """What is here already may still be taken; then ``error`` is raised."""
         self._error = error
+        self._parser = None
         self.wake()
+
+    def _take_error(self, error: Exception) -> Exception:
+        """Once: raised and kept, it would refer to itself by the frames of its traceback."""
+        self._error = UpstreamBroken("the response has failed before")
+        return error

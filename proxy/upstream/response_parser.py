@@ -14,6 +14,7 @@ from typing import Any
 import httptools
 
 from ..errors import UpstreamBroken, UpstreamProtocolError
+from ..pieces import SMALL, Pieces, gather
 
 MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
 MAX_HEAD_FIELDS = 200
@@ -66,7 +67,7 @@ class ResponseParser:
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
         self._bodiless = bodiless
         self._fields: Headers = []
-        self._pieces: list[bytes] = []
+        self._pieces: Pieces = []
 
     @property
     def reusable(self) -> bool:
@@ -90,7 +91,7 @@ class ResponseParser:
         pieces = self._pieces
         if not pieces:
             return b""
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data: bytes = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._pieces = []
         self.buffered = 0
         return data
@@ -215,15 +216,19 @@ class ResponseParser:
     # -- what httptools calls
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head; those behind the body (trailers) go to a list nobody reads."""
-        self._fields.append((name.lower(), value))
+        """A field of the head; those behind the body (trailers) are dropped."""
+        if not self.status:
+            self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
         if not self.whole:  # else it is the body of a response nobody asked for
-            self._pieces.append(data)
+            if self._pieces and len(data) < SMALL:
+                gather(self._pieces, data)
+            else:
+                self._pieces.append(data)
             self.buffered += len(data)
 
     def on_message_begin(self) -> None:

@@ -10,10 +10,10 @@ import ssl
 import pytest
 
 from proxy.config.models import ListenTLS
+from proxy.server.acceptor import Acceptor, bind
 from proxy.server.handover import DATA, Inlet, Outlet
 from proxy.server.limits import Limits
 from proxy.server.listener import Listener
-from proxy.server.workers.acceptor import Acceptor, bind
 from proxy.server.workers.asking import WorkerUnavailable, ask
 from proxy.server.workers.channel import Channel
 from tests.support.certificates import Authority

@@ -122,6 +122,7 @@ class RawConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._playing.cancel()
+        del self._playing  # cancelled, it refers to us by its traceback
         self.closed.set()
 
     def end(self) -> None:

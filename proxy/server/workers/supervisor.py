@@ -14,11 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
 from ...sweep import Sweep
+from ..acceptor import Acceptor, bind
 from ..limits import LAST_CALL, Limits
 from ..listener import Listener
 from ..reload import report_reload
 from ..serve import prepare_process, until_drained
-from .acceptor import Acceptor, bind
 from .admin import build_supervisor_admin
 from .channel import Word
 from .merging import Tally

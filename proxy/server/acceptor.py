@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 
-_BACKLOG = 2048
+BACKLOG = 2048
 _AT_ONCE = 64  # connections accepted in one turn of the loop
 _PAUSE = 0.05  # s: until it is tried again where no worker takes a connection, or no descriptor is left
 
@@ -19,7 +19,7 @@ async def bind(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):
-            sockets.append(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
+            sockets.append(socket.create_server(address[:2], family=family, backlog=BACKLOG))
     except OSError:
         for one in sockets:
             one.close()
