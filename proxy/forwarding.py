@@ -66,6 +66,11 @@ class Forwarding:
             host = said if _AUTHORITY.fullmatch(said) else host
         return f"{proto}://{host.decode('latin-1')}"
 
+    def find_caller(self, peer: str, ended: Ended) -> str:
+        """The address that called: the peer's, or the last one that a trusted peer says it forwards for."""
+        said = ended.get(b"x-forwarded-for") if self._trusts(peer) else None
+        return said[-1].rpartition(b",")[2].strip().decode("latin-1") if said else peer
+
     def _trusts(self, peer: str) -> bool:
         if not self._networks:
             return False

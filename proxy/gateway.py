@@ -7,7 +7,7 @@ on a route that asks for none, no credential at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 from contextlib import closing
 
 from .credentials import withhold, withhold_from_query
@@ -34,6 +34,7 @@ from .logs import current_request_id
 from .outgoing import IDEMPOTENT, A, Outgoing, Route, Transmit
 from .presentation import DPOP
 from .routes import RouteTable
+from .subject_token import SubjectToken
 from .token_exchange import AccessToken
 from .trace_context import TRACEPARENT, build_trace_fields
 from .upstream import Response
@@ -105,12 +106,19 @@ class Gateway:
         return Outgoing(
             route,
             subject_token,
+            self._find_user(subject_token, downstream),
             downstream.method,
             route.target(downstream.raw_path, rest, query_part),
             fields,
             self._build_fields(route, downstream, body),
             body,
         )
+
+    def _find_user(self, subject_token: SubjectToken | None, downstream: Downstream) -> Hashable:
+        """In whose share of the upstream's connections a request counts; where no user is known, by its address."""
+        if subject_token is None:
+            return self.forwarding.find_caller(downstream.peer, downstream.ended)
+        return subject_token.issuer, subject_token.subject
 
     def _build_fields(self, route: Route, downstream: Downstream, body: Body | None) -> list[Field]:
         """The fields that we set, without those that show the access token.
@@ -195,12 +203,14 @@ def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) ->
         method=outgoing.method,
         body=outgoing.body,
         idempotent=outgoing.method in IDEMPOTENT,
+        user=outgoing.user,
     )
 
 
 def _open_websocket(upstream: WebSocketUpstream, subprotocols: list[str]) -> Transmit[UpstreamWebSocket]:
     async def transmit(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> UpstreamWebSocket:
         fields = strip_handshake(outgoing.fields)
-        return await upstream.open(outgoing.target, [*fields, *outgoing.ours, *credentials], subprotocols)
+        fields = [*fields, *outgoing.ours, *credentials]
+        return await upstream.open(outgoing.target, fields, subprotocols, user=outgoing.user)
 
     return transmit

@@ -5,7 +5,7 @@ Values alone; what is done with them stands in ``gateway``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -73,10 +73,14 @@ class Route:
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request as it goes upstream; ``access_token`` is the one it was last sent with."""
+    """A request as it goes upstream; ``access_token`` is the one it was last sent with.
+
+    ``user`` is in whose share of the upstream's connections it counts.
+    """
 
     route: Route
     subject_token: SubjectToken | None
+    user: Hashable
     method: str
     target: bytes
     fields: Fields

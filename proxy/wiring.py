@@ -157,7 +157,7 @@ def _build_route(
         tls=route.tls,
         sweep=sweep,
     )
-    websockets = (tracing.build_websockets if tracing else WebSocketUpstream)(upstream.origin, route.timeouts)
+    websockets = (tracing.build_websockets if tracing else WebSocketUpstream)(upstream, route.timeouts)
     built = Route(
         name=route.name,
         upstream=upstream,

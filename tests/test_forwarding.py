@@ -85,3 +85,22 @@ def test_the_origin_is_the_one_that_the_caller_used(peer, proto, host, origin):
 def test_the_origin_where_a_trusted_peer_says_nothing():
     """What we see ourselves is said."""
     assert Forwarding(TRUSTED).find_origin("10.0.0.1", "https", b"api.example", {}) == "https://api.example"
+
+
+@pytest.mark.parametrize(
+    ("peer", "fields", "caller"),
+    [
+        ("203.0.113.9", [], "203.0.113.9"),
+        ("203.0.113.9", [b"198.51.100.1"], "203.0.113.9"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", [b"198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", [b"6.6.6.6, 198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", [b"6.6.6.6", b"198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", [b"\xff"], "\xff"),
+        ("", [b"198.51.100.1"], ""),
+    ],
+)
+def test_the_caller_is_whom_a_trusted_peer_names_last(peer, fields, caller):
+    """F-25: the entries before it are the caller's own word."""
+    forwarding = Forwarding([ip_network("10.0.0.0/8")])
+    assert forwarding.find_caller(peer, {b"x-forwarded-for": fields} if fields else {}) == caller

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .limits import LAST_CALL
 from .reader import RequestReader, Sink
-from .sockets import reset
+from .sockets import count_untaken, is_behind, reset
 from .state import State
 
 NEVER = math.inf
@@ -32,7 +32,8 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         self.read_deadline = self.write_deadline = NEVER
         self.state = state
         self._limits = state.limits
-        self._unsent = 0
+        self._patience = 0.0  # s that the body being read may still keep us waiting
+        self._untaken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -58,8 +59,7 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         raise NotImplementedError
 
     def _expire_writing(self) -> None:
-        unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent >= self._unsent:
+        if is_behind(self.transport, self._untaken, self._limits.least_taken):
             reset(self.transport)
         else:
             self._expect_writes()
@@ -68,15 +68,32 @@ class TimedProtocol(HttpToolsProtocol, Sink):
         """What is here of a head already has a deadline, which is earlier."""
         self.read_deadline = min(self.read_deadline, self.loop.time() + self._limits.header_timeout)
 
+    def await_body(self) -> None:
+        """The application waits for more of the body: only now does its time run."""
+        if self.flow.read_paused or self.read_deadline == NEVER:
+            self.read_deadline = self.loop.time() + self._patience
+        self.flow.resume_reading()
+
+    def _stop_waiting(self) -> None:
+        """The application has a piece of the body to go on with."""
+        if self.read_deadline != NEVER and not self.flow.read_paused:
+            self._patience = self.read_deadline - self.loop.time()
+            self.read_deadline = NEVER
+
     def _extend_body(self, size: int) -> None:
         """Each piece buys time, but what trickles buys less than it takes."""
-        if self.read_deadline != NEVER and not self.flow.read_paused:
-            latest = self.loop.time() + self._limits.body_timeout
-            self.read_deadline = min(latest, self.read_deadline + size / self._limits.body_rate)
+        limits, bought = self._limits, size / self._limits.least_rate
+        if self.read_deadline == NEVER or self.flow.read_paused:
+            self._patience = min(limits.body_timeout, self._patience + bought)
+        else:  # it was framing alone
+            latest = self.loop.time() + limits.body_timeout
+            self.read_deadline = min(latest, self.read_deadline + bought)
 
     def _expect_writes(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else NEVER
+        """What waits here for the peer must leave; time in which nothing waits does not count."""
+        waits = self.transport.get_write_buffer_size() > 0
+        self._untaken = count_untaken(self.transport) if waits else 0
+        self.write_deadline = self.loop.time() + self._limits.write_timeout if waits else NEVER
 
     def _await_request(self) -> None:
         if self.flow.read_paused:

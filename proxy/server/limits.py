@@ -20,10 +20,17 @@ class Limits:
     max_connections: int = 10_000
     header_timeout: float = 10.0
     keep_alive_timeout: float = 75.0
-    body_timeout: float = 30.0  # between two pieces of a request body
-    body_rate: float = 64.0  # bytes/s: a body that trickles more slowly runs into its timeout
-    write_timeout: float = 60.0  # without a byte taken by the peer
+    body_timeout: float = 30.0  # that a request body may keep us waiting, beyond what its rate explains
+    write_timeout: float = 60.0  # within which the peer takes what the rate asks for, while data waits for it
+    # Bytes/s, both ways. The slowest plans sold are throttled to 64 kbit/s: eight transfers at once have as much
+    # each. Below it whoever holds an upstream's connection costs others more than the transfer is worth.
+    least_rate: float = 1024.0
     linger_timeout: float = 2.0  # to let the peer read an answer that came before its body was read
+
+    @property
+    def least_taken(self) -> float:
+        """Bytes that a peer for whom data waits takes within ``write_timeout``."""
+        return self.least_rate * self.write_timeout
 
     @classmethod
     def of(cls, listen: Listen) -> Limits:

@@ -100,8 +100,10 @@ class HardenedProtocol(TimedProtocol):
         cycle.scope = self._build_scope()
         self._waiting.append(cycle)
         self.read_deadline = NEVER
+        self._patience = self._limits.body_timeout
 
     def on_body_piece(self, data: bytes) -> None:
+        self._stop_waiting()
         if self._newest is not None and self._newest.feed(data):
             self._pause_reading()
 
@@ -159,12 +161,6 @@ class HardenedProtocol(TimedProtocol):
         else:
             for part in parts:  # writelines of asyncio in 3.12 and 3.13.0 never pauses the writer
                 self.transport.write(part)
-
-    def await_body(self) -> None:
-        """The application waits for more of the body: it has to come now."""
-        if self.flow.read_paused or self.read_deadline == NEVER:
-            self.read_deadline = self.loop.time() + self._limits.body_timeout
-        self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         cycle, self._active = self._active, None

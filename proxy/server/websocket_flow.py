@@ -16,7 +16,7 @@ from websockets.frames import CloseCode, Frame
 
 from ..websockets.allowance import MESSAGES
 from ..websockets.intake import Hold, Intake, let_go
-from .sockets import has_left
+from .sockets import count_untaken, has_left, is_behind
 from .state import State
 
 _NEVER = math.inf
@@ -30,7 +30,7 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
         super().__init__(config, state, app_state, asyncio.get_running_loop())
         self.read_deadline = self.write_deadline = _NEVER
         self._limits = state.limits
-        self._unsent = 0
+        self._untaken = 0
         self._waiting = 0  # bytes of messages that the application has not taken
 
     # What the transport calls
@@ -159,12 +159,12 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
             self.read_deadline = self.loop.time() + _PEEK_PERIOD
 
     def _expect_writes(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.write_deadline = self.loop.time() + self._limits.write_timeout if self._unsent else _NEVER
+        waits = self.transport.get_write_buffer_size() > 0
+        self._untaken = count_untaken(self.transport) if waits else 0
+        self.write_deadline = self.loop.time() + self._limits.write_timeout if waits else _NEVER
 
     def _expire_writing(self) -> None:
-        unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent >= self._unsent > 0:
+        if is_behind(self.transport, self._untaken, self._limits.least_taken):
             self.transport.abort()
         else:
             self._expect_writes()

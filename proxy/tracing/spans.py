@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -26,7 +26,7 @@ from ..errors import ProxyError
 from ..exchange_record import ExchangeRecord
 from ..headers import Field, Fields
 from ..trace_context import TRACEPARENT, TRACESTATE, build_trace_fields
-from ..upstream import RequestBody, Response, Upstream
+from ..upstream import Response, Upstream
 from ..websockets import UpstreamWebSocket, WebSocketUpstream
 from . import Forward, Serve
 
@@ -114,11 +114,11 @@ class TracedUpstream(Upstream):
         super().__init__(url, **settings)
         self._tracer = tracer
 
-    async def send(self, head: bytes, *, method: str, body: RequestBody | None, idempotent: bool) -> Response:
+    async def send(self, head: bytes, *, method: str, **request: Any) -> Response:
         with _open_call(self._tracer, method, str(self.origin)) as span:
             lines = b"".join(b"%b: %b\r\n" % field for field in _inject())
             traced_head = head.removesuffix(b"\r\n") + lines + b"\r\n"
-            response = await super().send(traced_head, method=method, body=body, idempotent=idempotent)
+            response = await super().send(traced_head, method=method, **request)
             _note_status(span, response.status)
         return response
 
@@ -130,9 +130,11 @@ class TracedWebSocketUpstream(WebSocketUpstream):
         super().__init__(*settings)
         self._tracer = tracer
 
-    async def open(self, target: bytes, fields: Fields, subprotocols: Sequence[str]) -> UpstreamWebSocket:
-        with _open_call(self._tracer, "GET", str(self._origin)) as span:
-            upstream = await super().open(target, [*fields, *_inject()], subprotocols)
+    async def open(
+        self, target: bytes, fields: Fields, subprotocols: Sequence[str], *, user: Hashable
+    ) -> UpstreamWebSocket:
+        with _open_call(self._tracer, "GET", str(self._upstream.origin)) as span:
+            upstream = await super().open(target, [*fields, *_inject()], subprotocols, user=user)
             _note_status(span, upstream.status)
         return upstream
 

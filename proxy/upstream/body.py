@@ -34,16 +34,34 @@ class FramedBody:
         self._remaining = body.length
         self.ended = body.length == 0
 
-    async def read(self) -> tuple[bytes, ...]:
+    async def begin(self, size: int) -> bytes:
+        """The first bytes to write: all of the body, or at least its first ``size`` bytes."""
+        gathered = bytearray()  # a list of many small pieces takes far more memory than they hold
+        while not self.ended and len(gathered) < size:
+            gathered += await self._take()
+        return b"".join(self._frame(gathered))
+
+    async def read(self) -> tuple[bytes | bytearray, ...]:
         """The next bytes to write, in parts that need no joining; nothing is left once ``ended``."""
+        return self._frame(await self._take())
+
+    async def _take(self) -> bytes:
+        """The next piece as it came; empty only where the end of a chunked body is."""
         piece = await self._body.read()
         if self._remaining is None:
             self.ended = not piece
-            return (b"%x\r\n" % len(piece), piece, b"\r\n") if piece else (LAST_CHUNK,)
+            return piece
         if not piece:
             raise BadRequest("the request body ended before its Content-Length")
         if len(piece) > self._remaining:
             raise BadRequest("the request body is longer than its Content-Length")
         self._remaining -= len(piece)
         self.ended = not self._remaining
-        return (piece,)
+        return piece
+
+    def _frame(self, piece: bytes | bytearray) -> tuple[bytes | bytearray, ...]:
+        """``piece`` on the wire, and the end of the body behind it once that has come."""
+        if self._remaining is not None:
+            return (piece,)
+        chunk = (b"%x\r\n" % len(piece), piece, b"\r\n") if piece else ()
+        return (*chunk, LAST_CHUNK) if self.ended else chunk

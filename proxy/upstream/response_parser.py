@@ -155,7 +155,7 @@ class ResponseParser:
                 codings.append(value.strip().lower())
         self.status = status
         if codings:
-            self._begin_coded(codings, http_1_0=http_1_0)
+            self._begin_coded(codings, doubtful=http_1_0 or length is not None)
         elif length is not None:
             self._framing = _LENGTH
             self._remaining = int(length)
@@ -167,12 +167,13 @@ class ResponseParser:
         if self.whole or self._framing is not _CHUNKED:
             self._parser = None
 
-    def _begin_coded(self, codings: list[bytes], *, http_1_0: bool) -> None:
+    def _begin_coded(self, codings: list[bytes], *, doubtful: bool) -> None:
+        """``doubtful``: HTTP/1.0 knows no codings, and a length beside one may be an attempt to split (RFC 9112 §6)."""
         if codings != [b"chunked"]:
             raise UpstreamProtocolError("the response has a transfer coding other than chunked")
         self.headers = [field for field in self.headers if field[0] != b"content-length"]
         self._framing = _CHUNKED
-        if http_1_0:  # its framing is faulty: to be read, not to be built on (RFC 9112 §6.1)
+        if doubtful:  # to be read, not to be built on (§6.1, §6.3)
             self._keep_alive = False
 
     # -- body

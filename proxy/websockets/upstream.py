@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 from websockets.http11 import Response
 
 from ..config import models
 from ..errors import UpstreamTimeout
-from ..upstream import Origin
+from ..upstream import Upstream
 from .connection import Connection
 from .handshake import Handshake
 
@@ -19,10 +20,14 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 
 class UpstreamWebSocket:
-    """The answer to a handshake: a refusal with its ``body``, or, where ``status`` is 101, an open websocket."""
+    """The answer to a handshake: a refusal with its ``body``, or, where ``status`` is 101, an open websocket.
 
-    def __init__(self, connection: Connection, response: Response) -> None:
+    ``leave`` is called once it is closed.
+    """
+
+    def __init__(self, connection: Connection, response: Response, leave: Callable[[], None]) -> None:
         self._connection = connection
+        self._leave: Callable[[], None] | None = leave
         self.status = response.status_code
         self.body = bytes(response.body)
         self.headers = [
@@ -56,29 +61,43 @@ class UpstreamWebSocket:
     def close(self) -> None:
         """Be done with it; an open websocket is cut."""
         self._connection.abort()
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
 
 
 class WebSocketUpstream:
-    """Opens websockets at one origin."""
+    """Opens websockets at one upstream, each in the place of a connection of its pool."""
 
-    def __init__(self, origin: Origin, timeouts: models.Timeouts) -> None:
-        self._origin = origin
+    def __init__(self, upstream: Upstream, timeouts: models.Timeouts) -> None:
+        self._upstream = upstream
         self._timeouts = timeouts
 
-    async def open(self, target: bytes, fields: Fields, subprotocols: Sequence[str]) -> UpstreamWebSocket:
-        """Shake hands; ``fields`` are all but those that RFC 6455 §4.1 names. Raises UpstreamError."""
+    async def open(
+        self, target: bytes, fields: Fields, subprotocols: Sequence[str], *, user: Hashable
+    ) -> UpstreamWebSocket:
+        """Shake hands; ``fields`` are all but those that RFC 6455 §4.1 names. Raises UpstreamError, Overloaded.
+
+        The websocket counts in ``user``'s share of the connections until it is closed.
+        """
+        await self._upstream.enter(user)
+        leave = partial(self._upstream.leave, user)
         connection = Connection(Handshake(target, fields, subprotocols))
         try:
-            await self._origin.connect(connection, self._timeouts.connect)
-            async with asyncio.timeout(self._timeouts.response):
-                response = await connection.shake_hands()
-        except TimeoutError:
-            connection.abort()
-            raise UpstreamTimeout("the upstream did not answer the handshake in time") from None
+            response = await self._shake_hands(connection)
         except BaseException:
             connection.abort()
+            leave()
             raise
-        websocket = UpstreamWebSocket(connection, response)
+        websocket = UpstreamWebSocket(connection, response, leave)
         if not websocket.accepted:
             connection.abort()
         return websocket
+
+    async def _shake_hands(self, connection: Connection) -> Response:
+        await self._upstream.origin.connect(connection, self._timeouts.connect)
+        try:
+            async with asyncio.timeout(self._timeouts.response):
+                return await connection.shake_hands()
+        except TimeoutError:
+            raise UpstreamTimeout("the upstream did not answer the handshake in time") from None

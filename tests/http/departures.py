@@ -44,19 +44,21 @@ class Busy(RawUpstream):
 
 
 class Stage:
-    def __init__(self, proxy: Running, upstream: Busy, token: str) -> None:
+    """``tokens`` are as many users' as there are places: one alone could not take them all."""
+
+    def __init__(self, proxy: Running, upstream: Busy, tokens: list[str]) -> None:
         self.proxy = proxy
         self.upstream = upstream
-        self.token = token.encode()
+        self.tokens = [token.encode() for token in tokens]
         self.left = self.served = 0
         self._chance = random.Random(22)
 
-    def request(self, target: bytes, *fields: bytes) -> bytes:
+    def request(self, token: bytes, target: bytes, *fields: bytes) -> bytes:
         method = b"POST" if fields else b"GET"
         lines = [
             b"%b %b HTTP/1.1" % (method, target),
             b"Host: proxy",
-            b"Authorization: Bearer " + self.token,
+            b"Authorization: Bearer " + token,
             *fields,
         ]
         return b"\r\n".join([*lines, b"", b""])
@@ -78,7 +80,8 @@ class Stage:
         body = chance.choice(
             [(), (b"Content-Length: 5",), (b"Content-Length: 500000",), (b"Transfer-Encoding: chunked",)]
         )
-        await client.send(self.request(target, *body) + (b"5\r\nhello\r\n0\r\n\r\n" if body else b""))
+        token = chance.choice(self.tokens)
+        await client.send(self.request(token, target, *body) + (b"5\r\nhello\r\n0\r\n\r\n" if body else b""))
         if target not in ENDLESS and not body and chance.random() < 0.5:
             assert (await client.response()).status in {200, 503}
             self.served += 1
@@ -102,16 +105,16 @@ class Stage:
         """As many at once as there are places, and all of them served."""
         self.upstream.gate.clear()
         self.upstream.forget()
-        callers = [asyncio.ensure_future(self._hold()) for _ in range(PLACES)]
+        callers = [asyncio.ensure_future(self._hold(token)) for token in self.tokens]
         async with asyncio.timeout(20):
             while len(self.upstream.requests) < PLACES:
                 await asyncio.sleep(0.005)
         self.upstream.gate.set()
         assert await asyncio.gather(*callers) == [b"held"] * PLACES
 
-    async def _hold(self) -> bytes:
+    async def _hold(self, token: bytes) -> bytes:
         async with connected(self.proxy.server.address) as client:
-            await client.send(self.request(b"/orders/held"))
+            await client.send(self.request(token, b"/orders/held"))
             return (await client.response()).body
 
 
@@ -131,4 +134,4 @@ async def staged() -> AsyncIterator[Stage]:
         raw = demo.settings()
         raw["routes"] = [raw["routes"][0] | {"upstream": upstream.url, "max_connections": PLACES}]
         async with running(raw) as proxy:
-            yield Stage(proxy, upstream, demo.mint("alice"))
+            yield Stage(proxy, upstream, [demo.mint(f"user{number}") for number in range(PLACES)])

@@ -107,6 +107,53 @@ async def test_a_body_that_moves_may_take_its_time(recorder):
         assert (await client.response()).body == b"a" * 1000
 
 
+@pytest.mark.parametrize("piece", [b"a" * 100, b"a" * 70_000], ids=["small", "more than is held"])
+async def test_a_body_in_bursts_buys_no_more_than_its_rate(recorder, piece):
+    """F-30: nor does a burst that stops the reading for a moment begin the time anew."""
+    rate = 4 * len(piece)  # a burst buys a quarter of a second
+    async with (
+        listening(recorder, body_timeout=SOON, least_rate=rate) as listener,
+        connected(listener.address) as client,
+    ):
+        await client.send(post(b"Content-Length: 1000000000"))
+        answered = asyncio.ensure_future(client.response())
+        began = time.monotonic()
+        while not answered.done():
+            assert time.monotonic() - began < LATER
+            await client.send(piece)
+            await asyncio.wait({answered}, timeout=SOON)
+        assert answered.result().status == 408
+
+
+async def test_chunk_framing_alone_does_not_stop_the_time(recorder):
+    """F-30: it is no piece of the body that the application could go on with."""
+    async with listening(recorder, body_timeout=SOON) as listener, connected(listener.address) as client:
+        await client.send(post(b"Transfer-Encoding: chunked"))
+        answered = asyncio.ensure_future(client.response())
+        for byte in b"00000000000000a\r\n":
+            await client.send(bytes([byte]))
+            await asyncio.wait({answered}, timeout=SOON / 40)
+        async with asyncio.timeout(LATER):
+            assert (await answered).status == 408
+
+
+async def test_a_bodys_time_does_not_run_while_the_application_works():
+    """F-30: only the time counts in which a piece of the body is waited for."""
+
+    async def app(scope, receive, send):
+        await receive()
+        await asyncio.sleep(3 * SOON)
+        await answer(send, await read_body(receive))
+
+    async with listening(app, body_timeout=SOON) as listener, connected(listener.address) as client:
+        await client.send(post(b"Content-Length: 5"))
+        await asyncio.sleep(SOON / 4)
+        await client.send(b"he")
+        await asyncio.sleep(3 * SOON)
+        await client.send(b"llo")
+        assert (await client.response()).body == b"llo"
+
+
 async def test_a_body_has_no_deadline_while_nobody_asks_for_it():
     """F-30: the time that the application takes is not the peer's fault."""
     go = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -144,6 +145,24 @@ async def test_what_a_dead_process_counted_last_is_not_taken_for_its_successors(
     dead.dies = True
     async with asking(live, dead) as client:
         assert "obo_requests_total 5.0" in (await client.get("/metrics")).text
+
+
+async def test_a_scrape_whose_body_is_slow_holds_up_no_other():
+    """O-03: anybody who reaches the port may begin one."""
+    begun = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        begun.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async with asking(FakePlace(1, answer(METRICS))) as client:
+        slow = asyncio.create_task(client.request("GET", "/metrics", content=slowly()))
+        await begun.wait()
+        async with asyncio.timeout(5):
+            assert (await client.get("/metrics")).status_code == 200
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
 
 
 def load_settings() -> Settings:

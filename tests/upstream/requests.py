@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from proxy.upstream import Response, Upstream
 
@@ -36,6 +36,7 @@ async def send(
     path: bytes = b"/",
     body: Body | None = None,
     idempotent: bool | None = None,
+    user: Hashable = None,
 ) -> Response:
     head = method + b" " + path + b" HTTP/1.1\r\nHost: a\r\n"
     if body is not None:
@@ -44,7 +45,7 @@ async def send(
         )
         head += framing + b"\r\n"
     safe = method in {b"GET", b"HEAD"} if idempotent is None else idempotent
-    return await upstream.send(head + b"\r\n", method=method.decode(), body=body, idempotent=safe)
+    return await upstream.send(head + b"\r\n", method=method.decode(), body=body, idempotent=safe, user=user)
 
 
 async def fetch(upstream: Upstream, method: bytes = b"GET", **options: object) -> tuple[int, bytes]:

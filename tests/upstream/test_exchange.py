@@ -1,7 +1,7 @@
 """Requests and responses on real sockets, against an upstream that says what the test tells it to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,6 +15,8 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.upstream import Upstream
+from proxy.upstream.body import FramedBody
+from proxy.upstream.pool import SMALL_BODY
 from tests.support.raw_upstream import (
     CLOSE,
     READ_BODY,
@@ -30,6 +32,7 @@ from .requests import Body, fetch, read_all, send, until
 
 Connect = Callable[..., Upstream]
 HEAD = b"HTTP/1.1 200 OK\r\n"
+BEGUN = bytes(SMALL_BODY)  # as much of a body as a connection is taken for
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -185,6 +188,34 @@ async def test_malformed_chunk(connect: Connect) -> None:
             await read_all(answer)
 
 
+MALFORMED_BODIES = {
+    "no size": (CHUNKED, b"zz\r\n"),
+    "negative size": (CHUNKED, b"-1\r\na\r\n"),
+    "size beyond 64 bits": (CHUNKED, b"10000000000000001\r\na"),
+    "bare line feed": (CHUNKED, b"1\na\n"),
+    "longer than its size": (CHUNKED, b"1\r\nab\r\n"),
+    "behind a sound chunk": (CHUNKED, b"5\r\nhello\r\nzz\r\n"),
+    "behind interim responses": (b"HTTP/1.1 103 Early Hints\r\n\r\n" + CHUNKED, b"zz\r\n"),
+}
+
+
+@pytest.mark.parametrize(("head", "body"), MALFORMED_BODIES.values(), ids=MALFORMED_BODIES)
+async def test_a_body_that_breaks_with_its_head_is_no_answer(
+    connect: Connect, head: bytes, body: bytes
+) -> None:
+    """F-11, F-10: in the same read, where nobody has seen the head; in a later one the response breaks off."""
+    gate = asyncio.Event()
+    async with RawUpstream([head + body, STAY], [head, gate, body, STAY]) as raw:
+        upstream = connect(raw.url)
+        with pytest.raises(UpstreamProtocolError):
+            await send(upstream)
+        answer = await send(upstream)
+        gate.set()
+        with pytest.raises(UpstreamBroken):
+            await read_all(answer)
+        assert upstream.active == 0
+
+
 @pytest.mark.parametrize(
     ("script", "error"),
     [
@@ -222,13 +253,13 @@ async def test_response_time_starts_when_the_body_is_sent(connect: Connect) -> N
     gate = asyncio.Event()
     async with RawUpstream([READ_BODY, STAY]) as raw:
         upstream = connect(raw.url, response=0.05)
-        waiting = asyncio.ensure_future(send(upstream, b"POST", body=Body([b"a", gate, b"b"])))
+        waiting = asyncio.ensure_future(send(upstream, b"POST", body=Body([BEGUN, gate, b"b"])))
         await asyncio.sleep(0.3)  # six times the response time: it does not count yet
         assert not waiting.done()
         gate.set()
         with pytest.raises(UpstreamTimeout):
             await waiting
-        assert raw.bodies == [b"ab"]
+        assert raw.body_sizes == [len(BEGUN) + 1]
 
 
 async def test_idle_timeout(connect: Connect) -> None:
@@ -296,6 +327,60 @@ async def test_body_length_is_kept(connect: Connect, size: int, wrong: int) -> N
         assert all(got < size for got in raw.body_sizes)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "length"),
+    [
+        ([b"a"], 2),
+        ([b"a"], None),
+        ([bytes(1000)] * 64, SMALL_BODY),
+        ([bytes(1000)] * 64, None),
+        ([bytes(1000)] * 65, 1 << 30),
+        ([bytes(SMALL_BODY - 1)], None),
+    ],
+    ids=["length", "chunked", "length, almost whole", "chunked, almost enough", "large", "one byte short"],
+)
+async def test_a_slow_body_takes_no_connection(
+    connect: Connect, pieces: list[bytes], length: int | None
+) -> None:
+    """F-24, F-25: a small body is read whole, of a large one the beginning, before a connection is taken."""
+    taken = asyncio.Event()
+
+    def slow() -> Iterator[bytes | asyncio.Event]:
+        yield from pieces
+        taken.set()
+        yield asyncio.Event()
+
+    async with RawUpstream() as raw:
+        upstream = connect(raw.url)
+        request = asyncio.ensure_future(send(upstream, b"POST", body=Body(slow(), length)))
+        await taken.wait()
+        await asyncio.sleep(0.01)
+        assert upstream.active == 0
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+        assert raw.connections == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "length", "sent"),
+    [
+        ([b"he", b"llo"], 5, b"hello"),
+        ([b"he", b"llo"], None, b"5\r\nhello\r\n0\r\n\r\n"),
+        ([], None, b"0\r\n\r\n"),
+        ([b"a"] * 70_000, None, b"10000\r\n%b\r\n" % (b"a" * SMALL_BODY)),
+        ([bytes(SMALL_BODY)], SMALL_BODY + 1, bytes(SMALL_BODY)),
+    ],
+    ids=["length", "chunked", "empty", "many pieces", "large"],
+)
+async def test_the_beginning_of_a_body_is_one_piece(
+    pieces: list[bytes], length: int | None, sent: bytes
+) -> None:
+    """F-24, F-36: however small the pieces are that the caller sends."""
+    body = FramedBody(Body(pieces, length))
+    assert await body.begin(SMALL_BODY) == sent
+    assert body.ended == (len(sent) < SMALL_BODY)
+
+
 @pytest.mark.parametrize("error", [DownstreamDeparted(), RequestTooLarge()])
 @pytest.mark.parametrize("length", [None, 5, 1_000_000])
 async def test_body_that_raises(connect: Connect, error: Exception, length: int | None) -> None:
@@ -313,7 +398,7 @@ async def test_body_that_raises_while_the_response_is_read(connect: Connect) -> 
     """F-20: the reader of an early response hears of it as well."""
     gate = asyncio.Event()
     async with RawUpstream([CHUNKED + b"1\r\na\r\n", STAY]) as raw:
-        answer = await send(connect(raw.url), b"POST", body=Body([b"a", gate, DownstreamDeparted()]))
+        answer = await send(connect(raw.url), b"POST", body=Body([BEGUN, gate, DownstreamDeparted()]))
         assert await answer.read() == b"a"
         gate.set()
         with pytest.raises(DownstreamDeparted):
@@ -340,7 +425,7 @@ async def test_early_refusal_of_a_silent_upload(connect: Connect) -> None:
     never = asyncio.Event()
     async with RawUpstream([response(status=b"401 Unauthorized"), STAY]) as raw:
         upstream = connect(raw.url)
-        assert await fetch(upstream, b"POST", body=Body([b"a", never])) == (401, b"")
+        assert await fetch(upstream, b"POST", body=Body([BEGUN, never])) == (401, b"")
         assert upstream.active == 0
 
 
@@ -350,7 +435,7 @@ async def test_refusal_stops_the_upload_before_its_body_is_whole(connect: Connec
     taken: list[int] = []
 
     def pieces() -> object:
-        yield b"a"
+        yield BEGUN
         yield gate
         taken.append(1)
         yield b"b"
@@ -370,11 +455,11 @@ async def test_both_ways_at_once(connect: Connect) -> None:
     gate = asyncio.Event()
     async with RawUpstream([CHUNKED + b"1\r\na\r\n", READ_BODY, b"1\r\nb\r\n0\r\n\r\n"]) as raw:
         upstream = connect(raw.url)
-        answer = await send(upstream, b"POST", body=Body([b"x", gate, b"y"]))
+        answer = await send(upstream, b"POST", body=Body([BEGUN, gate, b"y"]))
         assert await answer.read() == b"a"
         gate.set()
         assert await read_all(answer) == b"b"
-        assert raw.bodies == [b"xy"]
+        assert raw.body_sizes == [len(BEGUN) + 1]
         assert upstream.idle == 1
 
 
@@ -393,7 +478,7 @@ async def test_close_in_the_middle(connect: Connect) -> None:
 async def test_cancelled(connect: Connect, phase: str) -> None:
     """F-20: cancelled at any wait, the upstream sees its connection close, and neither place nor task is left."""
     script = [HEAD + b"Content-Length: 9\r\n\r\nabc", STAY] if phase == "within the response" else [STAY]
-    body = Body([b"a", asyncio.Event()]) if phase == "within the upload" else None
+    body = Body([BEGUN, asyncio.Event()]) if phase == "within the upload" else None
     async with RawUpstream(script) as raw:
         upstream = connect(raw.url)
         request = asyncio.ensure_future(fetch(upstream, b"POST", body=body))

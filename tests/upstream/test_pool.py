@@ -11,7 +11,8 @@ from proxy.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
 from proxy.sweep import Sweep
 from proxy.upstream import Upstream
 from proxy.upstream.connection import Unanswered
-from proxy.upstream.pool import IDLE_EXPIRY, MAX_AGE, WAITING_PER_CONNECTION
+from proxy.upstream.places import WAITING_PER_PLACE
+from proxy.upstream.pool import IDLE_EXPIRY, MAX_AGE
 from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, STAY, RawUpstream, response
 
 from .requests import Body, fetch, send, until
@@ -50,9 +51,9 @@ async def test_queue_is_bounded_in_number(connect: Connect) -> None:
     """F-25: beyond the queue there is an answer at once."""
     async with RawUpstream([STAY]) as raw:
         upstream = connect(raw.url, max_connections=1)
-        callers = [asyncio.ensure_future(fetch(upstream)) for _ in range(1 + WAITING_PER_CONNECTION)]
+        callers = [asyncio.ensure_future(fetch(upstream)) for _ in range(1 + WAITING_PER_PLACE)]
         await until(lambda: len(raw.requests) == 1)
-        assert upstream.waiting == WAITING_PER_CONNECTION
+        assert upstream.waiting == WAITING_PER_PLACE
         with pytest.raises(Overloaded) as refused:
             await send(upstream)
         assert refused.value.retry_after
@@ -75,6 +76,82 @@ async def test_queue_is_bounded_in_time(connect: Connect, sweep: Sweep) -> None:
             await second
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_one_user_leaves_room_for_others(connect: Connect, sweep: Sweep) -> None:
+    """F-25: who holds many connections waits for the next one, and is refused in time; others are served at once."""
+    never = asyncio.Event()
+    async with RawUpstream(*[[never]] * 6, [response(b"a")]) as raw:
+        upstream = connect(raw.url, max_connections=8)
+        held = [asyncio.ensure_future(fetch(upstream, user="bob")) for _ in range(7)]
+        await until(lambda: len(raw.requests) == 6)
+        assert (upstream.active, upstream.waiting) == (6, 1)
+        assert await fetch(upstream, user="alice") == (200, b"a")
+        assert await fetch(upstream, user="192.0.2.1") == (200, b"a")
+        assert (upstream.active, upstream.idle, upstream.waiting) == (6, 1, 1)
+        tick(sweep, 5.1)
+        with pytest.raises(Overloaded, match="this user has 6 of 8"):
+            await held[-1]
+        held[0].cancel()
+        await until(lambda: upstream.active == 5)
+        assert await fetch(upstream, user="bob") == (200, b"a")
+        for request in held:
+            request.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+
+
+async def test_whoever_has_their_share_takes_the_connection_that_is_idle(connect: Connect) -> None:
+    """F-25: as soon as there is room again, and without another being opened."""
+    never = asyncio.Event()
+    async with RawUpstream(*[[never]] * 3, [response(b"a")]) as raw:
+        upstream = connect(raw.url, max_connections=4)
+        held = [asyncio.ensure_future(fetch(upstream, user="bob")) for _ in range(3)]
+        await until(lambda: len(raw.requests) == 3)
+        await fetch(upstream, user="alice")
+        fourth = asyncio.ensure_future(fetch(upstream, user="bob"))
+        await until(lambda: upstream.waiting == 1)
+        assert upstream.idle == 1
+        held[0].cancel()
+        assert await fourth == (200, b"a")
+        assert len(raw.connections) == 4
+        for request in held:
+            request.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+
+
+async def test_connections_outside_the_pool_count(connect: Connect) -> None:
+    """F-25: what is opened beside it takes a place, and an idle connection's where there is no other room."""
+    gate = asyncio.Event()
+    async with RawUpstream([gate, response()]) as raw:
+        upstream = connect(raw.url, max_connections=2)
+        both = asyncio.gather(fetch(upstream), fetch(upstream))
+        await until(lambda: len(raw.requests) == 2)
+        gate.set()
+        await both
+        await upstream.enter("bob")
+        assert (upstream.active, upstream.idle) == (1, 1)
+        await upstream.enter("alice")
+        assert (upstream.active, upstream.idle) == (2, 0)
+        waiting = asyncio.ensure_future(fetch(upstream, user="carol"))
+        await until(lambda: upstream.waiting == 1)
+        upstream.leave("bob")
+        assert await waiting == (200, b"")
+        upstream.leave("alice")
+
+
+async def test_a_repeated_request_opens_no_connection_too_many(connect: Connect) -> None:
+    """F-12, F-25: an idle one makes room for the new one that it needs."""
+    gates = [asyncio.Event() for _ in range(2)]
+    async with RawUpstream([gates[0], response()], [gates[1], response()], [CLOSE], [response(b"b")]) as raw:
+        upstream = connect(raw.url, max_connections=2)
+        both = asyncio.gather(fetch(upstream), fetch(upstream))
+        await until(lambda: len(raw.requests) == 2)
+        for gate in gates:
+            gate.set()
+        await both
+        assert upstream.idle == 2
+        assert await fetch(upstream) == (200, b"b")
+        assert (upstream.active, upstream.idle) == (0, 2)
 
 
 async def test_lost_connection_gives_up_its_place(connect: Connect) -> None:

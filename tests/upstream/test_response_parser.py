@@ -74,11 +74,25 @@ def test_any_cut(case: tuple[bytes, bytes], cuts: st.DataObject) -> None:
         b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na",
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+        OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n",
     ],
-    ids=["close", "close in a list", "1.0", "1.0 chunked", "204 close"],
+    ids=[
+        "close",
+        "close in a list",
+        "1.0",
+        "1.0 chunked",
+        "204 close",
+        "length and coding",
+        "coding and length",
+        "empty, length and coding",
+        "304, length and coding",
+    ],
 )
 def test_not_kept(data: bytes) -> None:
-    """A response may be whole and its connection at its end all the same (RFC 9112 §9.3, §6.1)."""
+    """H-42: a response may be whole and its connection at its end all the same (RFC 9112 §9.3, §6.1, §6.3)."""
     parser = parse(data)
     assert (parser.whole, parser.reusable) == (True, False)
 

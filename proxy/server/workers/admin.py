@@ -34,6 +34,7 @@ _COUNT_TIMEOUT = 2.0  # s: a scrape must not hang on one worker
 _TIMEOUT = 60.0  # s: an inspection makes a whole exchange
 
 Answers = Mapping[int, Answer]
+Message = tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]
 
 
 def build_supervisor_admin(supervisor: Supervisor) -> Starlette:
@@ -64,14 +65,15 @@ class _SupervisorAdmin:
     async def readyz(self, request: Request) -> Response:
         if self._supervisor.draining:
             return JSONResponse({"status": "draining", "reasons": ["shutting down"]}, 503)
-        answers, missing = await self._ask_all(request, _COUNT_TIMEOUT)
+        answers, missing = await self._ask_all(await _read(request), _COUNT_TIMEOUT)
         read = {number: (answer.status, json.loads(answer.body)) for number, answer in answers.items()}
         status, merged = merge_readiness(read, missing)
         return JSONResponse(merged, status)
 
     async def metrics(self, request: Request) -> Response:
+        message = await _read(request)  # whoever sends it slowly holds no other scrape up
         async with self._scraping:
-            answers, _ = await self._ask_all(request, _COUNT_TIMEOUT, see=True)
+            answers, _ = await self._ask_all(message, _COUNT_TIMEOUT, see=True)
             if (other := _find_other(answers)) is not None:
                 return other
             tallies = {str(place.number): place.tally for place in self._supervisor.places}
@@ -79,7 +81,7 @@ class _SupervisorAdmin:
         return _relay(next(iter(answers.values())), generate_latest(_Merged(merged)))
 
     async def purge(self, request: Request) -> Response:
-        answers, missing = await self._ask_all(request, _TIMEOUT)
+        answers, missing = await self._ask_all(await _read(request), _TIMEOUT)
         read = {number: _read_purged(answer) for number, answer in answers.items()}
         if not answers or None in read.values():
             refused = (answers[number] for number, purged in read.items() if purged is None)
@@ -102,7 +104,7 @@ class _SupervisorAdmin:
 
     async def _find_worst(self, request: Request) -> Response | None:
         """The answer by the highest status; None where one that serves gives none."""
-        answers, missing = await self._ask_all(request, _TIMEOUT)
+        answers, missing = await self._ask_all(await _read(request), _TIMEOUT)
         if not answers or self._supervisor.serving & missing.keys():
             return None
         return _relay(max(answers.values(), key=lambda answer: answer.status))
@@ -131,10 +133,9 @@ class _SupervisorAdmin:
         return 0, None
 
     async def _ask_all(
-        self, request: Request, seconds: float, *, see: bool = False
+        self, message: Message, seconds: float, *, see: bool = False
     ) -> tuple[Answers, dict[int, str]]:
         """Answers by worker, and why there is none; with ``see`` they are metrics, for the workers' tallies."""
-        message = await _read(request)
         answers: dict[int, Answer] = {}
         missing: dict[int, str] = {}
 
@@ -160,7 +161,7 @@ class _Merged(Collector):
         return self._metrics
 
 
-async def _read(request: Request) -> tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]:
+async def _read(request: Request) -> Message:
     """Method, target, field lines and body, as the worker is to see them."""
     scope = request.scope
     host, port = scope["server"]

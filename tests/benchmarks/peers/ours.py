@@ -65,4 +65,5 @@ class Ours(CommandPeer):
             "upstream": f"http://127.0.0.1:{around.upstream_port}",
             "audience": "api://orders",
             "scopes": ["orders:read"],
+            "max_connections": 1024,  # one user has at most three quarters of them
         }
