@@ -7,7 +7,8 @@ browsers, which can set no header. Not checked here: the token itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
 from .errors import AuthorizationMalformed, ProxyError, ScopeInsufficient, StepUpRequired, SubjectTokenMissing
@@ -44,19 +45,30 @@ def check_token(token: str) -> None:
         raise AuthorizationMalformed("the credentials are not one well-formed token")
 
 
-def find_query_token(query: bytes, name: str) -> tuple[str, bytes]:
-    """What the parameter ``name`` holds, and the query without it, otherwise byte for byte.
+def split_query(query: bytes, names: Collection[bytes]) -> tuple[list[bytes], bytes]:
+    """The values of the parameters of these names, decoded, and the query without them, otherwise byte for byte."""
+    values: list[bytes] = []
+    rest: list[bytes] = []
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if name in names or (b"%" in name and _decode(name) in names):
+            values.append(_decode(value))
+        else:
+            rest.append(pair)
+    return values, b"&".join(rest)
+
+
+def find_query_token(query: bytes, name: str) -> str:
+    """What the parameter ``name`` holds.
 
     Its form is ``check_token``'s to judge. SubjectTokenMissing, or AuthorizationMalformed where there are two.
     """
-    pairs = query.split(b"&")
-    found = [pair for pair in pairs if _decode(pair.partition(b"=")[0]) == name.encode()]
+    found, _ = split_query(query, {name.encode("ascii")})
     if not found:
         raise SubjectTokenMissing("the query brings no token")
     if len(found) > 1:
         raise AuthorizationMalformed("the query brings more than one token")
-    token = _decode(found[0].partition(b"=")[2]).decode("latin-1")
-    return token, b"&".join(pair for pair in pairs if pair is not found[0])
+    return found[0].decode("latin-1")
 
 
 def parse_subprotocol_token(values: Sequence[bytes]) -> tuple[str | None, list[str]]:
@@ -65,9 +77,7 @@ def parse_subprotocol_token(values: Sequence[bytes]) -> tuple[str | None, list[s
     AuthorizationMalformed for two tokens, one that is not canonical, or one without another subprotocol
     beside it, for then there would be none to agree on.
     """
-    offered = [item.strip() for value in values for item in value.decode("latin-1").split(",")]
-    tokens = [item.removeprefix(SUBPROTOCOL) for item in offered if item.startswith(SUBPROTOCOL)]
-    others = [item for item in offered if item and not item.startswith(SUBPROTOCOL)]
+    tokens, others = _split_subprotocols(values)
     if not tokens:
         return None, others
     if len(tokens) > 1 or not others:
@@ -80,6 +90,15 @@ def parse_subprotocol_token(values: Sequence[bytes]) -> tuple[str | None, list[s
     return token, others
 
 
+def list_subprotocol_tokens(values: Sequence[bytes]) -> list[bytes]:
+    """Every token in ``Sec-WebSocket-Protocol`` that can be read, however many there are and whatever they are."""
+    found = []
+    for encoded in _split_subprotocols(values)[0]:
+        with suppress(ValueError):
+            found.append(decode_base64url(encoded))
+    return found
+
+
 def build_challenge(
     error: ProxyError, *, realm: str = "obo-proxy", resource_metadata: str | None = None
 ) -> str | None:
@@ -90,6 +109,13 @@ def build_challenge(
     if resource_metadata is not None:
         parameters.append(("resource_metadata", resource_metadata))
     return "Bearer " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("", text)}"' for name, text in parameters)
+
+
+def _split_subprotocols(values: Sequence[bytes]) -> tuple[list[str], list[str]]:
+    """What is offered as a token, still encoded, and the other subprotocols."""
+    offered = [item.strip() for value in values for item in value.decode("latin-1").split(",")]
+    tokens = [item.removeprefix(SUBPROTOCOL) for item in offered if item.startswith(SUBPROTOCOL)]
+    return tokens, [item for item in offered if item and not item.startswith(SUBPROTOCOL)]
 
 
 def _describe(error: ProxyError) -> Iterator[tuple[str, str]]:

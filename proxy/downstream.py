@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import string
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from .errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from .forwarding import Forwarding
+from .headers import values
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -24,8 +25,7 @@ Headers = list[tuple[bytes, bytes]]
 _NO_VALUES = [b""]
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 _random = random.Random()  # noqa: S311  no secret, and a system call less for each request
-_REQUEST_ID_ALPHABET = frozenset((string.ascii_letters + string.digits + "-_.:+/=@").encode())
-_REQUEST_ID_LENGTH = 128
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
 
 
 class Connection(Protocol):
@@ -59,9 +59,11 @@ class Downstream:
 
     ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
+    ``subprotocols`` are those offered for a websocket.
     """
 
     route = ""
+    subprotocols: Sequence[str] = ()
     started = False
     status = 0
     departed = False
@@ -77,12 +79,20 @@ class Downstream:
         self.peer: str = client[0] if client else ""
         self.kept, self.ended = forwarding.split(self.peer, scope["headers"])
         self.host_field = self.ended.get(b"host", _NO_VALUES)[0]
-        given = self.ended.get(b"x-request-id")
-        self.request_id = (parse_request_id(given) if given else None) or build_request_id()
-        self.connection: Connection | None = scope.get("extensions", _NO_EXTENSIONS).get("obo")
         self._forwarding = forwarding
+        given = self.ended.get(b"x-request-id")
+        self.request_id = (self._keep_request_id(given) if given else None) or build_request_id()
+        self.connection: Connection | None = scope.get("extensions", _NO_EXTENSIONS).get("obo")
         self._receive = receive
         self._send = send
+
+    def shows(self, text: bytes) -> bool:
+        """Whether a credential of the caller's stands in ``text``."""
+        return self._forwarding.names.stand_in(text, self.ended, self.query)
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """The values of a field, whether it goes on or ends here."""
+        return self.ended.get(name) or values(self.kept, name)
 
     @property
     def origin(self) -> str:
@@ -150,6 +160,10 @@ class Downstream:
         elif self._task is not None:
             self._task.cancel()
 
+    def _keep_request_id(self, given: Sequence[bytes]) -> str | None:
+        request_id = parse_request_id(given)
+        return None if request_id is None or self.shows(given[0]) else request_id
+
     @property
     def is_read(self) -> bool:
         """Whether nothing but a departure is left to come."""
@@ -202,9 +216,7 @@ def build_request_id() -> str:
 
 def parse_request_id(given: Sequence[bytes]) -> str | None:
     """One ``X-Request-Id`` of at most 128 harmless characters, else None: it is written into logs."""
-    if len(given) != 1 or not 0 < len(given[0]) <= _REQUEST_ID_LENGTH:
-        return None
-    return given[0].decode("ascii") if _REQUEST_ID_ALPHABET.issuperset(given[0]) else None
+    return given[0].decode("ascii") if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else None
 
 
 def parse_host(field: bytes) -> bytes:

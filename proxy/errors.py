@@ -2,7 +2,7 @@
 
     ProxyError                          answerable: status, code, title, challenge
     ├── RequestRefused                  the request itself
-    │   ├── NoRoute  PathRefused  BadRequest  MethodNotAllowed  RequestTimeout
+    │   ├── NoRoute  PathRefused  CrossSiteRefused  BadRequest  MethodNotAllowed  RequestTimeout
     │   ├── RequestTooLarge  TargetTooLong  ExpectationFailed  HeaderTooLarge
     │   └── NotImplementedHere  VersionNotSupported  LoopDetected  Overloaded
     ├── SubjectTokenError               the user's token
@@ -77,6 +77,15 @@ class PathRefused(RequestRefused):
     code = "path_refused"
     title = "Path refused"
     detail = "The path can be read in more than one way."
+
+
+class CrossSiteRefused(RequestRefused):
+    """Where a route asks for no token of the caller's, so that a challenge would lead nowhere."""
+
+    status = 403
+    code = "cross_site_refused"
+    title = "Cross-site request refused"
+    detail = "Pages of other sites may not call this."
 
 
 class BadRequest(RequestRefused):

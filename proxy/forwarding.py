@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from .headers import Ended, Field, Fields, RequestFilter, append
+from .withholding import CredentialNames
 
 Network = IPv4Network | IPv6Network
 
@@ -22,28 +23,36 @@ _AUTHORITY = re.compile(
 
 
 class Forwarding:
-    """The forwarding fields of one listener. ``pseudonym`` is ours in ``Via``, and unlike any other process's."""
+    """The forwarding fields of one listener. ``pseudonym`` is ours in ``Via``, and unlike any other process's.
+
+    Callers show credentials under ``names``; ``strip_headers`` are further fields that end here.
+    """
 
     def __init__(
-        self, trusted_proxies: Sequence[Network] = (), credential_headers: Iterable[bytes] = ()
+        self,
+        trusted_proxies: Sequence[Network] = (),
+        names: CredentialNames | None = None,
+        strip_headers: Iterable[str] = (),
     ) -> None:
         self.pseudonym = b"obo-proxy-" + secrets.token_hex(4).encode()
         self.via = (b"via", b"1.1 " + self.pseudonym)
+        self.names = names or CredentialNames()
         self._networks = tuple(trusted_proxies)
-        credentials = tuple(credential_headers)
-        self._strict = RequestFilter(trusted=False, also=credentials)
-        self._trusting = RequestFilter(trusted=True, also=credentials)
+        also = self.names.headers | {name.lower().encode("ascii") for name in strip_headers}
+        self._strict = RequestFilter(trusted=False, also=also)
+        self._trusting = RequestFilter(trusted=True, also=also)
         self._memo: dict[str, bool] = {}
 
     def split(self, peer: str, fields: Fields) -> tuple[list[Field], Ended]:
         """The caller's fields that go on, and the values of those that end here."""
-        return (self._trusting if self._trusts(peer) else self._strict).split(fields)
+        which = self._trusting if self._networks and self._trusts(peer) else self._strict
+        return which.split(fields)
 
     def build_fields(self, peer: str, proto: str, host: bytes, ended: Ended) -> list[Field]:
         """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request whose ``ended`` fields are these."""
         via = append(ended, *self.via) if b"via" in ended else self.via
         address = peer.encode("ascii")
-        if not self._trusts(peer):
+        if not self._networks or not self._trusts(peer):
             return [
                 (b"x-forwarded-for", address),
                 (b"x-forwarded-proto", proto.encode("ascii")),
@@ -59,7 +68,7 @@ class Forwarding:
 
     def find_origin(self, peer: str, proto: str, host: bytes, ended: Ended) -> str:
         """Scheme and authority as the caller used them: a trusted peer may say so, if it says it plainly."""
-        if self._trusts(peer):
+        if self._networks and self._trusts(peer):
             said = ended.get(b"x-forwarded-proto", [b""])[0].lower()
             proto = said.decode("ascii") if said in _SCHEMES else proto
             said = ended.get(b"x-forwarded-host", [b""])[0]
@@ -72,8 +81,6 @@ class Forwarding:
         return said[-1].rpartition(b",")[2].strip().decode("latin-1") if said else peer
 
     def _trusts(self, peer: str) -> bool:
-        if not self._networks:
-            return False
         verdict = self._memo.get(peer)
         if verdict is None:
             verdict = bool(peer) and any(ip_address(peer) in network for network in self._networks)

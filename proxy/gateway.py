@@ -7,10 +7,9 @@ on a route that asks for none, no credential at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Hashable, Sequence
 from contextlib import closing
 
-from .credentials import withhold, withhold_from_query
 from .downstream import Body, Downstream, parse_host
 from .errors import NoRoute
 from .forwarding import Forwarding
@@ -39,6 +38,7 @@ from .token_exchange import AccessToken
 from .trace_context import TRACEPARENT, build_trace_fields
 from .upstream import Response
 from .websockets import DownstreamWebSocket, UpstreamWebSocket, WebSocketUpstream, relay
+from .withholding import refuse_copies, withhold, withhold_from_query, withhold_from_subprotocols
 
 
 class Gateway:
@@ -55,7 +55,7 @@ class Gateway:
             await downstream.start(204, [self.forwarding.via])
             await downstream.write(b"", more=False)
             return
-        if route.preflight is not None and is_preflight(downstream.method, downstream.kept):
+        if route.preflight is not None and is_preflight(downstream.method, downstream.kept, downstream.ended):
             route = route.preflight
         outgoing = await self._prepare(route, rest, downstream)
         response = await self._call(outgoing, _send_request)
@@ -71,7 +71,7 @@ class Gateway:
             raise NoRoute("the route takes no websockets")
         downstream.read_subprotocols()
         outgoing = await self._prepare(route, rest, downstream)
-        upstream = await self._call(outgoing, _open_websocket(route.websockets, downstream.subprotocols))
+        upstream = await self._call(outgoing, _open_websocket(route.websockets))
         with closing(upstream):
             headers = strip_handshake(strip_response(upstream.headers))
             headers.append(self.forwarding.via)
@@ -92,27 +92,52 @@ class Gateway:
 
     async def _prepare(self, route: Route, rest: bytes, downstream: Downstream) -> Outgoing:
         """The request as it goes upstream on behalf of its user, who is known from here on."""
-        subject_token, query_part = None, downstream.query_part
-        fields: Fields = downstream.kept
+        if route.guard is not None:
+            route.guard.check(downstream)
+        subject_token, token = None, None
         authentication = route.authentication
         if authentication is not None:
-            token, query_part = authentication.take_token(downstream)
+            token = authentication.take_token(downstream)
             subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
             if authentication.require is not None:
                 authentication.require(subject_token)
-            fields = withhold(token, fields)
-            query_part = withhold_from_query(token, query_part) if query_part else query_part
         body = downstream.body(route.max_body_bytes)
+        ours = self._build_fields(route, downstream, body)
+        fields, query_part, subprotocols = self._withhold(token, downstream, ours)
+        target = route.target(downstream.raw_path, rest, query_part)
         return Outgoing(
             route,
             subject_token,
             self._find_user(subject_token, downstream),
             downstream.method,
-            route.target(downstream.raw_path, rest, query_part),
+            target,
             fields,
-            self._build_fields(route, downstream, body),
+            ours,
             body,
+            subprotocols,
         )
+
+    def _withhold(
+        self, token: str | None, downstream: Downstream, ours: Fields
+    ) -> tuple[list[Field], bytes, Sequence[str]]:
+        """The caller's fields, query part and subprotocols without any credential that it shows, on every route.
+
+        Raises AuthorizationMalformed where one stands in what cannot be left out, or in what ``ours`` repeat.
+        """
+        fields, query_part, subprotocols = downstream.kept, downstream.query_part, downstream.subprotocols
+        names = self.forwarding.names
+        in_query: list[bytes] = []
+        if names.parameters:
+            in_query, query_part = names.split_query(query_part)
+            fields = names.strip_referer(fields)
+        known = None if token is None else token.encode("ascii")
+        for secret in names.find_secrets(downstream.ended, in_query, known):
+            refuse_copies(secret, downstream.raw_path, ours)
+            fields = withhold(secret, fields)
+            query_part = withhold_from_query(secret, query_part)
+            if subprotocols:
+                subprotocols = withhold_from_subprotocols(secret, subprotocols)
+        return fields, query_part, subprotocols
 
     def _find_user(self, subject_token: SubjectToken | None, downstream: Downstream) -> Hashable:
         """In whose share of the upstream's connections a request counts; where no user is known, by its address."""
@@ -207,10 +232,9 @@ def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) ->
     )
 
 
-def _open_websocket(upstream: WebSocketUpstream, subprotocols: list[str]) -> Transmit[UpstreamWebSocket]:
-    async def transmit(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> UpstreamWebSocket:
-        fields = strip_handshake(outgoing.fields)
-        fields = [*fields, *outgoing.ours, *credentials]
-        return await upstream.open(outgoing.target, fields, subprotocols, user=outgoing.user)
+def _open_websocket(upstream: WebSocketUpstream) -> Transmit[UpstreamWebSocket]:
+    def transmit(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Awaitable[UpstreamWebSocket]:
+        fields = [*outgoing.fields, *outgoing.ours, *credentials]
+        return upstream.open(outgoing.target, fields, outgoing.subprotocols, user=outgoing.user)
 
     return transmit

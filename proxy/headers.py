@@ -1,7 +1,8 @@
 """Header fields of an intermediary (RFC 9110 §7.6): strip first, then set ours.
 
 Stripping before setting is what keeps a ``Connection: authorization`` from taking our own field away again.
-Names come in lower case, as ASGI gives them; values go on byte for byte.
+Names come in lower case, as ASGI gives them; values go on byte for byte. Names are compared as CGI readers
+fold them: ``_``, ``.`` and whatever else is neither letter nor digit are all one.
 """
 
 from __future__ import annotations
@@ -44,21 +45,48 @@ _OURS = frozenset(
         b"x-request-id",
     }
 )
+# No field at all: a CGI reader makes HTTP_PROXY of it, and some libraries take that for their own proxy (httpoxy).
+_NEVER = frozenset({b"proxy"})
+# Each hop makes its own (RFC 6455 §11.3); where there is no websocket, they mean nothing, and may hold a token.
+HANDSHAKE = b"sec-websocket-"
 # What an upstream may take for an authenticated identity: only a proxy may say it, and we say it by token.
 _IDENTITY = (
+    b"remote-",
+    b"x-amzn-oidc-",
     b"x-auth-",
+    b"x-authenticated-",
     b"x-forwarded-access-token",
     b"x-forwarded-email",
     b"x-forwarded-groups",
     b"x-forwarded-preferred-username",
     b"x-forwarded-user",
+    b"x-goog-authenticated-user-",
+    b"x-goog-iap-",
+    b"x-ms-client-principal",
+    b"x-ms-token-",
     b"x-okta-",
     b"x-remote-",
-    b"remote-",
-    b"x-authenticated-",
+    b"x-webauth-",
 )
-# Where the caller is and what it asked for: said by whoever stands in front of us, if we trust it.
-_FORWARDING = (b"forwarded", b"x-forwarded-", b"x-original-", b"x-real-ip", b"x-rewrite-url")
+# Where the caller is, which certificate it showed and what it asked for: said by whoever stands in front of us, if we
+# trust it.
+_FORWARDING = (
+    b"cf-connecting-ip",
+    b"client-cert",  # RFC 9440 §2.4
+    b"client-ip",
+    b"forwarded",
+    b"ssl-client-",
+    b"true-client-ip",
+    b"x-arr-clientcert",
+    b"x-client-cert",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-forwarded-",
+    b"x-original-",
+    b"x-real-ip",
+    b"x-rewrite-url",
+    b"x-ssl-client-",
+)
 # Those that we set or append to whether or not the peer is trusted.
 _FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 
@@ -72,16 +100,24 @@ VIA = b"via"
 _MEMO_SIZE = 4096  # names; a caller that invents more only loses the speed of the memo
 _MEMO_NAME = 64  # bytes of a name worth remembering
 
+_FOLDED = bytes(
+    byte if chr(byte).isalnum() and byte < 128 else ord("-") for byte in bytes(range(256)).lower()
+)
+
 
 class RequestFilter:
     """Which of a caller's header fields go on; the verdict on each name is remembered.
 
-    A trusted peer's own forwarding fields are kept. ``also`` are further names that carry credentials.
+    A trusted peer's own forwarding fields are kept. ``also`` are further names that end here, in lower case;
+    one that ends with ``*`` stands for all that begin so.
     """
 
     def __init__(self, *, trusted: bool, also: Iterable[bytes] = ()) -> None:
-        self._names = HOP_BY_HOP | _OURS | _FORWARDED_BY_US | frozenset(also)
-        self._prefixes = _IDENTITY if trusted else _IDENTITY + _FORWARDING
+        further = frozenset(also)
+        whole = {_fold(name) for name in further if not name.endswith(b"*")}
+        self._names = HOP_BY_HOP | _OURS | _NEVER | _FORWARDED_BY_US | whole
+        prefixes = (HANDSHAKE, *_IDENTITY, *(_fold(name[:-1]) for name in further if name.endswith(b"*")))
+        self._prefixes = prefixes if trusted else prefixes + _FORWARDING
         self._memo: dict[bytes, bool] = {}
 
     def split(self, fields: Fields) -> tuple[list[Field], Ended]:
@@ -108,8 +144,7 @@ class RequestFilter:
         return kept, ended
 
     def _judge(self, name: bytes) -> bool:
-        # CGI and WSGI read '_' as '-': both spellings are one field.
-        folded = name.replace(b"_", b"-")
+        folded = _fold(name)
         verdict = folded not in self._names and not folded.startswith(self._prefixes)
         if len(self._memo) < _MEMO_SIZE and len(name) <= _MEMO_NAME:
             self._memo[name] = verdict
@@ -130,7 +165,7 @@ def strip_response(fields: Fields) -> list[Field]:
 
 def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
     """``fields`` without those of a websocket's handshake (RFC 6455 §11.3): each hop makes its own."""
-    return [field for field in fields if not field[0].startswith(b"sec-websocket-")]
+    return [field for field in fields if not field[0].startswith(HANDSHAKE)]
 
 
 def build_request_head(method: str, target: bytes, fields: Iterable[Field]) -> bytes:
@@ -176,11 +211,17 @@ def count_down(method: str, ended: Ended) -> list[Field]:
     return fields
 
 
-def is_preflight(method: str, fields: Fields) -> bool:
+def is_preflight(method: str, fields: Fields, ended: Ended) -> bool:
     """Whether a browser asks what it may ask (Fetch Standard §4.8): such a request brings no credentials."""
     return method == "OPTIONS" and {b"origin", b"access-control-request-method"} <= {
-        name for name, _ in fields
+        *ended,
+        *(name for name, _ in fields),
     }
+
+
+def _fold(name: bytes) -> bytes:
+    """As readers do that make a variable of a name (RFC 3875 §4.1.18), and then some."""
+    return name.translate(_FOLDED)
 
 
 def _without_nominated(fields: list[Field], connection: list[bytes]) -> list[Field]:

@@ -5,12 +5,13 @@ Values alone; what is done with them stands in ``gateway``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from .access_tokens import AccessTokens
 from .bearer import check_token
+from .cross_site import CrossSiteGuard
 from .downstream import Body, Downstream
 from .headers import Fields
 from .lifetime import Lifetime
@@ -29,11 +30,11 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
-    ``take_token`` gives the token as it was found and the query part to send on. ``require`` is None where a route
-    asks for no more than an accepted token.
+    ``take_token`` gives the token as it was found. ``require`` is None where a route asks for no more than an
+    accepted token.
     """
 
-    take_token: Callable[[Downstream], tuple[str, bytes]]
+    take_token: Callable[[Downstream], str]
     verifier: Verifier
     require: Callable[[SubjectToken], None] | None
 
@@ -47,9 +48,10 @@ class Authentication:
 class Route:
     """One API and everything it takes to call it.
 
-    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``websockets`` is
-    None where the route takes none; ``lifetime`` where nothing ends with its token. ``preflight`` is the route
-    that a CORS preflight takes instead, where it may pass without a token.
+    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``guard`` is None
+    unless a token is sent for whoever asks. ``websockets`` is None where the route takes none; ``lifetime`` where
+    nothing ends with its token. ``preflight`` is the route that a CORS preflight takes instead, where it may pass
+    without a token.
     """
 
     name: str
@@ -60,15 +62,20 @@ class Route:
     path_rewrite: bytes | None
     authentication: Authentication | None
     access_tokens: AccessTokens | None
+    guard: CrossSiteGuard | None
     presentation: Presentation
     max_body_bytes: int | None
     lifetime: Lifetime | None
     preflight: Route | None = None
 
     def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
-        """The request target to send: the path as received, or with its prefix replaced."""
-        path = raw_path if self.path_rewrite is None else self.path_rewrite + rest or b"/"
-        return path + query_part
+        """The request target to send: the path as received, or with its prefix replaced.
+
+        What replaces never makes a ``//`` at its beginning, which redirects would take for a host (RFC 3986 §4.2).
+        """
+        if self.path_rewrite is None:
+            return raw_path + query_part
+        return (self.path_rewrite or b"/") + (rest if self.path_rewrite else rest.lstrip(b"/")) + query_part
 
 
 @dataclass(slots=True)
@@ -86,6 +93,7 @@ class Outgoing:
     fields: Fields
     ours: Fields
     body: Body | None
+    subprotocols: Sequence[str] = ()
     access_token: AccessToken | None = None
 
     @property

@@ -7,6 +7,7 @@ from .errors import ProxyError
 _BY_CODE = {
     "no_route": "Compare the request's path, host and method with the routes.",
     "path_refused": "Let the caller send a path without dot segments, double slashes or encoded delimiters.",
+    "cross_site_refused": "If that page is to call the route, name its origin in the route's allowed_origins.",
     "bad_request": "Look at how the caller builds its requests; a proxy in between may alter them.",
     "method_not_allowed": "CONNECT and TRACE are never forwarded.",
     "request_timeout": "Look at the network between caller and proxy, or raise listen.header_timeout.",

@@ -3,6 +3,9 @@
 A route's path is a prefix on segment boundaries; the longest wins, then the one that names the host, then
 the one that names the method. Nothing is decoded to decide: a path that another reader could take for a
 different route, or for a different place under the same one, is refused instead (RFC 3986 §6, RFC 9110 §17.11).
+Such a reader may decode any number of times, before or after it cuts parameters and merges slashes.
+
+Not considered: case (``/Orders`` is not ``/orders``) and Unicode normalisation (full-width dots are letters).
 """
 
 from __future__ import annotations
@@ -12,25 +15,27 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-from urllib.parse import unquote_to_bytes
 
 from .errors import NoRoute, PathRefused
+from .percent_encoding import decode_repeatedly
 
 T = TypeVar("T")
 
-# Segments of unreserved and sub-delim characters, no dot segment, no empty one but the last: read alike by all.
-_PLAIN = re.compile(rb"(?=/)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9\-._~!$&'()*+,=:@]+)*/?")
-# What some reader decodes, folds or cuts: controls, space, '#', '?', backslash, anything not ASCII; in
-# percent-encoding controls, slash and backslash, once or twice encoded; overlong UTF-8 (lead bytes C0, C1,
-# E0 80-9F, F0 80-8F) and the %u of IIS.
-_REFUSED = re.compile(
-    rb"[\x00-\x20#?\\\x7f-\xff]|%(?:25)*(?:[01][0-9a-f]|2f|5c|7f|c[01]|e0%[89][0-9a-f]|f0%8[0-9a-f]|u)"
-    rb"|%25(?:25)*2e",
-    re.IGNORECASE,
-)
-_DOT_SEGMENT = re.compile(rb"/(?:\.|%2e){1,2}(?:;[^/]*)?(?:/|\Z)", re.IGNORECASE)
-_PARAMETERS = re.compile(rb";[^/]*")
-_SLASHES = re.compile(rb"//+")
+# Segments of unreserved and sub-delim characters, none that ends with a dot, no empty one but the last: read alike
+# by all, as they come.
+_PLAIN = re.compile(rb"(?=/)(?:/[A-Za-z0-9\-._~!$&'()*+,=:@]+(?<!\.))*/?")
+# The same for what has been decoded, where more may stand but for what is refused or folded below.
+_DECODED = re.compile(rb"(?=/)(?:/(?! )[^\x00-\x1f\x7f/\\;?#\xc0\xc1\xe0\xf0\xf8\xfc]+(?<![. ]))*/?")
+# What no request line should hold, though some readers take it.
+_UNENCODED = re.compile(rb"[\x00-\x20#?\x7f-\xff]")
+# An encoded slash, and the %u of IIS: gone once they are decoded.
+_ESCAPE = re.compile(rb"%(?:2[fF]|[uU][0-9A-Fa-f]{4})")
+# What some reader folds or cuts: controls, backslash, and longer UTF-8 than a character needs.
+_REFUSED = re.compile(rb"[\x00-\x1f\\\x7f\xc0\xc1]")
+_OVERLONG = re.compile(rb"[\xe0\xf0\xf8\xfc](?:(?<=\xe0)[\x80-\x9f]|(?<!\xe0)[\x80-\x8f])")
+# One dot or two, also with parameters, with a decoded '?' or '#', or between spaces, which some trim.
+_DOT_SEGMENT = re.compile(rb"/ *\.{1,2} *(?:[;?#][^/]*)?(?:/|\Z)")
+_PARAMETERS = re.compile(rb"[;?#][^/]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,34 @@ class RouteTable(Generic[T]):
 
     def _refuse_ambiguity(self, path: bytes, host: bytes, method: str, pattern: Pattern[T] | None) -> None:
         """A path is refused when another way to read it leads elsewhere."""
-        if not path.startswith(b"/") or _REFUSED.search(path) or _DOT_SEGMENT.search(path):
-            raise PathRefused("the path holds what readers decode or fold differently")
-        folded = _SLASHES.sub(b"/", _PARAMETERS.sub(b"", unquote_to_bytes(path)))
+        if not path.startswith(b"/") or _UNENCODED.search(path):
+            raise PathRefused("the path holds what belongs encoded")
+        readings = _decode(path)
+        if any(map(_ESCAPE.search, readings)):
+            raise PathRefused("the path holds an encoded slash")
+        # Whatever else is no escape stays through every decoding, so that all of it shows in the last.
+        folded = _fold(readings[-1])
         if self._find(folded, host, method)[0] is not pattern:
             raise PathRefused(
                 "decoded, without parameters or with single slashes the path is another route's"
             )
+
+
+def _decode(path: bytes) -> list[bytes]:
+    try:
+        return decode_repeatedly(path)
+    except ValueError as error:
+        raise PathRefused(f"the path is {error}") from None
+
+
+def _fold(path: bytes) -> bytes:
+    """A decoded path without parameters and empty segments, nor the spaces and dots that Windows drops.
+
+    Raises PathRefused for what means another place to some reader.
+    """
+    if _DECODED.fullmatch(path):
+        return path
+    if _REFUSED.search(path) or _OVERLONG.search(path) or _DOT_SEGMENT.search(path):
+        raise PathRefused("the path holds what readers decode or fold differently")
+    segments = [one.lstrip(b" ").rstrip(b". ") for one in _PARAMETERS.sub(b"", path).split(b"/")]
+    return b"/" + b"/".join(filter(None, segments))

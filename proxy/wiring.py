@@ -17,12 +17,15 @@ from .cache_key import build_identity
 from .claims import SubjectTokenPolicy
 from .clock import Clock
 from .config import models
+from .config.route_rules import sends_ours_unasked
 from .credentials import build_take_token
+from .cross_site import CrossSiteGuard
 from .documents import Documents
 from .exchange_record import ExchangeRecord
 from .forwarding import Forwarding
 from .gateway import Gateway
 from .lifetime import Lifetime
+from .metadata import is_loopback
 from .outgoing import Authentication, Route
 from .parts import Issuer, Parts, TokenStore
 from .presentation import Presentation
@@ -35,6 +38,7 @@ from .tracing import Tracing
 from .upstream import Upstream
 from .verification import Accepted, Verifier
 from .websockets import WebSocketUpstream
+from .withholding import CredentialNames
 
 T = TypeVar("T")
 NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
@@ -69,10 +73,12 @@ def build_parts(
         _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep, tracing=tracing)
         for route in settings.routes
     ]
-    credential_headers = {route.token_in.header.lower() for route in settings.routes if route.token_in.header}
-    forwarding = Forwarding(
-        settings.listen.trusted_proxies, (header.encode("ascii") for header in credential_headers)
+    places = [route.token_in for route in settings.routes]
+    names = CredentialNames(
+        headers=(place.header for place in places if place.header),
+        parameters=(place.query for place in places if place.query),
     )
+    forwarding = Forwarding(settings.listen.trusted_proxies, names, settings.listen.strip_headers)
     build_gateway = TimedGateway if settings.listen.server_timing else Gateway
     return Parts(
         settings=settings,
@@ -167,6 +173,7 @@ def _build_route(
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
         authentication=authentication,
         access_tokens=access_tokens,
+        guard=_build_guard(route, settings.listen),
         presentation=Presentation(
             _build_base_url(route.upstream),
             issuers[request.authorization_server].server.dpop_key if request else None,
@@ -176,7 +183,17 @@ def _build_route(
     )
     if not route.cors_preflight:
         return built
-    return replace(built, preflight=replace(built, authentication=None, access_tokens=None))
+    return replace(built, preflight=replace(built, authentication=None, access_tokens=None, guard=None))
+
+
+def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard | None:
+    """None where the route's callers bring a token of their own, or get none."""
+    if not sends_ours_unasked(route):
+        return None
+    return CrossSiteGuard(
+        allowed_origins=[origin.lower() for origin in route.allowed_origins],
+        this_machine=route.host is None and is_loopback(listen.host),
+    )
 
 
 def build_token_request(route: models.Route, settings: models.Settings) -> TokenRequest | None:

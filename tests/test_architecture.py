@@ -17,9 +17,9 @@ LAYERS = [
     {
         "answer", "authorization_code", "bearer", "breaker", "cache_key", "claims", "client_auth", "client_keys",
         "config", "differences", "dpop", "exchange_record", "failures", "forwarding", "headers", "introspection",
-        "jose", "jwk", "jws", "logout_token", "metadata", "metrics", "oauth_errors", "presentation",
-        "protected_resource", "rate_gate", "refusal_table", "refusals", "remedies", "revocation", "routes",
-        "subject_token", "token_exchange", "trace_context", "verdicts",
+        "jose", "jwk", "jws", "logout_token", "metadata", "metrics", "oauth_errors", "percent_encoding",
+        "presentation", "protected_resource", "rate_gate", "refusal_table", "refusals", "remedies", "revocation", "routes",
+        "subject_token", "token_exchange", "trace_context", "verdicts", "withholding",
     },
     {
         "background", "bulkhead", "cache_entries", "exposition", "flights", "history", "logs", "loop_lag", "problem",
@@ -28,7 +28,7 @@ LAYERS = [
         "valkey_store",
     },
     {
-        "access_tokens", "authorization_server", "credentials", "departures", "discovery", "downstream", "endpoint",
+        "access_tokens", "authorization_server", "credentials", "cross_site", "departures", "discovery", "downstream", "endpoint",
         "introspector", "lifetime", "outbound", "upstream", "verification", "websockets",
     },
     {"gateway", "documents", "outgoing", "server_timing", "tracing"},

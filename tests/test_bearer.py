@@ -13,7 +13,9 @@ from proxy.bearer import (
     check_token,
     find_authorization,
     find_query_token,
+    list_subprotocol_tokens,
     parse_subprotocol_token,
+    split_query,
 )
 from proxy.errors import AuthorizationMalformed, ProxyError, SubjectTokenError, SubjectTokenMissing
 from tests.support.issuer import b64
@@ -29,9 +31,9 @@ def parse_authorization(values, scheme="bearer"):
 
 
 def parse_query_token(query, name):
-    token, rest = find_query_token(query, name)
+    token = find_query_token(query, name)
     check_token(token)
-    return token, rest
+    return token, split_query(query, {name.encode()})[1]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,35 @@ def test_subprotocol_token_refused(values):
     """H-61: duplicates, padding and a token alone are refused."""
     with pytest.raises(AuthorizationMalformed):
         parse_subprotocol_token(values)
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "rest"),
+    [
+        (b"a=1&token=T&key=K", [b"T", b"K"], b"a=1"),
+        (b"k%65y=K&%74oken=T%2BT&a=%31", [b"K", b"T+T"], b"a=%31"),
+        (b"token=1&token=2&token", [b"1", b"2", b""], b""),
+        (b"&&token=T&", [b"T"], b"&&"),
+        (b"Token=T&tokens=T&a=token", [], b"Token=T&tokens=T&a=token"),
+    ],
+)
+def test_a_query_is_split(query, values, rest):
+    """H-29: the parameters of some names in any spelling, as often as they stand there; all else byte for byte."""
+    assert split_query(query, {b"token", b"key"}) == (values, rest)
+
+
+@pytest.mark.parametrize(
+    ("values", "tokens"),
+    [
+        ([], []),
+        ([b"chat"], []),
+        ([_offer(b"one"), b"chat, " + _offer(b"two")], [b"one", b"two"]),
+        ([_offer(b"one") + b"=", SUBPROTOCOL.encode() + b"\xe9"], []),
+    ],
+)
+def test_all_that_can_be_read_among_the_subprotocols(values, tokens):
+    """H-61: also where a handshake would be refused."""
+    assert list_subprotocol_tokens(values) == tokens
 
 
 @given(

@@ -14,6 +14,7 @@ from proxy.headers import (
     build_request_head,
     count_down,
     is_last_stop,
+    is_preflight,
     refuse_expectation,
     refuse_loop,
     strip_response,
@@ -36,6 +37,12 @@ def kept_by(which: RequestFilter, fields):
         *(b"x-forwarded-groups", b"x-forwarded-access-token", b"x-forwarded-preferred-username"),
         *(b"x-auth-request-user", b"x_auth_user", b"x-remote-user", b"remote_user", b"x-okta-user"),
         *(b"x_forwarded_for", b"content_length", b"transfer_encoding", b"x_request_id"),
+        *(b"x.forwarded.user", b"x.forwarded-for", b"x!forwarded~user", b"x-forwarded|user", b"remote.user"),
+        *(b"authorization", b"proxy-authorization", b"proxy.authorization", b"dpop"),
+        *(b"proxy", b"x-webauth-user", b"x_webauth_groups", b"x-amzn-oidc-data", b"x-amzn-oidc-accesstoken"),
+        *(b"x-ms-client-principal", b"x-ms-client-principal-name", b"x-ms-token-aad-access-token"),
+        *(b"x-goog-authenticated-user-email", b"x-goog-iap-jwt-assertion", b"x_goog.iap_jwt_assertion"),
+        *(b"sec-websocket-protocol", b"sec-websocket-key", b"sec_websocket_protocol"),
     ],
 )
 @pytest.mark.parametrize("which", [STRICT, TRUSTING], ids=["strict", "trusting"])
@@ -48,6 +55,10 @@ def test_fields_that_end_here_are_stripped(which, name):
     ("name", "kept"),
     [
         (b"forwarded", True), (b"x-forwarded-port", True), (b"x-real-ip", True), (b"x-original-url", True),
+        (b"x-forwarded-client-cert", True), (b"client-cert", True), (b"client-cert-chain", True),
+        (b"client_cert", True), (b"ssl-client-s-dn", True), (b"ssl_client_verify", True), (b"x-ssl-client-cert", True),
+        (b"x-client-cert", True), (b"x-arr-clientcert", True), (b"true-client-ip", True), (b"cf-connecting-ip", True),
+        (b"cf-connecting-ipv6", True), (b"client-ip", True), (b"x-client-ip", True), (b"x-cluster-client-ip", True),
         (b"x-forwarded-for", False), (b"x-forwarded-proto", False), (b"x-forwarded-host", False),
     ],
 )  # fmt: skip
@@ -83,6 +94,34 @@ def test_several_connection_lines_nominate():
 def test_further_credential_fields_are_stripped():
     """H-29: the field that a route takes its token from never goes on."""
     assert kept_by(RequestFilter(trusted=True, also=[b"x-user-token"]), [(b"x_user_token", b"t")]) == []
+
+
+@pytest.mark.parametrize(
+    "name", [b"x-corp-user", b"x_corp_user", b"x.corp.user", b"x-corp-", b"cookie", b"cookie2x"]
+)
+def test_names_of_the_configuration_are_stripped(name):
+    """H-32: further names, in every spelling, and all that begin as one with a ``*`` behind it does."""
+    also = [b"x-corp-*", b"cookie"]
+    for trusted in (True, False):
+        kept = kept_by(RequestFilter(trusted=trusted, also=also), [(name, b"x")])
+        assert bool(kept) is (name == b"cookie2x")
+
+
+@pytest.mark.parametrize(
+    "name", [b"accept", b"x-user", b"proxy-status", b"client", b"x-clients", b"ssl", b"x-webauth"]
+)
+def test_other_names_go_on(name):
+    """H-31: what only looks alike stays."""
+    assert kept_by(STRICT, [(name, b"x")]) == [(name, b"x")]
+
+
+def test_a_preflight_is_seen_among_all_fields():
+    """A name of the configuration may be one that tells a preflight."""
+    asked = {b"origin": [b"https://app.example"]}
+    method = (b"access-control-request-method", b"GET")
+    assert is_preflight("OPTIONS", [method], asked)
+    assert not is_preflight("GET", [method], asked)
+    assert not is_preflight("OPTIONS", [method], {})
 
 
 def test_repeats_and_order_are_kept():

@@ -36,6 +36,7 @@ def leaves(cls: type[ProxyError]) -> list[type[ProxyError]]:
 TABLE = {
     "no_route": (404, None),
     "path_refused": (400, None),
+    "cross_site_refused": (403, None),
     "subject_token_missing": (401, ""),
     "authorization_malformed": (400, "invalid_request"),
     "issuer_unknown": (401, "invalid_token"),

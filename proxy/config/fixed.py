@@ -8,7 +8,7 @@ from .rules import find_exposure
 
 # What stands under these sections takes a restart, but for the keys named here.
 _LIVE = {
-    "listen": frozenset({"tls", "trusted_proxies", "max_body_bytes", "server_timing"}),
+    "listen": frozenset({"tls", "trusted_proxies", "strip_headers", "max_body_bytes", "server_timing"}),
     "admin": frozenset({"token_file"}),
     "tracing": frozenset[str](),
 }

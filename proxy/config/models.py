@@ -42,6 +42,7 @@ class Listen(Section):
     tls: ListenTLS | None = None
     workers: int = Field(1, ge=1, le=256)
     trusted_proxies: tuple[Network, ...] = ()
+    strip_headers: tuple[Text, ...] = ()
     max_header_bytes: Size = 64 * 1024
     max_header_fields: int = Field(100, ge=1)
     max_body_bytes: Size | None = None
@@ -150,6 +151,7 @@ class Route(Section):
     acr_values: tuple[Text, ...] = ()
     max_age: Duration | None = None
     cors_preflight: bool = False
+    allowed_origins: tuple[Text, ...] = ()
     websocket: bool = True
     on_token_expiry: Literal["continue", "close"] = "continue"
     timeouts: Timeouts = Timeouts()

@@ -13,7 +13,7 @@ from .files import check_ca_file, check_certificate, check_secret_file
 from .models import Route, TokenIn, UpstreamTLS
 from .urls import check_url, is_host, parse_url
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")  # RFC 6749 §3.3
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]+")
@@ -49,6 +49,11 @@ def needs_user(route: Route) -> bool:
     return route.grant in ("token_exchange", "jwt_bearer")
 
 
+def sends_ours_unasked(route: Route) -> bool:
+    """Whether ``route`` calls with credentials of ours for whoever reaches it."""
+    return route.grant == "client_credentials" or route.subject_token_file is not None
+
+
 def is_canonical(path: str) -> bool:
     """Whether every reader takes ``path`` for the same place, so that it can match what is sent raw."""
     raw = path.encode(errors="replace")
@@ -67,6 +72,7 @@ def find_route_faults(place: str, route: Route) -> Iterator[Fault]:
     yield from _find_unused_keys(place, route)
     yield from _find_request_faults(place, route)
     yield from _find_token_in_faults(f"{place}.token_in", route.token_in)
+    yield from _find_origin_faults(f"{place}.allowed_origins", route)
     yield from find_scope_faults(f"{place}.required_scopes", route.required_scopes)
     if route.subject_token_file:
         yield from check_secret_file(f"{place}.subject_token_file", route.subject_token_file)
@@ -180,10 +186,22 @@ def _find_token_in_faults(place: str, token_in: TokenIn) -> Iterator[Fault]:
         yield from _find_header_faults(place, token_in.header, token_in.scheme)
 
 
+def _find_origin_faults(place: str, route: Route) -> Iterator[Fault]:
+    if route.allowed_origins and not sends_ours_unasked(route):
+        yield Fault(
+            place,
+            "only used where callers need no token (client_credentials, subject_token_file), so leave it out",
+        )
+    for index, origin in enumerate(route.allowed_origins):
+        url = parse_url(origin)
+        if url is None or origin != f"{url.scheme}://{url.netloc}" or "@" in origin:
+            yield Fault(f"{place}[{index}]", f"not an origin such as https://app.example.com{got(origin)}")
+
+
 def _find_header_faults(place: str, header: str, scheme: str) -> Iterator[Fault]:
-    if not _TOKEN.fullmatch(header) or header.lower() in _NO_TOKEN_FIELDS:
+    if not TOKEN.fullmatch(header) or header.lower() in _NO_TOKEN_FIELDS:
         yield Fault(f"{place}.header", f"not a header that may carry a token{got(header)}")
-    if scheme and not _TOKEN.fullmatch(scheme):
+    if scheme and not TOKEN.fullmatch(scheme):
         yield Fault(f"{place}.scheme", f"not an authentication scheme{got(scheme)}")
     if not scheme and header.lower() == "authorization":
         yield Fault(

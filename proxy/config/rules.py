@@ -11,7 +11,7 @@ from ..metadata import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .models import Admin, Cache, Listen, Route
-from .route_rules import find_route_faults, find_scope_faults, is_canonical, needs_user
+from .route_rules import TOKEN, find_route_faults, find_scope_faults, is_canonical, needs_user
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
 from .urls import check_url, is_host
@@ -56,6 +56,12 @@ def _find_listen_faults(listen: Listen) -> Iterator[Fault]:
         if getattr(listen, key) == 0:
             yield Fault(f"listen.{key}", "must be more than 0")
     yield from _find_trust_in_everybody(listen)
+    for index, name in enumerate(listen.strip_headers):
+        if not TOKEN.fullmatch(name) or "*" in name[:-1] or name == "*":
+            yield Fault(
+                f"listen.strip_headers[{index}]",
+                f"not the name of a header, or the beginning of one with a * behind it{got(name)}",
+            )
     if listen.tls:
         yield from check_certificate("listen.tls", listen.tls.cert_file, listen.tls.key_file)
 

@@ -89,6 +89,7 @@ class Spans:
         carrier = {
             name.decode("ascii"): value.decode("ascii")
             for name, value in build_trace_fields(downstream.ended)
+            if not downstream.shows(value)
         }
         for name in (TRACEPARENT, TRACESTATE):  # ours go on instead
             downstream.ended.pop(name, None)

@@ -8,22 +8,17 @@ from ..bearer import parse_subprotocol_token
 from ..downstream import Downstream, Headers, Message, Receive, Scope, Send
 from ..errors import DownstreamDeparted
 from ..forwarding import Forwarding
-from ..headers import values
 from .closing import Closed, build_closed
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 class DownstreamWebSocket(Downstream):
-    """A handshake, which may be answered like any request (ASGI's ``websocket.http.response`` extension).
-
-    ``subprotocols`` are those offered, without the one that is a token.
-    """
+    """A handshake, which may be answered like any request (ASGI's ``websocket.http.response`` extension)."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, forwarding: Forwarding) -> None:
         http = {"method": "GET", "scheme": _HTTP_SCHEMES[scope.get("scheme", "ws")]}
         super().__init__({**scope, **http}, receive, send, forwarding)
-        self.subprotocols: list[str] = []
         self._closed = False
 
     def read_subprotocols(self) -> None:
@@ -31,7 +26,7 @@ class DownstreamWebSocket(Downstream):
 
         Raises AuthorizationMalformed.
         """
-        token, self.subprotocols = parse_subprotocol_token(values(self.kept, b"sec-websocket-protocol"))
+        token, self.subprotocols = parse_subprotocol_token(self.ended.get(b"sec-websocket-protocol", ()))
         if token is not None:
             self.ended.setdefault(b"authorization", []).append(b"Bearer " + token.encode("ascii"))
 

@@ -74,6 +74,7 @@ def unused(key: str, grant: str) -> str:
         ("token_in", {"header": "a b"}, "routes[0].token_in.header: not a header that may carry a token (got 'a b')"),
         ("token_in", {"header": "X-A", "scheme": "a b"}, "routes[0].token_in.scheme: not an authentication scheme (got 'a b')"),
         ("token_in", {"header": "authorization", "scheme": ""}, "routes[0].token_in.scheme: must not be empty for Authorization: any credentials would pass as a token"),
+        ("allowed_origins", ["https://app.example"], "routes[0].allowed_origins: only used where callers need no token (client_credentials, subject_token_file), so leave it out"),
         ("timeouts.response", 0, "routes[0].timeouts.response: must be more than 0"),
         ("authorization_server", "otka", "routes[0].authorization_server: no such authorization server, did you mean 'okta'? (got 'otka')"),
         ("authorization_server", "xyz", "routes[0].authorization_server: no such authorization server (got 'xyz')"),
@@ -83,6 +84,43 @@ def unused(key: str, grant: str) -> str:
 def test_routes(path: str, value: Any, fault: str) -> None:
     """A route that cannot work, or that could be read in two ways, is refused with its reason."""
     assert faults_of(change(("routes.1", OTHER), (f"routes.0.{path}", value))) == [fault]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "app.example",
+        "https://app.example/",
+        "https://app.example/a",
+        "*",
+        "null",
+        "https://",
+        "https://u@app.example",
+        "https://*.example",
+        "ftp://app.example",
+        "https://app.example?a",
+        "https://app.example#",
+    ],
+)
+def test_origins_that_are_none(origin: str) -> None:
+    """Each is scheme, host and perhaps a port, as browsers say it."""
+    raw = change(
+        ("routes.0.grant", "client_credentials"),
+        ("routes.0.allowed_origins", ["http://localhost:3000", origin]),
+    )
+    assert faults_of(raw) == [
+        f"routes[0].allowed_origins[1]: not an origin such as https://app.example.com (got {origin!r})".replace(
+            "'https://u@app.example'", "'https://***@app.example'"
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", ["a b", "X-É", "X:", "", "*", "X-*-User", "**", "X-User\n"])
+def test_headers_to_strip(name: str) -> None:
+    """H-32: a name that no header can have is a fault; one that ends with a * stands for all that begin so."""
+    raw = change(("listen.strip_headers", ["X-Corp-*", "Cookie", name]))
+    (fault,) = faults_of(raw)
+    assert fault.startswith("listen.strip_headers[2]: ")
 
 
 @pytest.mark.parametrize("scope", ["openid", "profile", "email", "address", "phone", "offline_access"])

@@ -120,10 +120,13 @@ _GUARDED = (b"/", b"/orders", b"/orders/admin", b"/public")
 _TABLE = RouteTable([Pattern(path, None, frozenset(), path) for path in _GUARDED])
 _READINGS = (
     unquote_to_bytes,
+    lambda path: unquote_to_bytes(unquote_to_bytes(path)),
     lambda path: re.sub(rb";[^/]*", b"", path),
     lambda path: re.sub(rb"//+", b"/", path),
     lambda path: path.replace(b"\\", b"/"),
     lambda path: path.partition(b"#")[0],
+    lambda path: path.partition(b"?")[0],
+    lambda path: b"/".join(name.strip(b" ").rstrip(b". ") or name.strip(b" ") for name in path.split(b"/")),
     lambda path: path.partition(b"\0")[0],
     resolve,
 )

@@ -21,6 +21,8 @@ KEPT = [
     b"/orders/-._~!$&'()*+,;=:@",
     b"/orders/%41%7a",
     b"/orders/%C3%A9",
+    b"/orders/100%25",
+    b"/orders/a%2525b%252541",
     b"/orders/%20",
     b"/orders/a:b@c",
     b"/orders/;a=b",
@@ -52,6 +54,13 @@ REFUSED = [
     b"/orders/%2e%2e;a/profile",
     b"/orders/..%2fprofile",
     b"/orders/..%5cprofile",
+    b"/orders/..%3b/profile",
+    b"/orders/%2e%2e%3b/profile",
+    b"/orders/%25%32%65%25%32%65/profile",
+    b"/orders/%%32%65%%32%65/profile",
+    b"/orders/..%3f/profile",
+    b"/orders/..%20/profile",
+    b"/orders/%2525252525252525",
     b"/orders/a%2fb",
     b"/orders/a%2Fb",
     b"/orders/a%252fb",
@@ -113,6 +122,20 @@ IDENTITIES = [
     b"Forwarded",
     b"X-Forwarded-Port",
     b"X-Forwarded-Prefix",
+    b"X-Forwarded-Client-Cert",
+    b"Proxy",
+    b"Client-Cert",
+    b"Client-Cert-Chain",
+    b"SSL-Client-S-DN",
+    b"X-SSL-Client-Verify",
+    b"True-Client-IP",
+    b"CF-Connecting-IP",
+    b"X-WEBAUTH-USER",
+    b"X-Amzn-Oidc-Data",
+    b"X-Ms-Client-Principal-Name",
+    b"X-Goog-Authenticated-User-Email",
+    b"X-Goog-IAP-JWT-Assertion",
+    b"Sec-WebSocket-Protocol",
     b"DPoP",
     b"Proxy-Authorization",
     b"Proxy-Connection",
@@ -145,7 +168,10 @@ HOPS = [
 
 
 def _spellings(name: bytes) -> list[bytes]:
-    spellings = name, name.upper(), name.replace(b"-", b"_"), name.replace(b"-", b"_", 1).lower()
+    spellings = (
+        *(name, name.upper(), name.replace(b"-", b"_"), name.replace(b"-", b"_", 1).lower()),
+        *(name.replace(b"-", b"."), name.replace(b"-", b"!", 1)),
+    )
     return list(dict.fromkeys(spellings))
 
 

@@ -129,6 +129,11 @@ async def use_it(demo: Demo, proxy: Running, canaries: Canaries, told: Told) -> 
     await ask(
         "/orders", **{"X-Request-Id": f"{copied} {copied}", "traceparent": copied, "tracestate": copied}
     )
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for path in ("/orders", "/public", "/nowhere"):
+        await ask(path, **{"Authorization": f"Bearer {copied}", "X-Request-Id": f"id-{copied}"})
+        await ask(path, Authorization=f"Bearer {copied}", traceparent=parent, tracestate=f"a={copied}")
+    await ask(f"/query?access_token={copied}", **{"X-Request-Id": copied, "Referer": f"http://a/?b={copied}"})
     await ask(f"/{copied}/%2e%2e/x", Authorization=bearer())
     await suffer(demo, proxy, canaries, told)
 
