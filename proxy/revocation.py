@@ -52,7 +52,10 @@ class Revocations:
 
     def not_before(self, kind: str, key: bytes) -> float:
         """What is older counts no more (epoch seconds); 0 where nothing was revoked."""
-        return self._times.get((kind, key), 0.0)
+        try:
+            return self._times[kind, key]
+        except KeyError:
+            return 0.0
 
 
 def encode_told(teller: str, revocations: Iterable[Revocation]) -> bytes:

@@ -20,8 +20,6 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
-from cachetools import TTLCache
-
 from .background import Background
 from .cache_entries import find_bound
 from .cache_key import CacheKey
@@ -31,7 +29,7 @@ from .config.faults import ConfigurationError, Fault
 from .errors import ProxyError
 from .flights import Outcome
 from .refusals import LONGEST
-from .revocation import MOST, Revocation
+from .revocation import Revocation, Revocations
 from .sealing import SealingKey
 from .shared_codec import decode_answer, encode_answer
 from .shared_keys import KeyFile, Keys, Names, build_names
@@ -65,7 +63,7 @@ class SharedCache:
         self._lasting = max_ttl + LEASE  # nothing that has been shared is left by then
         self._clock = clock
         self._background = background
-        self._forgotten: TTLCache[bytes, float] = TTLCache(MOST, self._lasting, timer=clock.monotonic)
+        self._forgotten = Revocations(self._lasting, clock)  # by cache key, of no interest to other replicas
         self.revocations = SharedRevocations(
             store, keys, lasting=self._lasting, clock=clock, background=background
         )
@@ -94,7 +92,7 @@ class SharedCache:
         return answer
 
     async def forget(self, key: CacheKey) -> None:
-        self._forgotten[key.digest] = self._clock.time()
+        self._forget_here(key, self._clock.time())
         await self._delete([build_names(each, key).answer for each in self._keys()])
 
     async def revoke(self, revocation: Revocation) -> None:
@@ -160,13 +158,18 @@ class SharedCache:
 
     def _not_before(self, key: CacheKey) -> float:
         """What is older is not taken, should the store still have it."""
-        return max(self.revocations.not_before(key.owner), self._forgotten.get(key.digest, 0.0))
+        forgotten = self._forgotten.not_before("answer", key.digest)
+        return max(self.revocations.not_before(key.owner), forgotten)
 
     async def _grant(self, key: CacheKey, grant: Callable[[], Awaitable[Answer]]) -> Answer:
         answer = await grant()
         if _is_final_refusal(answer.outcome):
-            self._forgotten[key.digest] = answer.obtained_at
+            self._forget_here(key, answer.obtained_at)
         return answer
+
+    def _forget_here(self, key: CacheKey, not_before: float) -> None:
+        """Should the store not do so."""
+        self._forgotten.add(Revocation("answer", key.digest, not_before))
 
     async def _begin_generation(self, name: bytes) -> None:
         await self._store.put_new(name, os.urandom(_MARK_SIZE), to_milliseconds(self._lasting))

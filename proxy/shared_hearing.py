@@ -26,9 +26,8 @@ DEAF_AFTER: Final = 5.0  # s without one
 RENEWED_WITHIN: Final = 300.0  # s in which the cache renews what is in doubt
 DOUBT_PAUSE: Final = 60.0  # s between two doubts: each is a walk over all entries
 KEPT_FOR: Final = 3600.0  # s after which the stream's end is moved on
-_MOST_PAGES: Final = (
-    2 * MOST_ENTRIES // PAGE
-)  # in one look: a stream that grows faster than it is read has an end
+# In one look: a stream that grows faster than it is read has an end.
+_MOST_PAGES: Final = 2 * MOST_ENTRIES // PAGE
 
 log = logging.getLogger(__name__)
 

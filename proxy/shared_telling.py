@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
-
-from cachetools import TTLCache
+from itertools import islice
+from typing import Final, NamedTuple
 
 from .background import Background
 from .clock import Clock
@@ -32,6 +32,13 @@ log = logging.getLogger(__name__)
 _Id = tuple[str, bytes]  # kind and key
 
 
+class _Timed(NamedTuple):
+    """``ends_at`` is monotonic: when nothing is left that it could revoke."""
+
+    revocation: Revocation
+    ends_at: float
+
+
 class Teller:
     """Writes revocations, and those again that the store has lost. ``name`` is this replica's in what it tells.
 
@@ -48,8 +55,10 @@ class Teller:
         self._lasting = lasting
         self._clock = clock
         self._background = background
-        self._owed: TTLCache[_Id, Revocation] = TTLCache(MOST_OWED, lasting, timer=clock.monotonic)
-        self._told: TTLCache[_Id, Revocation] = TTLCache(MOST_OWED, lasting, timer=clock.monotonic)
+        self._owed: dict[
+            _Id, _Timed
+        ] = {}  # both in the order in which they end, but for what was owed before
+        self._told: dict[_Id, _Timed] = {}
         self._all_barred_until = 0.0
         self._taken_over = False
         self._failure: str | None = None
@@ -59,8 +68,8 @@ class Teller:
     @property
     def owed(self) -> tuple[Revocation, ...]:
         """Those that are not written yet."""
-        self._owed.expire()
-        return tuple(self._owed.values())
+        now = self._clock.monotonic()
+        return tuple(each.revocation for each in self._owed.values() if now < each.ends_at)
 
     def bars(self, owner: bytes) -> bool:
         """Whether what is shared of ``owner`` may still be of before a revocation."""
@@ -80,57 +89,72 @@ class Teller:
 
     def tell_again(self) -> None:
         """The store has lost things, perhaps also what replicas have not heard of yet."""
-        for revocation in tuple(self._told.values()):
+        self._forget_ended()
+        for told in tuple(self._told.values()):
             with suppress(RevocationOwed):  # there were others first: they are owed, and everybody is barred
-                self._owe(revocation)
+                self._owe(told.revocation, told.ends_at)
 
     def take_over(self, before: Teller) -> None:
         """Owe what ``before``, which ends, owes."""
-        for revocation in before.owed:
+        for owed in tuple(before._owed.values()):
             with suppress(RevocationOwed):
-                self._owe(revocation)
+                self._owe(owed.revocation, owed.ends_at)
         before._taken_over = True
 
     def close(self) -> None:
         if self.owed and not self._taken_over:
-            log.error("revocations were never written", extra={"owed": len(self._owed)})
+            log.error("revocations were never written", extra={"owed": len(self.owed)})
 
     def _is_owed(self, revocation: Revocation) -> bool:
         return _id(revocation) in self._owed
 
-    def _owe(self, revocation: Revocation) -> None:
-        self._owed.expire()
+    def _owe(self, revocation: Revocation, ends_at: float | None = None) -> None:
+        self._forget_ended()
         if len(self._owed) >= MOST_OWED and not self._is_owed(revocation):
             self._all_barred_until = self._clock.monotonic() + self._lasting
             log.error("too many revocations are owed", extra={"owed": len(self._owed)})
             raise RevocationOwed("overflow")
-        self._owed[_id(revocation)] = revocation
+        ends_at = self._clock.monotonic() + self._lasting if ends_at is None else ends_at
+        self._owed.pop(_id(revocation), None)
+        self._owed[_id(revocation)] = _Timed(revocation, ends_at)
         if self._telling is None or self._telling.done():
             self._telling = self._background.spawn(self._tell_all(), name="revocations")
 
     async def _tell_all(self) -> None:
-        while owed := self.owed:
-            await self._try(owed[:BATCH])
+        while self._owed:
+            await self._try(tuple(islice(self._owed.values(), BATCH)))
             # Who waits looks at what has become of it, and waits for the next try.
             self._tried.set()
             self._tried = asyncio.Event()
             if self._failure is not None:
                 await asyncio.sleep(PAUSE)
+                self._forget_ended()
 
-    async def _try(self, batch: tuple[Revocation, ...]) -> None:
+    async def _try(self, batch: Sequence[_Timed]) -> None:
         try:
-            await self._write(batch)
+            await self._write([each.revocation for each in batch])
         except Exception as error:  # noqa: BLE001  the client's own tree, and it must be tried again
             self._note_failure("refused" if isinstance(error, StoreRefused) else "away", error)
             return
         self._note_success()
-        for revocation in batch:
-            if self._told.get(_id(revocation)) is not revocation:  # told again, it ends when it would have
-                self._told[_id(revocation)] = revocation
-            if self._owed.get(_id(revocation)) is revocation:  # else the user was revoked again meanwhile
-                del self._owed[_id(revocation)]
+        for each in batch:
+            self._keep_told(each)
+            if self._owed.get(_id(each.revocation)) is each:  # else the user was revoked again meanwhile
+                del self._owed[_id(each.revocation)]
 
-    async def _write(self, batch: tuple[Revocation, ...]) -> None:
+    def _keep_told(self, told: _Timed) -> None:
+        self._told.pop(_id(told.revocation), None)
+        if len(self._told) >= MOST_OWED:
+            del self._told[next(iter(self._told))]
+        self._told[_id(told.revocation)] = told
+
+    def _forget_ended(self) -> None:
+        now = self._clock.monotonic()
+        for table in (self._owed, self._told):
+            while table and next(iter(table.values())).ends_at <= now:
+                del table[next(iter(table))]
+
+    async def _write(self, batch: Sequence[Revocation]) -> None:
         keys = self._keys()
         names = [
             build_generation_name(each, key) for each in keys for kind, key, _ in batch if kind == "owner"
