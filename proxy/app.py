@@ -52,6 +52,7 @@ class App:
         self._tracing = build_tracing(settings.tracing)
         self._answer = self._tracing.trace_requests(self._serve) if self._tracing else self._serve
         self._parts = self._build_parts(settings)
+        self._announce(settings)
         self.history = History(self.metrics, self._read_gauges, clock)
         self.admin = build_admin(self)
 
@@ -81,14 +82,17 @@ class App:
         self.settings = parts.settings
         if parts.store is not before.store:
             parts.store.take_over(before.store)
+        self._announce(parts.settings)
         self.discard(before)
 
     def discard(self, parts: Parts) -> None:
         """Close ``parts`` once nothing uses them."""
         self._background.spawn(parts.retire(), name="retire")
 
-    def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
+    def _announce(self, settings: Settings) -> None:
         self.metrics.announce(settings.authorization_servers, (route.name for route in settings.routes))
+
+    def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
         return build_parts(
             settings,
             clock=self.clock,
