@@ -56,7 +56,7 @@ class Listener:
 
     def adopt(self, connection: socket.socket) -> None:
         """Serve a connection that was accepted elsewhere; after ``stop``, and where there are too many, close it."""
-        if self._stopped or self._state.is_flooded(handshakes=len(self._background)):
+        if self._stopped or self._state.is_flooded(beside=len(self._background) + 1):
             connection.close()
         else:
             self._background.spawn(self._adopt(connection), name="adopt")

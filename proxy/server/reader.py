@@ -148,8 +148,6 @@ class RequestReader:
         else:
             self._head_bytes += len(data)
             self._count_line(data, len(data))
-        if len(self.headers) > self._limits.max_header_fields:
-            raise HeaderTooLarge("too many header fields")
         if self._line_bytes > self._limits.max_field_bytes:
             raise HeaderTooLarge("a field line does not end")
         if self._head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes:

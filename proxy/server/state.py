@@ -51,6 +51,6 @@ class State(ServerState):
     def overloaded(self) -> bool:
         return len(self.connections) > self.limits.max_connections
 
-    def is_flooded(self, *, handshakes: int = 0) -> bool:
-        """``handshakes``: connections that are not among ours yet."""
-        return len(self.connections) + handshakes > self.limits.max_connections + _SHEDDING
+    def is_flooded(self, *, beside: int = 0) -> bool:
+        """``beside``: connections that are not counted yet, such as those in a TLS handshake."""
+        return len(self.connections) + beside > self.limits.max_connections + _SHEDDING

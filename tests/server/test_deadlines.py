@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import time
 
 import pytest
 
+from proxy.config.models import ListenTLS
+from tests.support.certificates import Authority
 from tests.support.raw_client import connected
 
 from .apps import Held, Recorder, answer, listening, read_body
@@ -214,6 +217,30 @@ async def test_connections_beyond_the_limit_are_told_so(recorder):
             await third.send(GET)
             assert (await third.response()).status == 200
     assert len(recorder.requests) == 2
+
+
+async def test_handshakes_count_as_connections(recorder, tmp_path):
+    """F-37: whoever does not even begin TLS takes no more descriptors than who sends no request."""
+    issued = Authority(tmp_path).issue()
+    tls = ListenTLS(cert_file=issued.cert_file, key_file=issued.key_file)
+    async with listening(recorder, tls, max_connections=1) as listener:
+        visitors = [socket.create_connection(listener.address) for _ in range(300)]
+        for visitor in visitors:
+            visitor.setblocking(False)
+        while len(held := list(filter(is_open, visitors))) > 1 + 256:
+            await asyncio.sleep(0.01)
+        assert len(held) == 1 + 256
+        for visitor in visitors:
+            visitor.close()
+
+
+def is_open(visitor):
+    try:
+        return visitor.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
 
 
 BOUNDARIES = {

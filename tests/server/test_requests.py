@@ -249,6 +249,23 @@ async def test_pipelined_requests_are_answered_in_their_order():
         assert [(await client.response()).body for _ in range(10)] == [b"%d" % i for i in range(10)]
 
 
+async def test_a_pipelined_request_may_take_its_time():
+    """H-23, F-30: the deadline of who is not read for a while ends when reading goes on."""
+    held = asyncio.Event()
+
+    async def app(scope, receive, send):
+        if scope["path"] == "/slow":
+            await asyncio.wait({asyncio.ensure_future(held.wait())}, timeout=1)
+        else:
+            await asyncio.sleep(0)
+        await answer(send, scope["raw_path"])
+
+    async with listening(app) as listener, connected(listener.address) as client:
+        await client.send(GET + get(b"GET /slow HTTP/1.1"))
+        assert (await client.response()).body == b"/"
+        assert (await client.response()).body == b"/slow"
+
+
 async def test_too_many_requests_in_a_pipeline_are_cut_behind_the_last_one_served():
     """F-36: what one connection may have waiting is bounded."""
     recorder = Recorder()
