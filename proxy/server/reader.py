@@ -148,13 +148,12 @@ class RequestReader:
         else:
             self._head_bytes += len(data)
             self._count_line(data, len(data))
+        if len(self.headers) > self._limits.max_header_fields:
+            raise HeaderTooLarge("too many header fields")
         if self._line_bytes > self._limits.max_field_bytes:
             raise HeaderTooLarge("a field line does not end")
         if self._head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes:
             raise HeaderTooLarge("the head does not end")
-        if len(self.headers) > self._limits.max_header_fields:
-            self.headers = []  # each takes many times the bytes that it came in
-            raise HeaderTooLarge("too many header fields")
 
     def _bound_framing(self, size: int) -> None:
         """What a body accounts for is not saved up from one read to the next. Trailers count here as well."""

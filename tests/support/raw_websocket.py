@@ -81,6 +81,11 @@ class RawWebSocket:
         data = await self._exactly(length)
         return Opcode(head[0] & 0x0F), bytes(one ^ mask[at % 4] for at, one in enumerate(data))
 
+    async def expect(self, opcode: Opcode, data: bytes) -> None:
+        """The next frame, but for the pings of a proxy that has waited long."""
+        while (frame := await self.frame()) != (opcode, data):
+            assert frame[0] is Opcode.PING, frame
+
     async def skip(self, size: int) -> None:
         """Read so many bytes."""
         await self._exactly(size)
