@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -150,6 +151,17 @@ async def test_a_cut_response_never_looks_whole(beginning: bytes, ending: object
     async with stage([beginning, ending]) as on, on.call() as client:
         with pytest.raises((Truncated, ConnectionResetError)):
             await client.response()
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"5\r\nhello\r\n-1\r\n"], ids=["at once", "behind a chunk"])
+async def test_a_response_that_breaks_with_its_head_is_answered(body: bytes):
+    """F-11: as long as nothing was sent to the caller there is an answer; the connection serves on."""
+    script = [HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body, STAY]
+    async with stage(script, [response(b"sound")]) as on, on.call() as client:
+        broken = await client.response()
+        assert (broken.status, json.loads(broken.body)["code"]) == (502, "upstream_protocol_error")
+        await client.send(on.head())
+        assert (await client.response()).body == b"sound"
 
 
 async def test_a_cut_response_is_a_reset_where_framing_cannot_tell():

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -67,6 +67,12 @@ async def end_of(websocket: Any) -> tuple[int, str] | None:
         await websocket.wait_closed()
     close: Close | None = websocket.protocol.close_rcvd
     return None if close is None else (close.code, close.reason)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.005)
 
 
 def build_subprotocol(token: str) -> str:
@@ -601,6 +607,41 @@ async def test_the_end_of_the_token_of_a_stream(demo: Demo, mode):
 
 
 # What is told of it
+
+
+async def test_websockets_take_places_among_the_connections(demo: Demo, api: WebSocketAPI):
+    """F-25, F-22: they count like requests, and leave their place however they end; one user cannot take all."""
+    raw = settings_for(demo, api, max_connections=4, timeouts={"connect": "0.3s"})
+    async with running(raw) as proxy:
+        pool = proxy.app.parts.upstreams["orders"]
+        bob, alice = demo.mint("bob"), demo.mint("alice")
+        held = [await dial(proxy, "/orders/ws", bob) for _ in range(3)]
+        assert (pool.active, pool.idle) == (3, 0)
+        status, problem = await refusal(dial(proxy, "/orders/ws", bob))
+        assert (status, problem["code"]) == (503, "overloaded")
+        async with dial(proxy, "/orders/ws", alice):
+            assert pool.active == 4
+            assert (await refusal(dial(proxy, "/orders/ws", demo.mint("dave"))))[0] == 503
+        api.refuse_with(403, b"no")
+        with pytest.raises(InvalidStatus):
+            await dial(proxy, "/orders/ws", alice)
+        api.refuse = lambda _: None
+        await held[0].close()
+        held[1].transport.abort()
+        await until(lambda: pool.active == 1)
+        async with dial(proxy, "/orders/ws", bob):
+            assert pool.active == 2
+        await held[2].close()
+        await until(lambda: pool.active == 0)
+        assert pool.waiting == 0
+
+
+@pytest.mark.parametrize("script", [[CLOSE], [RESET], [b"SSH-2.0\r\n\r\n", CLOSE]], ids=["FIN", "RST", "SSH"])
+async def test_a_handshake_that_fails_leaves_its_place(demo: Demo, script):
+    """F-22: whatever the upstream says."""
+    async with RawUpstream(script) as upstream, running(settings_for(demo, upstream)) as proxy:
+        assert (await refusal(dial(proxy, "/orders/ws", demo.mint("bob"))))[0] == 502
+        assert proxy.app.parts.upstreams["orders"].active == 0
 
 
 async def test_websockets_are_counted_and_logged_like_requests(demo: Demo, api: WebSocketAPI, caplog):

@@ -17,7 +17,7 @@ from .test_websocket import HANDSHAKE
 GET = get(b"GET / HTTP/1.1")
 UPGRADE = get(b"GET / HTTP/1.1", *HANDSHAKE)
 BLOCK = b"a" * 65536
-WINDOW = 0.5  # s: a shortened write timeout
+WINDOW = 0.7  # s: a shortened write timeout
 RATE = 128 * 1024  # bytes/s that are asked for
 
 

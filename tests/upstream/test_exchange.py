@@ -144,6 +144,17 @@ async def test_connection_close(connect: Connect) -> None:
         assert upstream.idle == 0
 
 
+async def test_a_length_beside_chunks_ends_the_connection(connect: Connect) -> None:
+    """H-42, H-40: the response is read by its chunks, and the connection carries no other (RFC 9112 §6.3)."""
+    both = HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    async with RawUpstream([both, STAY], [response(b"two")]) as raw:
+        upstream = connect(raw.url)
+        assert await fetch(upstream) == (200, b"a")
+        assert upstream.idle == 0
+        await raw.connections[0].closed.wait()
+        assert await fetch(upstream) == (200, b"two")
+
+
 @pytest.mark.parametrize("end", [CLOSE, RESET], ids=["FIN", "RST"])
 @pytest.mark.parametrize(
     "start",
