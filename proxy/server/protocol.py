@@ -209,6 +209,7 @@ class HardenedProtocol(TimedProtocol):
     def _refuse(self, error: ProxyError) -> None:
         """Nothing more is read. The refusal is written once the requests before it have been answered."""
         self._reader.done = True
+        self._reader.headers = []  # they may be many, and the peer slow to read why
         self.read_deadline = NEVER
         broken = self._newest
         if broken is not None and broken.more_body and not broken.complete:
