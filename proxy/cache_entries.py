@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from cachetools import Cache, TLRUCache
 
@@ -22,7 +22,8 @@ class Entry:
     """An access token in use, the parts of its key, and the asker whose subject token it was made with.
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
-    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it.
+    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it;
+    until ``held_until`` (monotonic) it need not be looked up again.
     """
 
     access_token: AccessToken = field(repr=False)
@@ -36,19 +37,14 @@ class Entry:
     revalidate_at: float
     maker: bytes = field(repr=False)
     live: bool = True
+    held_until: float = 0.0
 
 
-@dataclass(eq=False, slots=True)
-class Hold:
-    """An entry as it was last found for one subject token; both times are monotonic.
-
-    Until ``until`` it need not be looked for again. The token itself is to be asked about at ``ask_at``: never where
-    the entry was made with it, for then renewing the entry is asking.
-    """
+class Loan(NamedTuple):
+    """An entry for a token of the same session that it was not made with, to be asked about itself at ``ask_at``."""
 
     entry: Entry
-    ask_at: float
-    until: float = 0.0
+    ask_at: float  # monotonic
 
 
 def find_bound(

@@ -28,15 +28,19 @@ _TOKEN = b"obo-proxy token 1\0"
 _REQUEST = b"obo-proxy request 1\0"
 _OWNER = b"obo-proxy owner 1\0"
 _KEY = b"obo-proxy key 1\0"
-_REFUSAL = b"obo-proxy refusal 1\0"
 
 
 class CacheKey(NamedTuple):
-    """``digest`` names the entry, ``owner`` whose it is, ``request`` what is asked for; 32 bytes each."""
+    """``digest`` names the entry, ``owner`` whose it is, ``request`` what is asked for; 32 bytes each.
+
+    ``asker`` (64 bytes) is the request with one very subject token: what is refused to a bad token of somebody's must
+    not shut out that somebody's good one.
+    """
 
     owner: bytes
     digest: bytes
     request: bytes = b""
+    asker: bytes = b""
 
 
 def build_identity(
@@ -72,7 +76,8 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
     Every part but the last has a fixed length, so no two keys are made of the same bytes.
     """
     if subject_token is None:
-        return CacheKey(NOBODY, sha256(_KEY + request_digest).digest(), request_digest)
+        digest = sha256(_KEY + request_digest).digest()
+        return CacheKey(NOBODY, digest, request_digest, request_digest + NOBODY)
     owner = build_owner(subject_token.issuer, subject_token.subject)
     return CacheKey(
         owner,
@@ -84,16 +89,8 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
             + subject_token.authorization_server.encode()
         ).digest(),
         request_digest,
+        request_digest + subject_token.digest,
     )
-
-
-def build_refusal_key(request_digest: bytes, subject_token: SubjectToken | None) -> bytes:
-    """What a user's refusal is remembered under: this very token, not its subject (32 bytes).
-
-    A bad token of somebody's must not shut out that somebody's good one.
-    """
-    value = "" if subject_token is None else subject_token.value
-    return sha256(_REFUSAL + request_digest + value.encode()).digest()
 
 
 def _encode(value: Any) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +26,9 @@ OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.co
 class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
-    ``identity`` (32 bytes) tells apart what the cache must tell apart. ``found`` is what was last found for this
-    very token, so that it need not be looked for again (``access_tokens``).
+    ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
+    other. ``found`` is what was last found for this very token, so that it need not be looked for again
+    (``access_tokens``).
     """
 
     value: str = field(repr=False)
@@ -36,7 +38,11 @@ class SubjectToken:
     claims: Mapping[str, Any] = field(repr=False)
     identity: bytes = field(repr=False)
     expires_at: float
+    digest: bytes = field(init=False, repr=False, compare=False)
     found: object = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.digest = sha256(self.value.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

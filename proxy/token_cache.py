@@ -7,7 +7,6 @@ revives nothing, and the wall clock, so that one set forward (or a machine that 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +14,7 @@ from typing import Final
 from cachetools import TTLCache
 
 from .background import Background
-from .cache_entries import Entries, Entry, Hold, find_bound
+from .cache_entries import Entries, Entry, Loan, find_bound
 from .cache_key import CacheKey, build_owner
 from .clock import Clock
 from .config import models
@@ -89,36 +88,31 @@ class TokenCache:
         if self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at:
             self._entries.remove(key.digest)
             return None
-        self.lookups["hit"] += 1
         return entry
 
-    def current(self, key: CacheKey) -> Entry | None:
-        """The same, but that nobody is given it: it counts as no hit."""
-        return self._entries.get(key.digest)
-
-    def is_held(self, hold: Hold) -> bool:
-        """Whether its entry, found a moment ago, would be found again and is not due; counts as a hit if so."""
-        if not hold.entry.live or self._clock.monotonic() >= hold.until:
+    def is_held(self, entry: Entry) -> bool:
+        """Whether ``entry``, found a moment ago, would be found again and is not due; counts as a hit if so."""
+        if not entry.live or self._clock.monotonic() >= entry.held_until:
             return False
         self.lookups["hit"] += 1
         return True
 
-    def prolong(self, hold: Hold) -> bool:
-        """Whether its entry, found before, would be found by its key now and is not due; counts as a hit if so."""
-        entry, now = hold.entry, self._clock.monotonic()
-        due_at = min(entry.renew_at, entry.deadline, hold.ask_at)
+    def prolong(self, entry: Entry) -> bool:
+        """The same of one that was found at any time, which is held again then."""
+        now, due_at = self._clock.monotonic(), min(entry.renew_at, entry.deadline)
         if not entry.live or now >= due_at or self._clock.time() >= entry.expires_at:
             return False
         if self._entries.crowded:
             self._entries.get(entry.digest)  # who was used last matters only where somebody may have to go
         self.lookups["hit"] += 1
-        hold.until = min(now + HOLD, due_at)
+        entry.held_until = min(now + HOLD, due_at)
         return True
 
-    def hold(self, entry: Entry, asker: bytes) -> Hold:
-        """``entry`` for the token that ``asker`` stands for, which from now on is asked about by itself in time."""
-        own = entry.maker == asker
-        return Hold(entry, math.inf if own else self.verdicts.schedule(asker, entry.revalidate_at))
+    def is_lent(self, loan: Loan) -> bool:
+        """The same of one that was made with another token, while ours need not be asked about."""
+        if self._clock.monotonic() >= loan.ask_at:
+            return False
+        return self.is_held(loan.entry) or self.prolong(loan.entry)
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
@@ -134,7 +128,7 @@ class TokenCache:
         remaining = obtained_at + lifetime - wall
         if not remaining > 0:
             return
-        before = self.current(key)
+        before = self.find(key)
         if before is not None and before.maker != answer.asker:
             self.verdicts.schedule(before.maker, before.revalidate_at)
         deadline = now + remaining
@@ -156,38 +150,34 @@ class TokenCache:
             ),
         )
 
-    def is_due(self, hold: Hold) -> bool:
-        """Whether a hit shall renew the entry, or ask about the token."""
-        return min(hold.entry.renew_at, hold.ask_at) <= self._clock.monotonic()
+    def is_due(self, entry: Entry, ask_at: float) -> bool:
+        """Whether a hit shall renew the entry, or ask about the token that was given it."""
+        now = self._clock.monotonic()
+        return entry.renew_at <= now or ask_at <= now
 
-    def begin_renewal(self, key: CacheKey, hold: Hold, asker: bytes, subject_expires_at: float) -> bool:
+    def begin_renewal(self, key: CacheKey, entry: Entry, ask_at: float, subject_expires_at: float) -> bool:
         """Whether to renew now: not twice within the pause, and only for a longer life or a fresh verdict.
 
-        ``asker`` and ``subject_expires_at`` belong to the subject token that would be exchanged: where it is
-        what ended the entry, another exchange of it would gain nothing.
+        ``key``, ``ask_at`` and ``subject_expires_at`` belong to the subject token that would be exchanged: where
+        its end is what ended the entry, another exchange of it would gain nothing.
         """
-        now, entry = self._clock.monotonic(), hold.entry
-        if now < min(entry.revalidate_at, hold.ask_at) and subject_expires_at <= entry.bound:
+        now = self._clock.monotonic()
+        if now < min(entry.revalidate_at, ask_at) and subject_expires_at <= entry.bound:
             return False
         if self.flights.find(key.digest) is not None:
             return False
-        if hold.ask_at <= now:
-            self.verdicts.postpone(asker, now + RENEWAL_PAUSE)
+        if ask_at <= now:
+            self.verdicts.postpone(key.asker, now + RENEWAL_PAUSE)
         if entry.renew_at <= now:
             entry.renew_at = now + RENEWAL_PAUSE
         self.renewals += 1
         return True
 
-    def refuse_renewal(self, key: CacheKey, entry: Entry, asker: bytes) -> None:
-        """What was to be renewed ends, if it was made with the refused token; else others' verdict is still due."""
-        if entry.maker == asker:
-            self._discard(key, entry)
-        elif entry.revalidate_at <= self._clock.monotonic():
-            entry.renew_at = entry.revalidate_at
-
-    def _discard(self, key: CacheKey, entry: Entry) -> None:
-        """Drop ``entry`` unless another has taken its place."""
-        if self.current(key) is entry:
+    def refuse_renewal(self, key: CacheKey, entry: Entry) -> None:
+        """Drop what was to be renewed, if it was made with the refused token; else others' verdict is still due."""
+        if entry.maker != key.asker:
+            entry.renew_at = min(entry.renew_at, entry.revalidate_at)
+        elif self.find(key) is entry:  # no other has taken its place
             self._entries.remove(key.digest)
 
     def reject(self, key: CacheKey, access_token: AccessToken) -> bool:
@@ -195,7 +185,7 @@ class TokenCache:
 
         An upstream that says 401 to every token costs one exchange for each key and ``REJECTION_PAUSE``.
         """
-        entry = self.current(key)
+        entry = self.find(key)
         if entry is not None and entry.access_token.value != access_token.value:
             return True
         if key.digest in self._rejected:

@@ -14,7 +14,7 @@ _REFUSED: Final = -math.inf
 
 
 class Verdicts:
-    """By asker (``build_refusal_key``), for at most ``size`` of them, the least recently used leaving first.
+    """By asker (``CacheKey``), for at most ``size`` of them, the least recently used leaving first.
 
     A token that has left is again one that was never asked about.
     """
