@@ -38,7 +38,13 @@ from .token_exchange import AccessToken
 from .trace_context import TRACEPARENT, build_trace_fields
 from .upstream import Response
 from .websockets import DownstreamWebSocket, UpstreamWebSocket, WebSocketUpstream, relay
-from .withholding import refuse_copies, withhold, withhold_from_query, withhold_from_subprotocols
+from .withholding import (
+    refuse_copies,
+    refuse_many,
+    withhold,
+    withhold_from_query,
+    withhold_from_subprotocols,
+)
 
 
 class Gateway:
@@ -131,7 +137,9 @@ class Gateway:
             in_query, query_part = names.split_query(query_part)
             fields = names.strip_referer(fields)
         known = None if token is None else token.encode("ascii")
-        for secret in names.find_secrets(downstream.ended, in_query, known):
+        secrets = names.find_secrets(downstream.ended, in_query, known)
+        refuse_many(secrets)
+        for secret in secrets:
             refuse_copies(secret, downstream.raw_path, ours)
             fields = withhold(secret, fields)
             query_part = withhold_from_query(secret, query_part)

@@ -20,6 +20,7 @@ from .percent_encoding import decode_repeatedly
 # What nobody has verified is a secret from this length on: less is guessed sooner than read, and may stand anywhere
 # by chance, as "null" does, which some applications send for a token that they have not got.
 SHORTEST = 16  # bytes
+MOST = 4  # credentials: one in each place, and each costs a search through all of the head
 _LONGEST_SCHEME = 32  # bytes: more than any authentication scheme has, and the space behind it
 
 _AUTHORIZATION = b"authorization"
@@ -51,7 +52,10 @@ class CredentialNames:
     def find_secrets(
         self, ended: Ended, in_query: Sequence[bytes] = (), token: bytes | None = None
     ) -> Sequence[bytes]:
-        """What stands under these names, and among the subprotocols, after the ``token`` that is known already."""
+        """What stands under these names, and among the subprotocols, after the ``token`` that is known already.
+
+        Where there are more than ``MOST``, not all of them.
+        """
         if token is not None and not in_query:
             single = self._find_single(ended)
             if single is not None and single.endswith(token):
@@ -113,6 +117,12 @@ def withhold_from_subprotocols(secret: bytes, subprotocols: Sequence[str]) -> li
     return [name for name in subprotocols if not (encoded in name or holds(secret, name.encode("latin-1")))]
 
 
+def refuse_many(secrets: Sequence[bytes]) -> None:
+    """Raises AuthorizationMalformed for more credentials than any request needs."""
+    if len(secrets) > MOST:
+        raise AuthorizationMalformed("the request shows more credentials than there are places for them")
+
+
 def refuse_copies(secret: bytes, path: bytes, repeated: Iterable[Field]) -> None:
     """Raises AuthorizationMalformed where ``secret`` stands in what cannot be left out (RFC 6750 §2)."""
     shortest = len(secret)
@@ -148,7 +158,7 @@ def _strip_padding(token: bytes) -> bytes:
 
 def _add(secrets: list[bytes], credential: bytes) -> None:
     secret = _strip_padding(credential.strip())
-    if len(secret) >= SHORTEST and secret not in secrets:
+    if len(secret) >= SHORTEST and len(secrets) <= MOST and secret not in secrets:
         secrets.append(secret)
 
 

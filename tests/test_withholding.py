@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from proxy.errors import AuthorizationMalformed
 from proxy.withholding import (
+    MOST,
     CredentialNames,
     holds,
     refuse_copies,
+    refuse_many,
     withhold,
     withhold_from_query,
     withhold_from_subprotocols,
@@ -140,6 +142,22 @@ def test_what_is_shown(ended, query, secrets):
     assert list(NAMES.find_secrets(ended, in_query)) == secrets
     assert all(NAMES.stand_in(b"a:" + secret, ended, query) for secret in secrets)
     assert not NAMES.stand_in(b"a:b", ended, query)
+
+
+def test_many_credentials_are_refused():
+    """F-24: each is looked for in all of the head, so that there may be only so many."""
+    values = [b"Bearer %016d" % number for number in range(1000)]
+    query = b"&".join(b"key=%016d" % number for number in range(1000))
+    few = NAMES.find_secrets({b"authorization": values[:MOST]})
+    assert refuse_many(few) is None
+    for many in (
+        NAMES.find_secrets({b"authorization": values}),
+        NAMES.find_secrets({}, NAMES.split_query(b"?" + query)[0]),
+        NAMES.find_secrets({b"authorization": values[:MOST]}, (), b"known"),
+    ):
+        assert len(many) == MOST + 1
+        with pytest.raises(AuthorizationMalformed):
+            refuse_many(many)
 
 
 def test_the_token_that_is_known_counts_however_short():
