@@ -111,9 +111,12 @@ class _Cautions:
     def __call__(self, settings: Settings) -> None:
         from ..config.cautions import find_cautions
 
-        for caution in set(find_cautions(settings)) - self._said:
-            self._said.add(caution)
-            log.warning("others may read a secret", extra={"key": caution.place, "reason": caution.message})
+        for caution in find_cautions(settings):
+            if caution not in self._said:
+                self._said.add(caution)
+                log.warning(
+                    "others may read a secret", extra={"key": caution.place, "reason": caution.message}
+                )
 
 
 def _announce(server: Server | Supervisor) -> None:
