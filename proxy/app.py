@@ -12,22 +12,20 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 
 from .admin import build_admin
-from .background import Background
-from .clock import Clock, SystemClock
 from .config.models import Settings
-from .departures import Departures
-from .downstream import Downstream, Receive, Send
+from .downstream.disconnects import Departures
+from .downstream.request import Downstream, Receive, Send
+from .downstream.websocket import DownstreamWebSocket
 from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
-from .exchange_record import ExchangeRecord
-from .failures import Failures
-from .history import History
-from .loop_lag import LoopLag
-from .metrics import Gauges, Metrics
+from .exchange.record import ExchangeRecord
+from .http.problem import build_problem
+from .observability.event_loop_lag import LoopLag
+from .observability.failures import Failures
+from .observability.history import History
+from .observability.metrics import Gauges, Metrics
+from .observability.tracing import build_tracing
 from .parts import Parts
-from .problem import build_problem
-from .remedies import find_remedy
-from .tracing import build_tracing
-from .websockets import DownstreamWebSocket
+from .runtime import Background, Clock, SystemClock
 from .wiring import build_parts
 
 log = logging.getLogger(__name__)
@@ -150,7 +148,7 @@ class App:
                 "code": error.code,
                 "oauth_error": error.oauth_error,
                 "reason": str(error),
-                "remedy": find_remedy(error),
+                "remedy": error.remedy,
             },
         )
         if downstream.started:

@@ -30,7 +30,8 @@ from typing import ClassVar, Literal
 class ProxyError(Exception):
     """A refusal with its row in the error table.
 
-    ``reason`` and ``remedy`` go to the log, ``detail`` to the caller. ``retry_after`` is in seconds;
+    ``reason`` and ``remedy`` go to the log, ``detail`` to the caller; ``own_remedy`` is for this very case,
+    ``usual_remedy`` for its kind. ``retry_after`` is in seconds;
     ``oauth_error`` is the authorization server's ``error`` code (RFC 6749 §5.2). ``challenge`` is the
     ``error`` of the ``WWW-Authenticate`` challenge (RFC 6750 §3.1): None for no challenge at all, an
     empty text for a challenge without ``error``. The same refusal may be given again for ``remember_for``
@@ -42,6 +43,7 @@ class ProxyError(Exception):
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = "The proxy met a fault of its own."
     challenge: ClassVar[str | None] = None
+    usual_remedy: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -54,11 +56,16 @@ class ProxyError(Exception):
         remember_by: Literal["subject_token", "route"] | None = None,
     ) -> None:
         super().__init__(reason or self.title)
-        self.remedy = remedy
+        self.own_remedy = remedy
         self.retry_after = retry_after
         self.oauth_error = oauth_error
         self.remember_for = remember_for
         self.remember_by = remember_by
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it: its own remedy, else what usually helps; empty where nothing is known."""
+        return self.own_remedy or self.usual_remedy
 
 
 class RequestRefused(ProxyError):
@@ -70,6 +77,7 @@ class NoRoute(RequestRefused):
     code = "no_route"
     title = "No route"
     detail = "No route matches this request."
+    usual_remedy = "Compare the request's path, host and method with the routes."
 
 
 class PathRefused(RequestRefused):
@@ -77,6 +85,7 @@ class PathRefused(RequestRefused):
     code = "path_refused"
     title = "Path refused"
     detail = "The path can be read in more than one way."
+    usual_remedy = "Let the caller send a path without dot segments, double slashes or encoded delimiters."
 
 
 class CrossSiteRefused(RequestRefused):
@@ -86,6 +95,7 @@ class CrossSiteRefused(RequestRefused):
     code = "cross_site_refused"
     title = "Cross-site request refused"
     detail = "Pages of other sites may not call this."
+    usual_remedy = "If that page is to call the route, name its origin in the route's allowed_origins."
 
 
 class BadRequest(RequestRefused):
@@ -93,6 +103,7 @@ class BadRequest(RequestRefused):
     code = "bad_request"
     title = "Bad request"
     detail = "The request is not well-formed HTTP."
+    usual_remedy = "Look at how the caller builds its requests; a proxy in between may alter them."
 
 
 class MethodNotAllowed(RequestRefused):
@@ -100,6 +111,7 @@ class MethodNotAllowed(RequestRefused):
     code = "method_not_allowed"
     title = "Method not allowed"
     detail = "This method is not served here."
+    usual_remedy = "CONNECT and TRACE are never forwarded."
 
 
 class RequestTimeout(RequestRefused):
@@ -107,6 +119,7 @@ class RequestTimeout(RequestRefused):
     code = "request_timeout"
     title = "Request timeout"
     detail = "The request did not arrive in time."
+    usual_remedy = "Look at the network between caller and proxy, or raise listen.header_timeout."
 
 
 class RequestTooLarge(RequestRefused):
@@ -114,6 +127,7 @@ class RequestTooLarge(RequestRefused):
     code = "request_too_large"
     title = "Request too large"
     detail = "The request body is larger than allowed."
+    usual_remedy = "Send less, or raise listen.max_body_bytes."
 
 
 class TargetTooLong(RequestRefused):
@@ -121,6 +135,7 @@ class TargetTooLong(RequestRefused):
     code = "target_too_long"
     title = "Target too long"
     detail = "The request target is longer than allowed."
+    usual_remedy = "Shorten the request's path and query."
 
 
 class ExpectationFailed(RequestRefused):
@@ -128,6 +143,7 @@ class ExpectationFailed(RequestRefused):
     code = "expectation_failed"
     title = "Expectation failed"
     detail = "Only the expectation 100-continue can be met."
+    usual_remedy = "Let the caller expect nothing but 100-continue."
 
 
 class HeaderTooLarge(RequestRefused):
@@ -135,6 +151,7 @@ class HeaderTooLarge(RequestRefused):
     code = "header_too_large"
     title = "Header too large"
     detail = "The request's header fields are larger or more than allowed."
+    usual_remedy = "Send fewer or shorter fields, or raise listen.max_header_bytes."
 
 
 class NotImplementedHere(RequestRefused):
@@ -142,6 +159,7 @@ class NotImplementedHere(RequestRefused):
     code = "not_implemented"
     title = "Not implemented"
     detail = "This method or transfer coding is not known here."
+    usual_remedy = "Let the caller use a usual method and no transfer coding but chunked."
 
 
 class VersionNotSupported(RequestRefused):
@@ -149,6 +167,7 @@ class VersionNotSupported(RequestRefused):
     code = "version_not_supported"
     title = "HTTP version not supported"
     detail = "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+    usual_remedy = "Let the caller speak HTTP/1.1."
 
 
 class LoopDetected(RequestRefused):
@@ -156,6 +175,7 @@ class LoopDetected(RequestRefused):
     code = "loop_detected"
     title = "Loop detected"
     detail = "The request has come through this proxy before."
+    usual_remedy = "An upstream leads back to this proxy: correct the route's upstream."
 
 
 class Overloaded(RequestRefused):
@@ -163,6 +183,7 @@ class Overloaded(RequestRefused):
     code = "overloaded"
     title = "Overloaded"
     detail = "More requests are under way than can be served."
+    usual_remedy = "Add replicas, or raise the route's max_connections if the API can take more."
 
     def __init__(self, reason: str = "", *, remedy: str = "", retry_after: float | None = 1.0) -> None:
         super().__init__(reason, remedy=remedy, retry_after=retry_after)
@@ -177,6 +198,7 @@ class SubjectTokenMissing(SubjectTokenError):
     code = "subject_token_missing"
     title = "Subject token missing"
     detail = "Could not find a user JWT: send it as a bearer token."
+    usual_remedy = "Let the caller send the user's access token as Authorization: Bearer."
     challenge = ""
 
 
@@ -185,6 +207,7 @@ class AuthorizationMalformed(SubjectTokenError):
     code = "authorization_malformed"
     title = "Authorization malformed"
     detail = "Exactly one well-formed bearer token is needed."
+    usual_remedy = "Let the caller send exactly one Authorization field with one bearer token."
     challenge = "invalid_request"
 
 
@@ -193,6 +216,7 @@ class IssuerUnknown(SubjectTokenError):
     code = "issuer_unknown"
     title = "Issuer unknown"
     detail = "Could not find identity provider token: no configured issuer made this token."
+    usual_remedy = "Add the issuer to authorization_servers and subject_tokens, if it is to be trusted."
     challenge = "invalid_token"
 
 
@@ -201,6 +225,7 @@ class SubjectTokenInvalid(SubjectTokenError):
     code = "subject_token_invalid"
     title = "Subject token invalid"
     detail = "The token is not valid here."
+    usual_remedy = "Inspect the token below; let the caller fetch a new one."
     challenge = "invalid_token"
 
 
@@ -209,6 +234,7 @@ class SubjectTokenExpired(SubjectTokenError):
     code = "subject_token_expired"
     title = "Subject token expired"
     detail = "Identity provider token expired."
+    usual_remedy = "Let the caller refresh its token; if it is new, compare the clocks."
     challenge = "invalid_token"
 
 
@@ -217,6 +243,7 @@ class SubjectTokenRefused(SubjectTokenError):
     code = "subject_token_refused"
     title = "Subject token refused"
     detail = "The authorization server no longer accepts this token."
+    usual_remedy = "The user must sign in again."
     challenge = "invalid_token"
 
 
@@ -227,6 +254,7 @@ class ScopeInsufficient(SubjectTokenError):
     code = "scope_insufficient"
     title = "Scope insufficient"
     detail = "The token lacks a scope that is required here."
+    usual_remedy = "Let the caller ask for a token with the scopes that the route requires."
     challenge = "insufficient_scope"
 
     def __init__(self, reason: str = "", *, remedy: str = "", scopes: tuple[str, ...] = ()) -> None:
@@ -241,6 +269,7 @@ class StepUpRequired(SubjectTokenError):
     code = "step_up_required"
     title = "Step-up required"
     detail = "A stronger or fresher authentication is needed."
+    usual_remedy = "Let the caller send the user to authenticate again, as the challenge says."
     challenge = "insufficient_user_authentication"
 
     def __init__(
@@ -266,6 +295,7 @@ class ExchangeDenied(ExchangeError):
     code = "exchange_denied"
     title = "Exchange denied"
     detail = "The authorization server's policy does not allow this access."
+    usual_remedy = "Look at the access policies of the authorization server for this client and user."
     challenge = "insufficient_scope"
 
 
@@ -274,6 +304,7 @@ class ExchangeMisconfigured(ExchangeError):
     code = "exchange_misconfigured"
     title = "Exchange misconfigured"
     detail = "The proxy is not set up rightly at the authorization server."
+    usual_remedy = "Compare authorization_servers.*.client with the client's registration."
 
 
 class ExchangeResponseInvalid(ExchangeError):
@@ -281,6 +312,7 @@ class ExchangeResponseInvalid(ExchangeError):
     code = "exchange_response_invalid"
     title = "Exchange response invalid"
     detail = "The authorization server's answer cannot be used."
+    usual_remedy = "Inspect a token below to see what the authorization server answers."
 
 
 class AuthorizationServerThrottled(ExchangeError):
@@ -288,6 +320,7 @@ class AuthorizationServerThrottled(ExchangeError):
     code = "authorization_server_throttled"
     title = "Authorization server throttled"
     detail = "The authorization server takes no more requests for now."
+    usual_remedy = "Look at who else uses up the rate limit; ask for a higher one."
 
 
 class AuthorizationServerUnavailable(ExchangeError):
@@ -295,6 +328,7 @@ class AuthorizationServerUnavailable(ExchangeError):
     code = "authorization_server_unavailable"
     title = "Authorization server unavailable"
     detail = "The authorization server cannot be reached."
+    usual_remedy = "See that the authorization server can be reached from here."
 
 
 class AuthorizationServerTimeout(ExchangeError):
@@ -302,6 +336,7 @@ class AuthorizationServerTimeout(ExchangeError):
     code = "authorization_server_timeout"
     title = "Authorization server timeout"
     detail = "The authorization server did not answer in time."
+    usual_remedy = "Look at the way to the authorization server, or raise its timeout."
 
 
 class UpstreamError(ProxyError):
@@ -313,6 +348,7 @@ class UpstreamUnreachable(UpstreamError):
     code = "upstream_unreachable"
     title = "Upstream unreachable"
     detail = "The API cannot be reached."
+    usual_remedy = "See that the API runs, and that the route's upstream can be reached from here."
 
 
 class UpstreamProtocolError(UpstreamError):
@@ -320,6 +356,7 @@ class UpstreamProtocolError(UpstreamError):
     code = "upstream_protocol_error"
     title = "Upstream protocol error"
     detail = "The API's answer is not HTTP."
+    usual_remedy = "Compare the upstream's scheme (http, https) and port with what listens there."
 
 
 class UpstreamTimeout(UpstreamError):
@@ -327,6 +364,7 @@ class UpstreamTimeout(UpstreamError):
     code = "upstream_timeout"
     title = "Upstream timeout"
     detail = "The API did not answer in time."
+    usual_remedy = "Look at why the API is slow, or raise the route's timeouts."
 
 
 class DownstreamDeparted(Exception):

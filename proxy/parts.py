@@ -7,20 +7,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .authorization_server import AuthorizationServer
-from .background import Background
-from .clock import Clock
+from .authentication.signing_keys import SigningKeys
+from .authentication.verifier import Verifier
+from .cache.shared.shared_cache import build_shared_cache
+from .cache.token_cache import TokenCache
 from .config import models
-from .documents import Documents
-from .exchange_record import ExchangeRecord
-from .gateway import Gateway
-from .metrics import Gauges, ServerGauges
-from .shared_cache import build_shared_cache
-from .signing_keys import SigningKeys
-from .sweep import Sweep
-from .token_cache import TokenCache
+from .exchange.authorization_server import AuthorizationServer
+from .exchange.record import ExchangeRecord
+from .gateway.gateway import Gateway
+from .gateway.published_documents import Documents
+from .observability.metrics import Gauges, ServerGauges
+from .runtime import Background, Clock, Sweep
 from .upstream import Upstream
-from .verification import Verifier
 
 
 class SharedPart(ABC):

@@ -12,33 +12,32 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from .access_tokens import AccessTokens
-from .cache_key import build_identity
-from .claims import SubjectTokenPolicy
-from .clock import Clock
+from .authentication.claims import SubjectTokenPolicy
+from .authentication.subject_token import SubjectToken, require_authentication, require_scopes
+from .authentication.verifier import Accepted, Verifier
+from .cache.access_tokens import AccessTokens
+from .cache.key import build_identity
 from .config import models
 from .config.route_rules import sends_ours_unasked
-from .credentials import build_take_token
-from .cross_site import CrossSiteGuard
-from .documents import Documents
-from .exchange_record import ExchangeRecord
-from .forwarding import Forwarding
-from .gateway import Gateway
-from .lifetime import Lifetime
-from .metadata import is_loopback
-from .outgoing import Authentication, Route
+from .exchange.metadata import is_loopback
+from .exchange.record import ExchangeRecord
+from .exchange.token_exchange import TokenRequest
+from .gateway.caller_credentials import build_take_token
+from .gateway.cross_site import CrossSiteGuard
+from .gateway.gateway import Gateway
+from .gateway.published_documents import Documents
+from .gateway.token_fields import Presentation
+from .gateway.token_lifetime import Lifetime
+from .gateway.upstream_request import Authentication, Route
+from .http.forwarding import Forwarding
+from .http.routes import Pattern, RouteTable
+from .http.withholding import CredentialNames
+from .observability.server_timing import TimedGateway
+from .observability.tracing import Tracing
 from .parts import Issuer, Parts, TokenStore
-from .presentation import Presentation
-from .routes import Pattern, RouteTable
-from .server_timing import TimedGateway
-from .subject_token import SubjectToken, require_authentication, require_scopes
-from .sweep import Sweep
-from .token_exchange import TokenRequest
-from .tracing import Tracing
+from .runtime import Clock, Sweep
 from .upstream import Upstream
-from .verification import Accepted, Verifier
-from .websockets import WebSocketUpstream
-from .withholding import CredentialNames
+from .upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
 NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})

@@ -29,9 +29,9 @@ from proxy.cli.keys import run_new
 from proxy.config.load import load_settings
 from proxy.demo import Demo
 from proxy.errors import ProxyError
-from proxy.exposition import MetricsCollector
-from proxy.metrics import Gauges, Metrics, ServerGauges
-from proxy.refusal_table import REFUSALS
+from proxy.exchange.okta_refusals import REFUSALS
+from proxy.observability.metrics import Gauges, Metrics, ServerGauges
+from proxy.observability.prometheus import MetricsCollector
 from tests.support.proxy import Running, running
 
 ROOT = Path(__file__).parent.parent

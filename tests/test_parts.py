@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.clock import SystemClock
 from proxy.config.load import parse_settings
 from proxy.config.models import Settings
 from proxy.demo import Demo
 from proxy.errors import AuthorizationServerUnavailable
 from proxy.parts import Parts
+from proxy.runtime import SystemClock
 from proxy.wiring import build_parts
 
 from .support.certificates import Authority, server_context

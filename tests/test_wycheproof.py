@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import SubjectTokenInvalid
-from proxy.jwk import parse_jwk_set
-from proxy.jws import parse_jws, verify_signature
+from proxy.jose.jwk import parse_jwk_set
+from proxy.jose.jws import parse_jws, verify_signature
 
 VECTORS = Path(__file__).parents[2] / "shared" / "data" / "wycheproof"
 FILES = ("json_web_signature_test.json", "json_web_key_test.json", "json_web_crypto_test.json")

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..cache.replicas import RevocationOwed
 from ..config.show import build_shown
-from ..shared_tokens import RevocationOwed
 from .bodies import read_json
 from .inspection import inspect
 from .status import build_status

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from ..jose import parse_json_object
+from ..jose.encoding import parse_json_object
 from .refusal import Refused
 
 MAX_BODY = 64 * 1024  # bytes; the longest token is a quarter of it

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..diagnosis import diagnose
-from ..differences import HIDDEN, compare_claims, hide_tokens
+from ..diagnosis.differences import HIDDEN, compare_claims, hide_tokens
 from ..wiring import NEEDS_USER
 from .refusal import Refused
 

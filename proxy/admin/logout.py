@@ -13,10 +13,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..authentication.logout_token import (
+    MAX_AGE,
+    Logout,
+    LogoutPolicy,
+    parse_logout_token,
+    verify_logout_token,
+)
+from ..authentication.verifier import find_key
+from ..cache.replicas import RevocationOwed
 from ..errors import ProxyError, SubjectTokenInvalid
-from ..logout_token import MAX_AGE, Logout, LogoutPolicy, parse_logout_token, verify_logout_token
-from ..shared_tokens import RevocationOwed
-from ..verification import find_key
 from .bodies import read_form
 from .refusal import Refused
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..shared_tokens import RevocationOwed
+from ..cache.replicas import RevocationOwed
 from . import formats
 from .bodies import read_form
 from .charts import HEIGHT, WIDTH, Chart, build_chart

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..exposition import MetricsCollector
-from ..metrics import Gauges
+from ..observability.metrics import Gauges
+from ..observability.prometheus import MetricsCollector
 
 if TYPE_CHECKING:
     from ..app import App

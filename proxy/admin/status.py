@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import models
 from ..config.show import build_shown
-from ..differences import hide_tokens
-from ..history import PERIOD, Sample, estimate_quantile
+from ..diagnosis.differences import hide_tokens
+from ..observability.history import PERIOD, Sample, estimate_quantile
 
 if TYPE_CHECKING:
     from ..app import App
+    from ..cache.shared.revocations import SharedRevocations
     from ..parts import Issuer
-    from ..shared_revocations import SharedRevocations
 
 POINT = 3  # samples in a point of the plots: half a minute
 

@@ -6,7 +6,7 @@ import math
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..clock import Clock
+from ..runtime import Clock
 from .refusal import Refused
 
 PATHS = frozenset({"/inspect", "/api/inspect"})

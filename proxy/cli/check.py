@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _examine(args: argparse.Namespace) -> Report:
-    from ..clock import SystemClock
     from ..config.load import load_settings
     from ..diagnosis.doctor import examine_all
+    from ..runtime import SystemClock
 
     settings = load_settings(args.config, os.environ)
     _require_route(args.route, settings)

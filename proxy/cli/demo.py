@@ -58,7 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the exit status."""
     from ..config.models import Log
-    from ..logs import configure
+    from ..observability.logs import configure
 
     level = "error" if args.once else "info"
     logs = configure(Log(level=level, format="console", access=not args.once))

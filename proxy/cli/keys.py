@@ -52,7 +52,15 @@ def run_new(args: argparse.Namespace) -> int:
 
 
 def _make_pair(alg: str) -> tuple[Mapping[str, tuple[bytes, int]], str]:
-    from ..client_keys import ClientKey, build_jwks, generate_key, pem, private_jwk, public_jwk, thumbprint
+    from ..jose.private_keys import (
+        ClientKey,
+        build_jwks,
+        generate_key,
+        pem,
+        private_jwk,
+        public_jwk,
+        thumbprint,
+    )
 
     key = generate_key(alg)
     key_id = thumbprint(public_jwk(key))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from . import add_config_option
 
 if TYPE_CHECKING:
-    from ..authorization_code import SignIn
     from ..config.models import AuthorizationServer, Settings
-    from ..metadata import Metadata
-    from ..outbound import Outbound
+    from ..exchange.authorization_code import SignIn
+    from ..exchange.metadata import Metadata
+    from ..exchange.transport import Outbound
 
 _HOST = "127.0.0.1"
 _LONGEST_REQUEST = 16 * 1024  # bytes
@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _login(args: argparse.Namespace, settings: Settings) -> str:
-    from ..authorization_code import REDIRECT_PATH, SignIn
-    from ..outbound import Outbound
+    from ..exchange.authorization_code import REDIRECT_PATH, SignIn
+    from ..exchange.transport import Outbound
 
     server = _choose_server(args, settings)
     client_id = args.client_id or (server.client and server.client.id)
@@ -113,7 +113,7 @@ def _choose_scopes(args: argparse.Namespace, settings: Settings) -> tuple[str, .
 
 
 async def _fetch_metadata(outbound: Outbound, server: AuthorizationServer) -> Metadata:
-    from ..metadata import build_metadata_urls, parse_metadata
+    from ..exchange.metadata import build_metadata_urls, parse_metadata
 
     for url in build_metadata_urls(server.issuer):
         answer = await outbound.get(url)
@@ -125,7 +125,7 @@ async def _fetch_metadata(outbound: Outbound, server: AuthorizationServer) -> Me
 async def _send_to_browser(metadata: Metadata, sign_in: SignIn, *, open_it: bool) -> None:
     import webbrowser
 
-    from ..authorization_code import build_authorization_url
+    from ..exchange.authorization_code import build_authorization_url
 
     if metadata.authorization_url is None:
         raise LoginFailed(f"the metadata of {metadata.issuer} names no authorization_endpoint")
@@ -144,10 +144,10 @@ async def _redeem(
     *,
     public: bool,
 ) -> str:
-    from ..answer import show
-    from ..authorization_code import build_code_form
-    from ..client_auth import Credentials, build_client_authentication
-    from ..token_exchange import encode_form
+    from ..exchange.answer import show
+    from ..exchange.authorization_code import build_code_form
+    from ..exchange.client_auth import Credentials, build_client_authentication
+    from ..exchange.token_exchange import encode_form
 
     url = server.token_url or metadata.token_url
     if url is None:
@@ -212,8 +212,8 @@ class _Receiver:
         writer.close()
 
     def _take(self, head: bytes) -> tuple[str, str]:
-        from ..answer import show
-        from ..authorization_code import SignInRefused, parse_redirect
+        from ..exchange.answer import show
+        from ..exchange.authorization_code import SignInRefused, parse_redirect
 
         words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
         if self._sign_in is None or self._code.done() or len(words) != 3 or words[0] != "GET":

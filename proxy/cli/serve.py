@@ -15,7 +15,7 @@ from . import add_config_option
 if TYPE_CHECKING:
     from ..config.faults import Fault
     from ..config.models import Settings
-    from ..logs import Logging
+    from ..observability.logs import Logging
     from ..server import Server
     from ..server.workers import Supervisor
 
@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Serve; 0 after a drain, 1 where a port is not to be had."""
     from ..config.load import load_settings
-    from ..logs import configure
+    from ..observability.logs import configure
     from ..server.process import find_loop_factory
 
     settings = load_settings(args.config, os.environ)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..client_keys import load_keys
+from ..jose.private_keys import load_keys
 from .certificates import load_pair
 from .faults import Fault, got
 from .models import Client

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import ProxyError
-from ..routes import Pattern, RouteTable
+from ..http.routes import Pattern, RouteTable
 from .faults import Fault, got
 from .files import check_ca_file, check_certificate, check_secret_file
 from .models import Route, TokenIn, UpstreamTLS

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from ..metadata import is_confidential
+from ..exchange.metadata import is_confidential
 from .faults import Fault, got
 
 # urlsplit drops tabs and line ends without a word; nothing outside this belongs into a URL.

@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..clock import Clock
+from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..errors import (
     AuthorizationServerThrottled,
@@ -27,10 +27,10 @@ from ..errors import (
     ProxyError,
     StepUpRequired,
 )
+from ..exchange.okta_refusals import CHECK_POLICY, CHECK_TRUST
+from ..exchange.token_exchange import TokenRequest
 from ..parts import Issuer, Parts
-from ..refusal_table import CHECK_POLICY, CHECK_TRUST
-from ..subject_token import SubjectToken
-from ..token_exchange import TokenRequest
+from ..runtime import Clock
 from ..wiring import NEEDS_USER, build_token_request
 from .finding import Finding, build_failure, examine
 from .network import advise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..claims import CLIENT_CLAIMS, DEMANDS, SubjectTokenPolicy, read_scopes
+from ..authentication.claims import CLIENT_CLAIMS, DEMANDS, SubjectTokenPolicy, read_scopes
 from ..errors import ProxyError
 from .finding import Finding, build_failure
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..clock import Clock
+from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..differences import hide_tokens
 from ..parts import Parts
-from ..subject_token import SubjectToken
+from ..runtime import Clock
 from ..wiring import NEEDS_USER, build_demands, build_token_request
+from .differences import hide_tokens
 from .exchange import ExchangeExamination, examine_exchange
 from .finding import Finding, examine
 from .subject import SubjectExamination, examine_subject_token

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ..clock import Clock
 from ..config import models
 from ..config.cautions import find_cautions
 from ..config.faults import ConfigurationError, Fault
 from ..config.secret_file import SecretFile
 from ..parts import Parts
+from ..runtime import Clock
 from ..wiring import NEEDS_USER, build_parts, build_token_request
 from .clients import examine_scopes
 from .console import name_places

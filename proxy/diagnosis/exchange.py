@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..claims import SubjectTokenPolicy
-from ..clock import Clock
+from ..authentication.claims import SubjectTokenPolicy
+from ..authentication.subject_token import SubjectToken, parse_subject_token
+from ..authentication.verifier import find_key
 from ..errors import ProxyError
-from ..jws import verify_signature
+from ..exchange.okta_refusals import CHECK_AUDIENCE, CHECK_POLICY
+from ..exchange.token_exchange import TokenRequest, parse_claims
+from ..jose.jws import verify_signature
 from ..parts import Issuer
-from ..refusal_table import CHECK_AUDIENCE, CHECK_POLICY
-from ..subject_token import SubjectToken, parse_subject_token
-from ..token_exchange import TokenRequest, parse_claims
-from ..verification import find_key
+from ..runtime import Clock
 from .console import name_places
 from .demands import describe_duration, describe_texts, examine_demand
 from .finding import Finding, build_failure, examine

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..clock import Clock
 from ..errors import ProxyError
-from ..remedies import find_remedy
+from ..runtime import Clock
 
 Verdict = Literal["pass", "warn", "fail", "skip"]
 
@@ -46,7 +45,7 @@ def build_failure(
     step: str, about: str, error: ProxyError, *, summary: str = "", remedy: str = ""
 ) -> Finding:
     """The finding that ``error`` is; ``summary`` and ``remedy`` say it better where they are given."""
-    return Finding(step, about, "fail", summary or str(error), remedy or find_remedy(error), code=error.code)
+    return Finding(step, about, "fail", summary or str(error), remedy or error.remedy, code=error.code)
 
 
 async def examine(clock: Clock, step: str, about: str, probe: Callable[[], Awaitable[Finding]]) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..errors import ProxyError
-from ..remedies import find_remedy
 
 _ADVICE = (
     ("certificate has expired", "Its certificate has ended: renew it there."),
@@ -41,4 +40,4 @@ _ADVICE = (
 def advise(error: ProxyError) -> str:
     """The remedy for ``error``, a connection that was not made; else what usually helps."""
     said = str(error).lower()
-    return next((remedy for text, remedy in _ADVICE if text in said), "") or find_remedy(error)
+    return next((remedy for text, remedy in _ADVICE if text in said), "") or error.remedy

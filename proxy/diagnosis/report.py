@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from ..differences import compare_claims
 from .diagnose import Diagnosis
+from .differences import compare_claims
 from .finding import Finding, Verdict
 
 VERSION = 1  # of the document's shape; a member may be added without another

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from ..answer import Answer
-from ..clock import Clock
 from ..config import models
 from ..errors import AuthorizationServerTimeout, AuthorizationServerUnavailable, ProxyError
-from ..jwk import parse_jwk_set
-from ..metadata import build_metadata_urls
+from ..exchange.answer import Answer
+from ..exchange.metadata import build_metadata_urls
+from ..jose.jwk import parse_jwk_set
 from ..parts import Issuer, Parts
+from ..runtime import Clock
 from .clients import examine_client
 from .console import name_places
 from .demands import describe_duration, describe_texts

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..claims import DEMANDS
-from ..clock import Clock
+from ..authentication.claims import DEMANDS
+from ..authentication.subject_token import SubjectToken, UnverifiedToken, parse_subject_token
+from ..authentication.verifier import Accepted, Verifier, find_key
 from ..errors import ProxyError
-from ..jws import verify_signature
-from ..remedies import find_remedy
-from ..subject_token import SubjectToken, UnverifiedToken, parse_subject_token
-from ..token_exchange import parse_claims
-from ..verification import Accepted, Verifier, find_key
+from ..exchange.token_exchange import parse_claims
+from ..jose.jws import verify_signature
+from ..runtime import Clock
 from .demands import examine_demand
 from .finding import Finding, build_failure, examine
 
@@ -79,7 +78,7 @@ def _advise(token: str, error: ProxyError) -> str:
         return (
             "An opaque token can be accepted only by asking its authorization server: set introspect: true."
         )
-    return find_remedy(error)
+    return error.remedy
 
 
 async def _examine_entry(

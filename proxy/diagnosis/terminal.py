@@ -15,8 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..differences import Difference, compare_claims
 from .diagnose import Diagnosis
+from .differences import Difference, compare_claims
 from .finding import Finding, Verdict
 from .report import Report, Section
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from ..clock import Clock
+from ..cache.shared.store import Store
 from ..config import models
 from ..config.faults import hide_credentials
 from ..errors import UpstreamError
 from ..parts import Parts
-from ..shared_store import Store
+from ..runtime import Clock
 from .finding import Finding, build_failure, examine
 from .network import advise
 
@@ -45,7 +45,7 @@ async def examine_upstream(route: models.Route, parts: Parts, clock: Clock) -> F
 
 async def examine_store(settings: models.SharedCache, clock: Clock) -> Finding:
     """Use every command on values that end within the second; the proxy itself goes on without the store."""
-    from ..valkey_store import connect  # noqa: PLC0415 - an extra, needed here alone
+    from ..cache.shared.valkey import connect  # noqa: PLC0415 - an extra, needed here alone
 
     url = settings.url.get_secret_value()
     about = hide_credentials(url)

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..pieces import SMALL, Pieces, gather
+from ..http.pieces import SMALL, Pieces, gather
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 
 from uvicorn.config import Config
 
-from ..background import Background
 from ..config.models import ListenTLS
+from ..runtime import Background
 from .acceptor import BACKLOG, Acceptor, bind
 from .cycle import ASGIApp
 from .limits import Limits

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from uvicorn.config import Config
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
-from ..problem import build_problem
+from ..http.problem import build_problem
 from .cycle import Cycle
 from .deadlines import NEVER, TimedProtocol
 from .limits import LAST_CALL

@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
-from ..background import Background
 from ..config.models import ListenTLS, Settings
-from ..sweep import Sweep
+from ..runtime import Background, Sweep
 from .cycle import ASGIApp
 from .descriptors import affordable_connections, raise_limit
 from .handover import ADMIN, DATA, Inlet

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 
 from ..config import models
 from ..errors import Overloaded, UpstreamBroken, UpstreamProtocolError
-from ..sweep import Sweep
+from ..runtime import Sweep
 from .body import FramedBody, RequestBody
 from .connection import Connection, Unanswered
 from .origin import Origin, parse_origin

@@ -14,7 +14,7 @@ from typing import Any
 import httptools
 
 from ..errors import UpstreamBroken, UpstreamProtocolError
-from ..pieces import SMALL, Pieces, gather
+from ..http.pieces import SMALL, Pieces, gather
 
 MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
 MAX_HEAD_FIELDS = 200

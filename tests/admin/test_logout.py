@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
+from proxy.authentication.logout_token import EVENT
 from proxy.demo import Demo
-from proxy.logout_token import EVENT
 from tests.support.demo import decode, resign, sign_as_server
 from tests.support.proxy import Running, running
 

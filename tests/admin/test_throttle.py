@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from proxy.admin.throttle import AT_ONCE, BURST, RATE, Throttle
-from proxy.clock import SystemClock
 from proxy.demo import Demo
+from proxy.runtime import SystemClock
 from tests.admin.test_api import inspect, submit
 from tests.support.issuer import StillClock
 from tests.support.proxy import running

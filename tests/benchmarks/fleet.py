@@ -1,8 +1,8 @@
 """A model of many replicas: how many exchanges they make.
 
 Users are independent and alike, and ask at random (Poisson) times; so one of them, followed for long, stands for all.
-An exchange takes no time, users' tokens outlive the exchanged ones, and everything else is as ``proxy/token_cache.py``
-and ``proxy/shared_cache.py`` have it, with their defaults. No network, no clock: seconds here are the model's.
+An exchange takes no time, users' tokens outlive the exchanged ones, and everything else is as ``proxy/cache``
+has it, with its defaults. No network, no clock: seconds here are the model's.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import random
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from proxy.cache.token_cache import LEEWAY_PART, REFRESH_PART
 from proxy.config.models import Cache
-from proxy.token_cache import LEEWAY_PART, REFRESH_PART
 
 Mode = Literal["local, random", "local, sticky", "shared"]
 MODES: Final[tuple[Mode, ...]] = ("local, random", "local, sticky", "shared")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import main
-from proxy.client_keys import load_keys, public_jwk
+from proxy.jose.private_keys import load_keys, public_jwk
 
 ALGS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
 PRIVATE = ("private-key.pem", "private-key.jwk.json")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.client_keys import generate_key, pem
 from proxy.config.cautions import find_cautions
 from proxy.config.load import parse_settings
+from proxy.jose.private_keys import generate_key, pem
 from tests.support.certificates import Authority
 
 from .samples import CLIENT, change

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from proxy.client_keys import generate_key, pem
 from proxy.config.certificates import load_pair
+from proxy.jose.private_keys import generate_key, pem
 from tests.support.certificates import Authority, Issued
 
 NO_PAIR = "not a certificate and its private key, both in PEM"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from proxy.client_keys import PrivateKey, generate_key, pem
+from proxy.jose.private_keys import PrivateKey, generate_key, pem
 
 from .samples import CLIENT, change, faults_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.client_keys import generate_key, pem
+from proxy.jose.private_keys import generate_key, pem
 
 from .samples import CLIENT, EXPOSED, SOUND, change, faults_of
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from proxy.client_keys import generate_key, pem
 from proxy.config.environment import expand
 from proxy.config.load import load_settings, parse_settings
 from proxy.config.models import Section, Settings, TokenIn
 from proxy.config.show import build_schema, build_shown
+from proxy.jose.private_keys import generate_key, pem
 
 from .samples import CLIENT, change
 

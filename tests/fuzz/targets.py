@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tests.http import answers, framing, heads, targets
 from tests.support.issuer import NOW, b64
+from tests.wire import answers, framing, heads, targets
 
 from . import connection, tokens, wire
 

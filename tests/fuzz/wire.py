@@ -7,9 +7,9 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from proxy.errors import NoRoute, PathRefused, ProxyError, UpstreamBroken, UpstreamProtocolError
-from proxy.forwarding import Forwarding
-from proxy.headers import build_request_head
-from proxy.routes import Pattern, RouteTable
+from proxy.http.forwarding import Forwarding
+from proxy.http.headers import build_request_head
+from proxy.http.routes import Pattern, RouteTable
 from proxy.server.limits import Limits
 from proxy.server.reader import RequestReader
 from proxy.upstream.response_parser import ResponseParser

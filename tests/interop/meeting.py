@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.authorization_server import AuthorizationServer
-from proxy.background import Background
-from proxy.clock import SystemClock
+from proxy.authentication.subject_token import SubjectToken
 from proxy.config import models
-from proxy.subject_token import SubjectToken
+from proxy.exchange.authorization_server import AuthorizationServer
+from proxy.runtime import Background, SystemClock
 
 
 class Meeting:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import jwt
 import pytest
 
-from proxy.client_keys import ClientKey, build_jwks, generate_key, pem
 from proxy.config import models
 from proxy.errors import ExchangeMisconfigured, ExchangeResponseInvalid, SubjectTokenRefused
-from proxy.token_exchange import TokenRequest
+from proxy.exchange.token_exchange import TokenRequest
+from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem
 
 from .idpyoidc_server import IdpyoidcServer
 from .meeting import Meeting, make_subject_token

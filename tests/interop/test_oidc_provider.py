@@ -10,12 +10,12 @@ from typing import Any
 import jwt
 import pytest
 
-from proxy.client_keys import ClientKey, build_jwks, generate_key, pem
-from proxy.clock import SystemClock
+from proxy.authentication.subject_token import SubjectToken
 from proxy.config import models
 from proxy.errors import ExchangeMisconfigured, SubjectTokenRefused
-from proxy.subject_token import SubjectToken
-from proxy.token_exchange import TokenRequest
+from proxy.exchange.token_exchange import TokenRequest
+from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem
+from proxy.runtime import SystemClock
 
 from .meeting import Meeting, make_subject_token
 from .packages import WITHOUT_NODE, install, node

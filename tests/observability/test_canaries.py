@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from proxy.config.models import Log
 from proxy.demo import Demo
 from proxy.demo.org import SERVICE_SECRET
-from proxy.logs import configure
+from proxy.observability.logs import configure
 from tests.support.collector import Collector
 from tests.support.demo import FORGERIES
 from tests.support.proxy import Running, running

@@ -15,7 +15,7 @@ import pytest
 from proxy.config.models import Log
 from proxy.demo import Demo
 from proxy.demo.org import SERVICE_ID
-from proxy.logs import configure
+from proxy.observability.logs import configure
 from tests.support.proxy import Running, running
 
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from proxy.runtime import Sweep
 from proxy.server.limits import Limits
 from proxy.server.listener import Listener
-from proxy.sweep import Sweep
 
 
 @asynccontextmanager

@@ -19,12 +19,12 @@ from tests.support.websocket import settings_for
 TIMES = 3
 OURS = {
     "proxy.server.websocket": {"WebSocketProtocol"},
-    "proxy.websockets.connection": {"Connection"},
-    "proxy.websockets.handshake": {"Handshake"},
-    "proxy.websockets.downstream": {"DownstreamWebSocket"},
+    "proxy.upstream.websocket_connection": {"Connection"},
+    "proxy.upstream.websocket_handshake": {"Handshake"},
+    "proxy.downstream.websocket": {"DownstreamWebSocket"},
     "proxy.websockets.intake": {"Intake"},
-    "proxy.websockets.upstream": {"UpstreamWebSocket"},
-    "proxy.outgoing": {"Outgoing"},
+    "proxy.upstream.websocket": {"UpstreamWebSocket"},
+    "proxy.gateway.upstream_request": {"Outgoing"},
     "websockets.asyncio.client": {"ClientConnection"},
     "websockets.server": {"ServerProtocol"},
     "websockets.http11": {"Request", "Response"},

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import time
 
-from tests.http.departures import PLACES, Stage, memory, open_files, staged
+from tests.wire.departures import PLACES, Stage, memory, open_files, staged
 
 ALLOWED = 16 << 20  # bytes that an hour may leave, as much as a second
 

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from proxy.access_tokens import AccessTokens
-from proxy.background import Background
-from proxy.cache_key import build_identity
+from proxy.authentication.subject_token import SubjectToken
+from proxy.cache.access_tokens import AccessTokens
+from proxy.cache.key import build_identity
+from proxy.cache.token_cache import TokenCache
 from proxy.config import models
 from proxy.errors import ProxyError
-from proxy.subject_token import SubjectToken
-from proxy.token_cache import TokenCache
-from proxy.token_exchange import AccessToken, TokenRequest, build_access_token
+from proxy.exchange.token_exchange import AccessToken, TokenRequest, build_access_token
+from proxy.runtime import Background
 
 from .issuer import ISSUER, NOW, StillClock
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from proxy.authorization_server import AuthorizationServer
-from proxy.background import Background
+from proxy.authentication.subject_token import SubjectToken
 from proxy.config import models
-from proxy.exchange_record import ExchangeRecord
-from proxy.subject_token import SubjectToken
-from proxy.token_exchange import TokenRequest
+from proxy.exchange.authorization_server import AuthorizationServer
+from proxy.exchange.record import ExchangeRecord
+from proxy.exchange.token_exchange import TokenRequest
+from proxy.runtime import Background
 
 from .issuer import NOW, StillClock
 from .scripted_server import ScriptedServer, answer

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from proxy.app import App, build_app
-from proxy.clock import Clock
 from proxy.config.load import parse_settings
+from proxy.runtime import Clock
 from proxy.server import Server
 
 PLAIN = ssl.SSLContext(

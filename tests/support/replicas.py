@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from proxy.sealing import SealingKey
-from proxy.shared_cache import SharedCache
-from proxy.subject_token import SubjectToken
-from proxy.valkey_store import connect
+from proxy.authentication.subject_token import SubjectToken
+from proxy.cache.shared.sealing import SealingKey
+from proxy.cache.shared.shared_cache import SharedCache
+from proxy.cache.shared.valkey import connect
 
 from .caching import Rig, make_subject_token
 

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from proxy.config import models
-from proxy.sweep import Sweep
+from proxy.runtime import Sweep
 from proxy.upstream import Upstream
 
 

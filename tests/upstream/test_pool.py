@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
-from proxy.sweep import Sweep
+from proxy.runtime import Sweep
 from proxy.upstream import Upstream
 from proxy.upstream.connection import Unanswered
 from proxy.upstream.places import WAITING_PER_PLACE

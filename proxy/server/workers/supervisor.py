@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
-from ...sweep import Sweep
+from ...runtime import Sweep
 from ..acceptor import Acceptor, bind
 from ..limits import LAST_CALL, Limits
 from ..listener import Listener

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...app import App, build_app
 from ...config.models import Settings
-from ...logs import Logging, configure
+from ...observability.logs import Logging, configure
 from ..cycle import ASGIApp
 from ..handover import Inlet
 from ..process import calm_garbage_collection, find_loop_factory

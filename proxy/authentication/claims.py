@@ -1,0 +1,196 @@
+"""RFC 7519 §4.1 and RFC 9068 §2.2, §4: what a subject token must say, wherever its claims were read.
+
+A JWT's claims and an introspection answer (RFC 7662) pass the same two steps: the types, then the
+demands of one accepted issuer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ScopeInsufficient, SubjectTokenExpired, SubjectTokenInvalid
+
+MAX_SUBJECT = 255  # characters (OpenID Connect Core §2)
+MAX_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 7493 §2.2)
+CLIENT_CLAIMS = ("cid", "azp", "client_id")  # Okta, OpenID Connect, RFC 9068
+# What tells where a token is from and what for, not whose it is.
+IMPERSONAL = frozenset({"iss", "aud", *CLIENT_CLAIMS, "scp", "scope", "ver", "typ", "acr", "amr"})
+MAX_SHARED = 4096  # texts
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectTokenPolicy:
+    """What one accepted issuer's tokens must satisfy; ``clock_tolerance`` is seconds.
+
+    ``id_tokens`` lets ID tokens pass, for routes whose subject token type is ``id_token``.
+    """
+
+    issuer: str
+    expected_audience: str
+    client_ids: frozenset[str] = frozenset()
+    required_scopes: tuple[str, ...] = ()
+    algorithms: frozenset[str] = frozenset({"RS256", "ES256"})
+    clock_tolerance: float = 30.0
+    id_tokens: bool = False
+
+
+def parse_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``claims``, if those we read have the right types; else SubjectTokenInvalid."""
+    for name in ("iss", "sub", "aud", "exp"):
+        if name not in claims:
+            raise SubjectTokenInvalid(f"the token has no {name}")
+    for name, is_right in _CHECKS.items():
+        if name in claims and not is_right(claims[name]):
+            raise SubjectTokenInvalid(f"the token's {name} is not of the right form")
+    return claims
+
+
+class SharedTexts:
+    """One of each text that many users' tokens have alike: kept for each, they take half of what a user takes.
+
+    Only for verified claims; at most ``MAX_SHARED`` texts are kept, the others stay each token's own.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def share(self, claims: Mapping[str, Any]) -> dict[str, Any]:
+        """The same claims."""
+        return {
+            self._share_text(name): self._share_value(value) if name in IMPERSONAL else value
+            for name, value in claims.items()
+        }
+
+    def _share_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._share_text(value)
+        if isinstance(value, list):
+            return [self._share_value(item) for item in value]
+        return value
+
+    def _share_text(self, text: str) -> str:
+        if len(self._known) >= MAX_SHARED:
+            return self._known.get(text, text)
+        return self._known.setdefault(text, text)
+
+
+def verify_claims(claims: Mapping[str, Any], policy: SubjectTokenPolicy, now: float) -> None:
+    """SubjectTokenInvalid, SubjectTokenExpired or ScopeInsufficient, in this order, unless the policy is met."""
+    for require in DEMANDS.values():
+        require(claims, policy, now)
+
+
+def read_scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The scopes in ``scp`` (Okta: a list) and ``scope`` (RFC 9068 §2.2.3: separated by spaces)."""
+    found: set[str] = set()
+    for name in ("scp", "scope"):
+        value = claims.get(name, ())
+        found.update(value.split(" ") if isinstance(value, str) else value)
+    return frozenset(found)
+
+
+def has_expired(expires_at: float, clock_tolerance: float, now: float) -> bool:
+    return now >= expires_at + clock_tolerance
+
+
+def _require_issuer(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if claims["iss"] != policy.issuer:
+        raise SubjectTokenInvalid("the token's iss is another issuer")
+
+
+def _require_audience(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if policy.expected_audience not in read_texts(claims["aud"]):
+        raise SubjectTokenInvalid(
+            "the token's aud does not hold the expected audience",
+            remedy=f"let the caller ask for a token for {policy.expected_audience}",
+        )
+
+
+def _require_client(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    clients = {claims[name] for name in CLIENT_CLAIMS if name in claims}
+    if policy.client_ids and not (clients and clients <= policy.client_ids):
+        raise SubjectTokenInvalid("the token was issued to a client that is not accepted")
+
+
+def _require_bearer_access_token(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if "cnf" in claims:  # RFC 9449 §7.2, RFC 8705 §3: bound to a key that nobody has shown us
+        raise SubjectTokenInvalid("the token is bound to a key and cannot be used as a bearer token")
+    if _is_id_token(claims) and not policy.id_tokens:
+        raise SubjectTokenInvalid(
+            "this is an ID token, not an access token", remedy="let the caller send its access token"
+        )
+
+
+def _is_id_token(claims: Mapping[str, Any]) -> bool:
+    """RFC 8725 §2.8: ID tokens carry no mark of their own; these claims occur in them alone."""
+    return (
+        claims.get("jti", "").startswith("ID.")  # Okta
+        or claims.get("typ") == "ID"  # Keycloak
+        or not claims.keys().isdisjoint({"at_hash", "c_hash"})
+        or ("nonce" in claims and not read_scopes(claims))
+    )
+
+
+def _require_time(claims: Mapping[str, Any], policy: SubjectTokenPolicy, now: float) -> None:
+    for name in ("nbf", "iat"):
+        if claims.get(name, now) > now + policy.clock_tolerance:
+            raise SubjectTokenInvalid(f"the token's {name} lies in the future", remedy="compare the clocks")
+    if has_expired(claims["exp"], policy.clock_tolerance, now):
+        raise SubjectTokenExpired("the token has expired")
+
+
+def _require_scopes(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if not read_scopes(claims).issuperset(policy.required_scopes):
+        raise ScopeInsufficient("the token lacks a required scope", scopes=policy.required_scopes)
+
+
+Demand = Callable[[Mapping[str, Any], SubjectTokenPolicy, float], None]
+DEMANDS: Mapping[str, Demand] = {
+    "issuer": _require_issuer,
+    "audience": _require_audience,
+    "client": _require_client,
+    "kind": _require_bearer_access_token,
+    "times": _require_time,
+    "scopes": _require_scopes,
+}
+"""What is demanded of claims whose types are right, by name and in order; each is also a step of the doctor's."""
+
+
+def read_texts(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def is_subject(value: Any) -> bool:
+    return is_text(value) and len(value) <= MAX_SUBJECT and _CONTROL.search(value) is None
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_NUMBER
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(item, str) for item in value)
+    )
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "iss": is_text,
+    "sub": is_subject,
+    "aud": _is_texts,
+    "jti": lambda value: isinstance(value, str),
+    "scp": _is_texts,
+    "scope": _is_texts,
+    "acr": lambda value: isinstance(value, str),
+    **dict.fromkeys(CLIENT_CLAIMS, is_text),
+    **dict.fromkeys(("exp", "nbf", "iat", "auth_time"), is_number),
+}

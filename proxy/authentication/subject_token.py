@@ -1,0 +1,126 @@
+"""The user's token as presented, verified (RFC 7519, RFC 9068, RFC 8725).
+
+Not checked here: where keys come from, and whether the issuer is one of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ScopeInsufficient, StepUpRequired, SubjectTokenInvalid
+from ..jose.jwk import SigningKey
+from ..jose.jws import UnverifiedJws, parse_jws, peek_claims, verify_payload, verify_signature
+from .claims import SubjectTokenPolicy, parse_claims, read_scopes, verify_claims
+
+# RFC 8725 §3.11: an allow-list. Proofs, logout tokens and security events are JWTs of the same keys.
+TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
+OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
+
+
+@dataclass(slots=True)
+class SubjectToken:
+    """A verified subject token; ``expires_at`` is epoch seconds.
+
+    ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
+    other. ``found`` is what was last found for this very token, so that it need not be looked for again
+    (``access_tokens``).
+    """
+
+    value: str = field(repr=False)
+    authorization_server: str
+    issuer: str
+    subject: str = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False)
+    identity: bytes = field(repr=False)
+    expires_at: float
+    digest: bytes = field(init=False, repr=False, compare=False)
+    found: object = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.digest = sha256(self.value.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A well-formed JWT: good for choosing the key by ``issuer``, and for nothing else."""
+
+    jws: UnverifiedJws
+    claims: Mapping[str, Any] = field(repr=False)
+    issuer: str
+
+
+def parse_subject_token(value: str) -> UnverifiedToken:
+    """SubjectTokenInvalid for whatever is not a well-formed JWT with the claims' right types."""
+    jws = parse_jws(value)
+    claims = parse_claims(peek_claims(jws))
+    _require_type(jws.header)
+    return UnverifiedToken(jws, claims, claims["iss"])
+
+
+def verify_subject_token(
+    token: UnverifiedToken, key: SigningKey, policy: SubjectTokenPolicy, now: float
+) -> Mapping[str, Any]:
+    """The verified claims; ``now`` is epoch seconds.
+
+    Raises SubjectTokenInvalid, SubjectTokenExpired or ScopeInsufficient.
+    """
+    verify_signature(token.jws, key, policy.algorithms)
+    verify_payload(token.jws)
+    verify_claims(token.claims, policy, now)
+    return token.claims
+
+
+def require_scopes(subject_token: SubjectToken, scopes: Collection[str]) -> None:
+    """ScopeInsufficient unless the token has all of ``scopes``."""
+    if not read_scopes(subject_token.claims).issuperset(scopes):
+        raise ScopeInsufficient("the subject token lacks a scope of the route", scopes=tuple(scopes))
+
+
+def require_authentication(
+    subject_token: SubjectToken, acr_values: Sequence[str], max_age: float | None, now: float
+) -> None:
+    """StepUpRequired unless the user authenticated by one of ``acr_values``, at most ``max_age`` s ago (RFC 9470).
+
+    Okta's ``acr`` values are those like ``urn:okta:loa:2fa:any``. An empty ``acr_values`` asks for none.
+    """
+    claims = subject_token.claims
+    if acr_values and claims.get("acr") not in acr_values:
+        reason = "the user's authentication was not strong enough"
+    elif max_age is not None and ("auth_time" not in claims or now - claims["auth_time"] > max_age):
+        reason = "the user's authentication is too old"
+    else:
+        return
+    age = None if max_age is None else int(max_age)
+    raise StepUpRequired(reason, acr_values=tuple(acr_values), max_age=age)
+
+
+def refuse_org_token(token: UnverifiedToken) -> None:
+    """SubjectTokenInvalid for a token of Okta's org authorization server: its signing keys are not published."""
+    if str(token.jws.header.get("typ")).lower() == OKTA_ORG_TYPE or is_org_issuer(token.issuer):
+        raise SubjectTokenInvalid(
+            "org_authorization_server_token: Okta's org authorization server made this token, and nobody but "
+            "Okta can verify it",
+            remedy="let the caller use a custom authorization server (…/oauth2/default), or set introspect",
+        )
+
+
+def is_org_issuer(issuer: str) -> bool:
+    """Whether ``issuer`` is an Okta org itself rather than a custom authorization server in it."""
+    try:
+        url = urlsplit(issuer)
+    except ValueError:
+        return False
+    return (url.hostname or "").endswith(OKTA_DOMAINS) and not url.path.startswith("/oauth2/")
+
+
+def _require_type(header: Mapping[str, Any]) -> None:
+    if "typ" not in header:
+        return
+    typ = header["typ"]
+    if not isinstance(typ, str) or typ.lower() not in TYPES | {OKTA_ORG_TYPE}:
+        raise SubjectTokenInvalid("the token's typ is not that of an access token")

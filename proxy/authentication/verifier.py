@@ -1,0 +1,231 @@
+"""Whose tokens callers may present: each accepted issuer with its own keys and demands.
+
+A verdict is remembered under the whole token (a dictionary's keyed hash finds it, and all of the token is
+compared); it holds as long as the token and the key that it was verified with. That an authorization server
+said yes by introspection is not remembered: those who use it want to be able to withdraw a token at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import (
+    ExchangeError,
+    IssuerUnknown,
+    ProxyError,
+    ScopeInsufficient,
+    SubjectTokenExpired,
+    SubjectTokenInvalid,
+)
+from ..jose.jwk import SigningKey
+from ..jose.jws import MAX_SIZE, UnverifiedJws
+from ..runtime import Background, Clock
+from .claims import SharedTexts, SubjectTokenPolicy
+from .introspection import verify_introspection
+from .signing_keys import SigningKeys, SigningKeysStatus
+from .subject_token import (
+    SubjectToken,
+    UnverifiedToken,
+    parse_subject_token,
+    refuse_org_token,
+    verify_subject_token,
+)
+
+# The closest entry's failure is reported: the later a check stands, the closer the token came. A server
+# that could not be asked comes first of all, for the token may be good.
+CLOSEST = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One entry of accepted tokens: verified with ``keys``, or else by ``introspect``."""
+
+    authorization_server: str
+    policy: SubjectTokenPolicy
+    keys: SigningKeys | None = None
+    introspect: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class KnownToken(SubjectToken):
+    """A token with its verdict: good until ``ends_at`` by the wall clock and ``deadline`` by the monotonic one.
+
+    The deadline keeps a token that has ended from coming back when the wall clock is set back.
+    """
+
+    ends_at: float
+    deadline: float
+    keys: SigningKeys = field(repr=False)
+    generation: int
+
+
+class Verifier:
+    """Verifies subject tokens and remembers, for at most ``size`` of them, that they were good."""
+
+    def __init__(
+        self,
+        accepted: Sequence[Accepted],
+        *,
+        clock: Clock,
+        background: Background,
+        build_identity: Callable[[str, Mapping[str, Any]], bytes],
+        size: int = 10_000,
+    ) -> None:
+        self._accepted = tuple(accepted)
+        self._clock = clock
+        self._background = background
+        self._build_identity = build_identity
+        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # the one that was used last is at the end
+        self._size = size
+        self._texts = SharedTexts()
+        self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
+
+    def start(self) -> None:
+        """Fetch each issuer's keys and keep them fresh."""
+        for entry in self._accepted:
+            if entry.keys is not None:
+                entry.keys.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether tokens of at least one issuer can be verified."""
+        return any(entry.keys is None or entry.keys.ready for entry in self._accepted)
+
+    def status(self) -> Mapping[str, SigningKeysStatus]:
+        """The state of the signing keys by issuer."""
+        return {
+            entry.policy.issuer: entry.keys.status() for entry in self._accepted if entry.keys is not None
+        }
+
+    def recall(self, token: str) -> SubjectToken | None:
+        """The remembered verdict, if it still holds: no I/O, no parsing."""
+        known = self._known.get(token)
+        if known is None or known.generation != known.keys.generation:
+            return None
+        if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
+            return None
+        if len(self._known) > self._size * 3 // 4:  # with that much room nobody has to go, nor be told apart
+            self._known.move_to_end(token)
+        return known
+
+    async def verify(self, token: str) -> SubjectToken:
+        """The verified token, or the refusal of the entry that came closest to accepting it.
+
+        Raises SubjectTokenError, or ExchangeError where the issuer could not be asked; nothing else.
+        """
+        try:
+            return await self._verify(token)
+        except ProxyError:
+            raise
+        except Exception as error:
+            # RFC 8725 §3.1: what we did not foresee is no reason to let a token pass, nor to answer 500.
+            raise SubjectTokenInvalid(f"verification met {type(error).__name__}") from error
+
+    def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
+        """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8).
+
+        None is for an opaque token. Raises IssuerUnknown, or SubjectTokenInvalid for an issuer without keys.
+        """
+        if token is None:
+            return [entry for entry in self._accepted if entry.introspect is not None]
+        chosen = [entry for entry in self._accepted if entry.policy.issuer == token.issuer]
+        if not any(entry.introspect for entry in chosen):
+            refuse_org_token(token)
+        if not chosen:
+            expected = ", ".join(sorted({entry.policy.issuer for entry in self._accepted}))
+            raise IssuerUnknown(
+                f"the token's issuer is not accepted: expected {expected}, got {token.issuer[:256]!r}",
+                remedy="compare the authorization server's issuer mode (custom domain or not) with issuer",
+            )
+        return chosen
+
+    async def _verify(self, token: str) -> SubjectToken:
+        unverified = self._parse(token)
+        refusals: list[ProxyError] = []
+        for entry in self.choose(unverified):
+            try:
+                if entry.keys is not None and unverified is not None:
+                    return await self._verify_locally(token, unverified, entry, entry.keys)
+                return await self._introspect(token, entry)
+            except ProxyError as refusal:
+                refusals.append(refusal)
+        raise _closest(refusals)
+
+    def _parse(self, token: str) -> UnverifiedToken | None:
+        """None for an opaque token, where there is an entry that could know it."""
+        try:
+            return parse_subject_token(token)
+        except SubjectTokenInvalid:
+            if len(token) > MAX_SIZE or all(entry.introspect is None for entry in self._accepted):
+                raise
+            return None
+
+    async def _verify_locally(
+        self, token: str, unverified: UnverifiedToken, entry: Accepted, keys: SigningKeys
+    ) -> SubjectToken:
+        key = await find_key(unverified.jws, entry.policy.algorithms, keys)
+        claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
+        ends_at = claims["exp"] + entry.policy.clock_tolerance
+        known = KnownToken(
+            **self._describe(token, claims, entry),
+            ends_at=ends_at,
+            deadline=self._clock.monotonic() + ends_at - self._clock.time(),
+            keys=keys,
+            generation=keys.generation,
+        )
+        self._remember(known)
+        return known
+
+    async def _introspect(self, token: str, entry: Accepted) -> SubjectToken:
+        answer = await self._ask(token, entry)
+        claims = verify_introspection(answer, entry.policy, self._clock.time())
+        return SubjectToken(**self._describe(token, claims, entry))
+
+    async def _ask(self, token: str, entry: Accepted) -> Mapping[str, Any]:
+        """One question at a time for each token and entry; no caller's departure ends it for the others."""
+        flight = (id(entry), token)
+        task = self._flights.get(flight)
+        if task is None:
+            task = self._background.spawn(_call(entry, token), name="introspection")
+            self._flights[flight] = task
+            task.add_done_callback(lambda _: self._flights.pop(flight))
+        return await asyncio.shield(task)
+
+    def _describe(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> dict[str, Any]:
+        """What makes a ``SubjectToken``."""
+        claims = self._texts.share(claims)
+        return {
+            "value": token,
+            "authorization_server": entry.authorization_server,
+            "issuer": claims["iss"],
+            "subject": claims["sub"],
+            "claims": claims,
+            "identity": self._build_identity(token, claims),
+            "expires_at": claims["exp"],
+        }
+
+    def _remember(self, known: KnownToken) -> None:
+        self._known[known.value] = known
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+
+
+async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:
+    """The key that ``jws`` says it is signed with. Raises as ``SigningKeys.get`` does."""
+    if jws.alg not in algorithms:
+        raise SubjectTokenInvalid("the token's alg is not allowed")  # before it can cause a fetch
+    return await keys.get(jws.kid, jws.alg)
+
+
+async def _call(entry: Accepted, token: str) -> Mapping[str, Any]:
+    if entry.introspect is None:
+        raise SubjectTokenInvalid("the token is opaque, and its issuer's tokens are not introspected")
+    return await entry.introspect(token)
+
+
+def _closest(refusals: Sequence[ProxyError]) -> ProxyError:
+    return next(refusal for kind in CLOSEST for refusal in refusals if isinstance(refusal, kind))

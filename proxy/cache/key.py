@@ -1,0 +1,123 @@
+"""The cache key: everything that could change what the authorization server answers, and nothing else.
+
+The route's side (what is asked for, and as which client) and the user's side (who asks, with which claims)
+are each encoded so that no two different values share an encoding, then hashed. ``build_cache_key`` joins
+them; nobody else makes a key. Nothing here verifies anything: only verified claims may come in.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+from ..authentication.subject_token import SubjectToken
+from ..exchange.token_exchange import TokenRequest
+
+# They differ between two tokens of one session and say nothing about what the user may do.
+PASSING_CLAIMS = frozenset({"exp", "iat", "nbf", "jti"})
+NOBODY = bytes(32)  # the owner of tokens that are ours alone (client credentials)
+
+# What is hashed begins with what it is, so that no part can stand in for another. Change the number with
+# the encoding: replicas of two versions then share no entries.
+_IDENTITY = b"obo-proxy identity 1\0"
+_TOKEN = b"obo-proxy token 1\0"
+_REQUEST = b"obo-proxy request 1\0"
+_OWNER = b"obo-proxy owner 1\0"
+_KEY = b"obo-proxy key 1\0"
+
+
+class CacheKey(NamedTuple):
+    """``digest`` names the entry, ``owner`` whose it is, ``request`` what is asked for; 32 bytes each.
+
+    ``asker`` (64 bytes) is the request with one very subject token: what is refused to a bad token of somebody's must
+    not shut out that somebody's good one.
+    """
+
+    owner: bytes
+    digest: bytes
+    request: bytes = b""
+    asker: bytes = b""
+
+
+def build_identity(
+    value: str, claims: Mapping[str, Any], *, by: Literal["subject", "token"], ignore: frozenset[str]
+) -> bytes:
+    """What the user's side contributes to the key (32 bytes).
+
+    By ``subject``: all claims but ``PASSING_CLAIMS`` and those to ``ignore``, so that a claim nobody thought
+    of changes the key by itself. By ``token``: the token as presented. TypeError for what JSON cannot hold.
+    """
+    if by == "token":
+        return sha256(_TOKEN + value.encode()).digest()
+    left_out = PASSING_CLAIMS | ignore
+    kept = {name: claim for name, claim in claims.items() if name not in left_out}
+    return sha256(_IDENTITY + _encode(kept)).digest()
+
+
+def build_request_digest(request: TokenRequest, client_identity: Sequence[str]) -> bytes:
+    """What the route's side contributes to the key (32 bytes); scopes are a set (RFC 6749 §3.3)."""
+    asked = asdict(request) | {"scopes": sorted(set(request.scopes))}
+    return sha256(_REQUEST + _encode([asked, list(client_identity)])).digest()
+
+
+@lru_cache(maxsize=16_384)  # it is asked for on every hit; some 5 MB when full
+def build_owner(issuer: str, subject: str) -> bytes:
+    """Whose entries these are (32 bytes), for purging."""
+    return sha256(_OWNER + _encode([issuer, subject])).digest()
+
+
+def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -> CacheKey:
+    """The only constructor. None is for grants without a user.
+
+    Every part but the last has a fixed length, so no two keys are made of the same bytes.
+    """
+    if subject_token is None:
+        digest = sha256(_KEY + request_digest).digest()
+        return CacheKey(NOBODY, digest, request_digest, request_digest + NOBODY)
+    owner = build_owner(subject_token.issuer, subject_token.subject)
+    return CacheKey(
+        owner,
+        sha256(
+            _KEY
+            + request_digest
+            + owner
+            + subject_token.identity
+            + subject_token.authorization_server.encode()
+        ).digest(),
+        request_digest,
+        request_digest + subject_token.digest,
+    )
+
+
+def _encode(value: Any) -> bytes:
+    """A JSON value as a type tag, a length and its content: different values never encode alike."""
+    match value:  # most frequent first; to ask what is a Mapping costs most
+        case str():
+            return _tagged(b"s", value.encode("utf-8", "surrogatepass"))  # JSON may hold lone surrogates
+        case None | bool() | int() | float():
+            return _encode_plain(value)
+        case list() | tuple():
+            return _tagged(b"l", b"".join(map(_encode, value)))
+        case Mapping():
+            members = sorted((_encode(name), _encode(member)) for name, member in value.items())
+            return _tagged(b"o", b"".join(name + member for name, member in members))
+        case _:
+            raise TypeError(f"a {type(value).__name__} is not a JSON value")
+
+
+def _encode_plain(value: float | bool | None) -> bytes:
+    if value is None:
+        return b"n"
+    if isinstance(value, bool):  # before int, of which it is a kind
+        return b"t" if value else b"f"
+    if isinstance(value, int):
+        return _tagged(b"i", value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return b"d" + struct.pack(">d", value)
+
+
+def _tagged(tag: bytes, content: bytes) -> bytes:
+    return tag + len(content).to_bytes(8, "big") + content

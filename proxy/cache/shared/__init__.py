@@ -1,0 +1,1 @@
+"""The token cache that replicas share in Valkey or Redis."""

@@ -1,0 +1,74 @@
+"""The keys that replicas share, and the names under which each of them puts things into the store.
+
+All names of one owner carry one hash tag, so that in a cluster they lie together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...config.secret_file import SecretFile
+from ..key import CacheKey
+from .sealing import SealingKey, parse_key_file
+
+Keys = Callable[[], Sequence[SealingKey]]  # those in force now: the first seals, all open
+
+log = logging.getLogger(__name__)
+
+
+class KeyFile:
+    """The keys of the key file, read again when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ValueError for a file that holds no keys, OSError for one that cannot be read."""
+        self._file = SecretFile(path)
+        self._content = self._file.read()
+        self._keys = parse_key_file(self._content)
+
+    def __call__(self) -> Sequence[SealingKey]:
+        content = self._file.read()
+        if content != self._content:
+            self._content = content
+            try:
+                self._keys = parse_key_file(content)
+            except ValueError as error:  # half-written perhaps: the keys read last still stand
+                log.warning("the shared cache's key file is unsound", extra={"error": str(error)})
+        return self._keys
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Where one key of the key file puts what belongs to a cache key and an asker."""
+
+    sealing_key: SealingKey
+    answer: bytes
+    refusal: bytes
+    generation: bytes
+    lease: bytes
+
+
+def build_names(sealing_key: SealingKey, key: CacheKey, asker: bytes = b"") -> Names:
+    prefix = _build_prefix(sealing_key, key.owner)
+    return Names(
+        sealing_key,
+        answer=prefix + b"answer:" + sealing_key.name(b"answer", key.digest),
+        refusal=prefix + b"refusal:" + sealing_key.name(b"refusal", asker),
+        generation=build_generation_name(sealing_key, key.owner),
+        lease=prefix + b"lease:" + sealing_key.name(b"lease", key.digest),
+    )
+
+
+def build_generation_name(sealing_key: SealingKey, owner: bytes) -> bytes:
+    return _build_prefix(sealing_key, owner) + b"generation"
+
+
+def build_stream_name(sealing_key: SealingKey) -> bytes:
+    """Of the stream of revocations, which is everybody's."""
+    return b"obo-proxy:{%b}:revocations" % sealing_key.name(b"revocations", b"")
+
+
+def _build_prefix(sealing_key: SealingKey, owner: bytes) -> bytes:
+    return b"obo-proxy:{%b}:" % sealing_key.name(b"owner", owner)

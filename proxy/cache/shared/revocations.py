@@ -1,0 +1,76 @@
+"""What one replica tells the others of revocations, and hears from them."""
+
+from __future__ import annotations
+
+import os
+
+from ...runtime import Background, Clock
+from ..replicas import Revocable
+from ..revocation import Revocation, Revocations
+from .hearing import Hearing
+from .keys import Keys
+from .store import Store
+from .telling import Teller
+
+
+class SharedRevocations:
+    """Each is in force here for ``lasting`` seconds, after which nothing is left that it could revoke."""
+
+    def __init__(
+        self, store: Store, keys: Keys, *, lasting: float, clock: Clock, background: Background
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+        self._background = background
+        self._name = os.urandom(8).hex()
+        self._in_force = Revocations(lasting, clock)
+        self._teller = Teller(self._name, store, keys, lasting=lasting, clock=clock, background=background)
+        self._hearing: Hearing | None = None
+
+    @property
+    def owed(self) -> int:
+        """How many the store has not taken yet."""
+        return len(self._teller.owed)
+
+    @property
+    def unheard_for(self) -> float:
+        """For how long the other replicas' could not be heard, in seconds; 0 for a few."""
+        return 0.0 if self._hearing is None else self._hearing.unheard_for
+
+    def bars(self, owner: bytes) -> bool:
+        """Whether what is shared of ``owner`` may still be of before a revocation."""
+        return self._teller.bars(owner)
+
+    def not_before(self, owner: bytes) -> float:
+        """What is shared of ``owner`` and older counts no more (epoch seconds)."""
+        return self._in_force.not_before("owner", owner)
+
+    async def revoke(self, revocation: Revocation) -> None:
+        """Here at once. Raises RevocationOwed where the other replicas are not told yet."""
+        self._in_force.add(revocation)
+        await self._teller.tell(revocation)
+
+    def listen(self, listener: Revocable) -> None:
+        """Begin to hear the other replicas'."""
+        self._hearing = self.build_hearing(listener)
+        self._hearing.start()
+
+    def build_hearing(self, listener: Revocable) -> Hearing:
+        return Hearing(
+            self._name,
+            self._store,
+            self._keys,
+            listener,
+            revocations=self._in_force,
+            lost=self._teller.tell_again,
+            clock=self._clock,
+            background=self._background,
+        )
+
+    def take_over(self, before: SharedRevocations) -> None:
+        """Owe what ``before``, which ends, has not told yet."""
+        self._teller.take_over(before._teller)
+
+    def close(self) -> None:
+        self._teller.close()

@@ -1,0 +1,84 @@
+"""One exchange under way for each key: whoever misses meanwhile waits for the same one.
+
+A flight is a task of its own, so no caller's departure ends it, the first one's included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from ..errors import AuthorizationServerUnavailable, ProxyError
+from ..exchange.token_exchange import AccessToken
+from ..runtime import Background
+
+Outcome = AccessToken | ProxyError  # a refusal is a value here: each who waits raises one of his own
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """An exchange for ``owner``, made with the subject token that ``asker`` stands for."""
+
+    owner: bytes
+    asker: bytes
+    recalled: bool = False
+    task: asyncio.Task[Outcome] = field(init=False, repr=False)
+
+    async def wait(self) -> Outcome:
+        """The outcome; the flight goes on when the waiter is cancelled."""
+        try:
+            return await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if waiter is None or waiter.cancelling() or not self.task.cancelled():
+                raise
+            return AuthorizationServerUnavailable("the exchange was given up: the proxy is shutting down")
+
+
+class Flights:
+    """The flights under way; a flight that has ended leaves no trace."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._flights: dict[bytes, Flight] = {}
+        self._under_way: set[asyncio.Task[Outcome]] = set()  # also those that nobody can join any more
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def find(self, key: bytes) -> Flight | None:
+        flight = self._flights.get(key)
+        return None if flight is None or flight.task.done() else flight
+
+    def start(
+        self, key: bytes, *, owner: bytes, asker: bytes, exchange: Callable[[Flight], Awaitable[Outcome]]
+    ) -> Flight:
+        """Begin the flight that callers asking for ``key`` shall join from now on."""
+
+        async def fly() -> Outcome:
+            return await exchange(flight)
+
+        flight = self._flights[key] = Flight(owner, asker)
+        flight.task = self._background.spawn(fly(), name="exchange")
+        self._under_way.add(flight.task)
+        flight.task.add_done_callback(lambda _: self._land(key, flight))
+        return flight
+
+    def recall(self, owner: bytes) -> None:
+        """Let nobody join the owner's flights any more, and let none of them leave an entry."""
+        for key, flight in tuple(self._flights.items()):
+            if flight.owner == owner:
+                flight.recalled = True
+                del self._flights[key]
+
+    async def landed(self) -> None:
+        """Wait for the end of the flights that are under way now, and of renewals that begin as they end."""
+        for _ in range(2):
+            if self._under_way:
+                await asyncio.wait(self._under_way)
+
+    def _land(self, key: bytes, flight: Flight) -> None:
+        self._under_way.discard(flight.task)
+        if self._flights.get(key) is flight:
+            del self._flights[key]

@@ -1,0 +1,239 @@
+"""Access tokens by cache key: how long they may be used, when they are renewed, what ends them early.
+
+An entry ends at the earliest of the access token's end, the subject token's ``exp`` and ``max_ttl``, less
+the leeway. Time is checked at every use, on both clocks: the monotonic one, so that a wall clock set back
+revives nothing, and the wall clock, so that one set forward (or a machine that slept) does end things.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from cachetools import TTLCache
+
+from ..config import models
+from ..exchange.token_exchange import AccessToken
+from ..runtime import Background, Clock
+from .entries import Entries, Entry, Loan, find_bound
+from .key import CacheKey, build_owner
+from .negative_cache import Refusals
+from .replicas import Answer, RevocationOwed, SharedTokens
+from .revocation import Revocation
+from .single_flight import Flights
+from .verdicts import Verdicts
+
+LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
+REFRESH_PART: Final = 0.5  # of a lifetime at most, so that short-lived tokens are not renewed all the time
+HOLD: Final = (
+    1.0  # s that a hit stands for the next: what is used is seen as used, and both clocks, once a second
+)
+RENEWAL_PAUSE: Final = 5.0  # s between two attempts to renew one entry
+REJECTION_PAUSE: Final = 10.0  # s between two exchanges for one key because an upstream said 401
+
+
+class TokenCache:
+    """The entries of one process, its flights and its refusals; it belongs to one event loop.
+
+    ``lookups`` counts by result: ``hit``, ``miss``, ``coalesced``, ``refused``.
+    """
+
+    def __init__(
+        self,
+        settings: models.Cache,
+        *,
+        clock: Clock,
+        background: Background,
+        shared: SharedTokens | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._background = background
+        self._entries = Entries(settings.max_entries, clock)
+        self._rejected: TTLCache[bytes, str] = TTLCache(
+            settings.max_entries, REJECTION_PAUSE, timer=clock.monotonic
+        )
+        self._requests: dict[bytes, bytes] = {}
+        self.shared = shared
+        self.flights = Flights(background)
+        self.refusals = Refusals(settings.max_entries, clock)
+        self.verdicts = Verdicts(settings.max_entries)
+        self.lookups = Counter(hit=0, miss=0, coalesced=0, refused=0)
+        self.renewals = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def evictions(self) -> int:
+        """How many entries have left for others."""
+        return self._entries.evictions
+
+    def time(self) -> float:
+        """Epoch seconds, by the clock that entries end by."""
+        return self._clock.time()
+
+    def own(self, request_digest: bytes) -> bytes:
+        """The one object that equal digests are in this cache, and in no other: its entries are known by it."""
+        return self._requests.setdefault(request_digest, request_digest)
+
+    def find(self, key: CacheKey) -> Entry | None:
+        """The entry, if it has not ended by either clock."""
+        try:
+            entry = self._entries[key.digest]
+        except KeyError:
+            return None
+        if self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at:
+            self._entries.remove(key.digest)
+            return None
+        return entry
+
+    def is_held(self, entry: Entry) -> bool:
+        """Whether ``entry``, found a moment ago, would be found again and is not due; counts as a hit if so."""
+        if not entry.live or self._clock.monotonic() >= entry.held_until:
+            return False
+        self.lookups["hit"] += 1
+        return True
+
+    def prolong(self, entry: Entry) -> bool:
+        """The same of one that was found at any time, which is held again then."""
+        now, due_at = self._clock.monotonic(), min(entry.renew_at, entry.deadline)
+        if not entry.live or now >= due_at or self._clock.time() >= entry.expires_at:
+            return False
+        if self._entries.crowded:
+            self._entries.get(entry.digest)  # who was used last matters only where somebody may have to go
+        self.lookups["hit"] += 1
+        entry.held_until = min(now + HOLD, due_at)
+        return True
+
+    def is_lent(self, loan: Loan) -> bool:
+        """The same of one that was made with another token, while ours need not be asked about."""
+        if self._clock.monotonic() >= loan.ask_at:
+            return False
+        return self.is_held(loan.entry) or self.prolong(loan.entry)
+
+    def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
+        """Keep the token as long as it may be used; one that ends within the leeway is used once.
+
+        An answer may be another replica's and of a while ago: its whole lifetime says how much leeway it
+        gets, its age when it is to be renewed. Whose token made the entry before is asked about when that was due.
+        """
+        now, wall = self._clock.monotonic(), self._clock.time()
+        settings = self._settings
+        obtained_at = min(answer.obtained_at, wall)
+        bound = find_bound(access_token, answer.subject_expires_at, obtained_at, settings.max_ttl)
+        lifetime = (bound - obtained_at) - min(settings.expiry_leeway, (bound - obtained_at) * LEEWAY_PART)
+        remaining = obtained_at + lifetime - wall
+        if not remaining > 0:
+            return
+        before = self.find(key)
+        if before is not None and before.maker != answer.asker:
+            self.verdicts.schedule(before.maker, before.revalidate_at)
+        deadline = now + remaining
+        revalidate_at = now + settings.revalidate_after - (wall - obtained_at)
+        refresh_at = deadline - min(settings.refresh_ahead, lifetime * REFRESH_PART)
+        self._entries.add(
+            key.digest,
+            Entry(
+                access_token,
+                key.owner,
+                key.digest,
+                key.request,
+                bound=bound,
+                expires_at=wall + remaining,
+                deadline=deadline,
+                renew_at=min(refresh_at, revalidate_at),
+                revalidate_at=revalidate_at,
+                maker=answer.asker,
+            ),
+        )
+
+    def is_due(self, entry: Entry, ask_at: float) -> bool:
+        """Whether a hit shall renew the entry, or ask about the token that was given it."""
+        now = self._clock.monotonic()
+        return entry.renew_at <= now or ask_at <= now
+
+    def begin_renewal(self, key: CacheKey, entry: Entry, ask_at: float, subject_expires_at: float) -> bool:
+        """Whether to renew now: not twice within the pause, and only for a longer life or a fresh verdict.
+
+        ``key``, ``ask_at`` and ``subject_expires_at`` belong to the subject token that would be exchanged: where
+        its end is what ended the entry, another exchange of it would gain nothing.
+        """
+        now = self._clock.monotonic()
+        if now < min(entry.revalidate_at, ask_at) and subject_expires_at <= entry.bound:
+            return False
+        if self.flights.find(key.digest) is not None:
+            return False
+        if ask_at <= now:
+            self.verdicts.postpone(key.asker, now + RENEWAL_PAUSE)
+        if entry.renew_at <= now:
+            entry.renew_at = now + RENEWAL_PAUSE
+        self.renewals += 1
+        return True
+
+    def refuse_renewal(self, key: CacheKey, entry: Entry) -> None:
+        """Drop what was to be renewed, if it was made with the refused token; else others' verdict is still due."""
+        if entry.maker != key.asker:
+            entry.renew_at = min(entry.renew_at, entry.revalidate_at)
+        elif self.find(key) is entry:  # no other has taken its place
+            self._entries.remove(key.digest)
+
+    def reject(self, key: CacheKey, access_token: AccessToken) -> bool:
+        """Drop the entry if it still holds this very token; True when another token may be tried.
+
+        An upstream that says 401 to every token costs one exchange for each key and ``REJECTION_PAUSE``.
+        """
+        entry = self.find(key)
+        if entry is not None and entry.access_token.value != access_token.value:
+            return True
+        if key.digest in self._rejected:
+            return self.flights.find(key.digest) is not None
+        self._rejected[key.digest] = access_token.value
+        self._entries.remove(key.digest)
+        if self.shared is not None:
+            self._background.spawn(self.shared.forget(key), name="forget")
+        return True
+
+    def rejected(self, key: CacheKey) -> str | None:
+        """The token that was rejected under ``key`` a moment ago."""
+        return self._rejected.get(key.digest)
+
+    async def purge(self, issuer: str, subject: str) -> int:
+        """Drop the user's entries, and keep what is being exchanged for them from becoming one.
+
+        Returns how many there were here; those that replicas share are dropped as well. Raises RevocationOwed
+        where other replicas may not know of it yet.
+        """
+        revocation = Revocation("owner", build_owner(issuer, subject), self._clock.time())
+        dropped = self._drop(revocation.key)
+        if self.shared is not None:
+            try:
+                await self.shared.revoke(revocation)
+            except RevocationOwed as owed:
+                owed.dropped = dropped
+                raise
+        return dropped
+
+    def hear(self, revocations: Sequence[Revocation]) -> None:
+        """Other replicas have revoked these."""
+        for revocation in revocations:
+            if revocation.kind == "owner":
+                self._drop(revocation.key)
+
+    def doubt(self, seconds: float) -> None:
+        """Renew every entry at its first use after some time, ``seconds`` at most.
+
+        The time is each entry's own, so that not all are renewed at once, and however often this is said.
+        """
+        if self._settings.revalidate_after <= seconds:
+            return  # so they are anyhow
+        now = self._clock.monotonic()
+        for entry in self._entries.all():
+            within = seconds * (0.5 + entry.digest[0] / 512)
+            entry.revalidate_at = min(entry.revalidate_at, now + within)
+            entry.renew_at = min(entry.renew_at, entry.revalidate_at)
+
+    def _drop(self, owner: bytes) -> int:
+        self.flights.recall(owner)
+        return self._entries.remove_owned(owner)

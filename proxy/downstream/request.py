@@ -1,0 +1,233 @@
+"""The caller's side of one request, over ASGI: what came, the body as it comes, and the way back.
+
+Under our own server a departure is told by a callback (``scope["extensions"]["obo"]``, see ``server``); under
+any other ASGI server it is learnt from ``receive()`` (``departures``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Protocol
+
+from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
+from ..http.forwarding import Forwarding
+from ..http.headers import values
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_NO_VALUES = [b""]
+_NO_EXTENSIONS: Mapping[str, Any] = {}
+_random = random.Random()  # noqa: S311  no secret, and a system call less for each request
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
+
+
+class Connection(Protocol):
+    """What our own server adds to the scope: the connection under the request."""
+
+    target: bytes
+    """The request target as received, also with a ``?`` that nothing follows."""
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole response in one step, which costs less than ASGI's two messages.
+
+        False, and nothing is written, where the peer is behind with reading.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Cut it, so that what was sent of a response cannot look whole."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel the task that serves the request."""
+        ...
+
+    def on_departure(self, callback: Callable[[], None] | None) -> None:
+        """Have ``callback`` called once if the peer leaves before the response is complete."""
+        ...
+
+
+class Downstream:
+    """One HTTP request and its answer.
+
+    ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
+    unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
+    ``subprotocols`` are those offered for a websocket.
+    """
+
+    route = ""
+    subprotocols: Sequence[str] = ()
+    started = False
+    status = 0
+    departed = False
+    _body: Body | None = None
+    _task: asyncio.Task[Any] | None = None
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, forwarding: Forwarding) -> None:
+        client = scope.get("client")
+        self.method: str = scope["method"]
+        self.scheme: str = scope["scheme"]
+        self.raw_path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
+        self.peer: str = client[0] if client else ""
+        self.kept, self.ended = forwarding.split(self.peer, scope["headers"])
+        self.host_field = self.ended.get(b"host", _NO_VALUES)[0]
+        self._forwarding = forwarding
+        given = self.ended.get(b"x-request-id")
+        self.request_id = (self._keep_request_id(given) if given else None) or build_request_id()
+        self.connection: Connection | None = scope.get("extensions", _NO_EXTENSIONS).get("obo")
+        self._receive = receive
+        self._send = send
+
+    def shows(self, text: bytes) -> bool:
+        """Whether a credential of the caller's stands in ``text``."""
+        return self._forwarding.names.stand_in(text, self.ended, self.query)
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """The values of a field, whether it goes on or ends here."""
+        return self.ended.get(name) or values(self.kept, name)
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority that the caller used, as far as we see them or a trusted peer says."""
+        return self._forwarding.find_origin(self.peer, self.scheme, self.host_field, self.ended)
+
+    @property
+    def query_part(self) -> bytes:
+        """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
+        if self.query:
+            return b"?" + self.query
+        return b"?" if self.connection is not None and self.connection.target.endswith(b"?") else b""
+
+    def body(self, limit: int | None = None) -> Body | None:
+        """The body as it comes, or None where the head announces none. Raises RequestTooLarge at once by length."""
+        length = None
+        if b"transfer-encoding" not in self.ended:
+            if b"content-length" not in self.ended:
+                return None
+            length = _parse_length(self.ended[b"content-length"][0])
+            if length == 0:
+                return None
+            if limit is not None and length > limit:
+                raise RequestTooLarge(f"content-length {length} is over {limit}")
+        self._body = Body(self._receive, length, limit)
+        return self._body
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.started = True
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole response at once where that can be done without waiting; False, and nothing is written."""
+        if self.connection is None or not self.connection.respond(status, headers, body):
+            return False
+        self.started = True
+        self.status = status
+        return True
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def abort(self) -> None:
+        """Break the response off visibly; under a foreign server, ending early does it."""
+        if self.connection is not None:
+            self.connection.abort()
+
+    def watch(self) -> None:
+        """From now on a departure cancels the running task."""
+        if self.connection is not None:
+            self.connection.on_departure(self.depart)
+        else:
+            self._task = asyncio.current_task()
+
+    def unwatch(self) -> None:
+        """A departure, learnt from ``receive()``, cancels nothing any more."""
+        self._task = None
+
+    def depart(self) -> None:
+        """The caller has left: cancel what is still being done for it."""
+        self.departed = True
+        if self.connection is not None:
+            self.connection.cancel()
+        elif self._task is not None:
+            self._task.cancel()
+
+    def _keep_request_id(self, given: Sequence[bytes]) -> str | None:
+        request_id = parse_request_id(given)
+        return None if request_id is None or self.shows(given[0]) else request_id
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing but a departure is left to come."""
+        return self._body is None or self._body.whole
+
+    async def wait_for_departure(self) -> None:
+        """Wait until the caller leaves; only for a request that is read to its end."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.depart()
+
+
+class Body:
+    """A request body, read piece by piece; ``length`` is None where it is chunked."""
+
+    def __init__(self, receive: Receive, length: int | None, limit: int | None) -> None:
+        self.length = length
+        self.whole = False
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+
+    @property
+    def framing(self) -> tuple[bytes, bytes]:
+        """The one field that frames this body upstream: generated, never copied (RFC 9112 §6.3)."""
+        if self.length is None:
+            return b"transfer-encoding", b"chunked"
+        return b"content-length", b"%d" % self.length
+
+    async def read(self) -> bytes:
+        """The next piece, empty at the end. Raises DownstreamDeparted, RequestTooLarge."""
+        while not self.whole:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise DownstreamDeparted
+            self.whole = not message.get("more_body", False)
+            data: bytes = message.get("body", b"")
+            self._seen += len(data)
+            if self._limit is not None and self._seen > self._limit:
+                raise RequestTooLarge(f"the body is over {self._limit} bytes")
+            if data:
+                return data
+        return b""
+
+
+def build_request_id() -> str:
+    """32 hexadecimal digits, unlike any other; a running number would tell callers how busy we are."""
+    return _random.getrandbits(128).to_bytes(16, "big").hex()
+
+
+def parse_request_id(given: Sequence[bytes]) -> str | None:
+    """One ``X-Request-Id`` of at most 128 harmless characters, else None: it is written into logs."""
+    return given[0].decode("ascii") if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else None
+
+
+def parse_host(field: bytes) -> bytes:
+    """The host of a ``Host`` field, lower-case, without its port."""
+    host, colon, port = field.rpartition(b":")
+    return (host if colon and port.isdigit() else field).lower()
+
+
+def _parse_length(value: bytes) -> int:
+    if not value:
+        return 0
+    if not value.isdigit():
+        raise BadRequest("content-length is not a number")
+    return int(value)

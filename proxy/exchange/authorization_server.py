@@ -1,0 +1,293 @@
+"""Everything that is said to one authorization server: metadata, keys, exchanges, introspection.
+
+Not here: what the answers mean (``token_exchange``, ``oauth_errors``), how often a call is tried (``endpoint``),
+and any caching of the users' tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from cachetools import TTLCache
+
+from ..authentication.signing_keys import FetchedKeys
+from ..authentication.subject_token import SubjectToken
+from ..cache.key import build_owner, build_request_digest
+from ..config import models
+from ..errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
+from ..jose.private_keys import build_jwks
+from ..runtime import Background, Clock
+from .answer import Answer
+from .client_auth import KeyFile, build_client_authentication, build_key_file
+from .discovery import Discovery
+from .dpop import DPoPKey
+from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
+from .introspector import Introspector
+from .metadata import Metadata
+from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
+from .okta_refusals import CHECK_DPOP_ON
+from .rate_limit import RateLimit
+from .record import ExchangeRecord, find_private_values, hash_subject
+from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
+from .transport import Outbound
+
+ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
+Part = TypeVar("Part")
+MOST_HELD = 10_000  # users held back at once; each for a second
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServerStatus:
+    """For the status page; ``held_for`` and ``clock_offset`` are seconds."""
+
+    issuer: str
+    token_url: str | None
+    breaker_open: bool
+    held_for: float
+    rate_limit: RateLimit | None
+    in_flight: int
+    waiting: int
+    clock_offset: float
+    dpop: bool
+    dpop_nonce_known: bool
+    last_error: str | None
+    last_remedy: str | None
+
+
+class AuthorizationServer:
+    """One authorization server, by its settings; the token source of every route that exchanges there.
+
+    ``on_exchange`` hears of each grant once, when it has ended. Raises ValueError or OSError where the client's
+    settings or the CA file cannot be used at all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: models.AuthorizationServer,
+        *,
+        clock: Clock,
+        background: Background,
+        on_exchange: Callable[[ExchangeRecord], None] | None = None,
+        sleep: Sleep = asyncio.sleep,
+        random: Random = jitter,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.dpop_key = DPoPKey(clock) if settings.dpop else None
+        self.key_file: KeyFile | None = build_key_file(settings.client) if settings.client else None
+        self._clock = clock
+        self._on_exchange = on_exchange
+        self._outbound = Outbound(settings)
+        self._discovery = Discovery(settings, self._outbound, clock=clock, background=background)
+        self._token: Endpoint | None = None
+        self._introspector: Introspector | None = None
+        if settings.client is not None:
+            authentication = build_client_authentication(settings.client, self.key_file)
+            build_endpoint = partial(
+                Endpoint,
+                self._outbound,
+                authentication=authentication,
+                clock=clock,
+                sleep=sleep,
+                random=random,
+            )
+            self._token = build_endpoint(
+                self._discovery.find_token_url, limits=Limits(settings.timeout), dpop_key=self.dpop_key
+            )
+            self._introspector = Introspector(
+                lambda limits: build_endpoint(self._discovery.find_introspection_url, limits=limits),
+                timeout=settings.timeout,
+                clock=clock,
+            )
+        self._held: TTLCache[bytes, None] = TTLCache(MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic)
+        self._actors: dict[tuple[str, ...], AccessToken] = {}
+        self._acting = asyncio.Lock()
+        self._last_error: ProxyError | None = None
+        self._warned = False
+
+    @property
+    def client_identity(self) -> Sequence[str]:
+        """Where and as whom we ask: what tells our tokens from another client's."""
+        client = self.settings.client
+        return (
+            self.settings.token_url or self.settings.issuer,
+            client.id if client else "",
+            client.auth if client else "",
+            self.dpop_key.thumbprint if self.dpop_key else "",
+        )
+
+    async def grant(self, request: TokenRequest, subject_token: SubjectToken | None) -> AccessToken:
+        """One exchange with all its retries, checked. Raises what a refusal means (ProxyError)."""
+        began = self._clock.monotonic()
+        call = Call()
+        try:
+            access_token = await self._grant(request, subject_token, call)
+        except ProxyError as error:
+            if call.tries or self._last_error is None:  # being held back says nothing of why
+                self._last_error = error
+            self._report(request, subject_token, call, error, self._clock.monotonic() - began)
+            raise
+        self._report(request, subject_token, call, None, self._clock.monotonic() - began)
+        return access_token
+
+    async def ask(
+        self, request: TokenRequest, subject_token: SubjectToken | None, call: Call | None = None
+    ) -> Mapping[str, Any]:
+        """The answer of the token URL to one grant, unchecked. Raises what a refusal means (ProxyError)."""
+        if request.grant == "client_credentials":
+            subject_token = None  # a route that acts for nobody sends nobody's token
+        elif subject_token is None:
+            raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
+        actor_token = await self._find_actor_token(request) if request.actor else None
+        asker = _build_asker(request, subject_token)
+        self._check_held(asker)
+        call = call or Call()
+        call.private = find_private_values(subject_token) if subject_token else ()
+        form = build_form(request, subject_token, actor_token)
+        try:
+            return await self._need(self._token).post(
+                form, asker=asker, has_user=subject_token is not None, call=call
+            )
+        except AuthorizationServerThrottled as error:
+            if is_per_user(error) and subject_token is not None:
+                self._held[asker] = None
+            raise
+
+    def accept(
+        self, answer: Mapping[str, Any], request: TokenRequest, subject_token: SubjectToken | None
+    ) -> AccessToken:
+        """The token that ``answer`` brings. Raises ExchangeResponseInvalid where it is not the one asked for."""
+        access_token = parse_token_response(
+            answer,
+            request,
+            subject_token,
+            now=self._clock.time(),
+            check_subject=self.settings.check_subject,
+        )
+        if access_token.token_type == "DPoP" and self.dpop_key is None:
+            raise ExchangeResponseInvalid(
+                "the token is bound to a key, and we have none", remedy=CHECK_DPOP_ON
+            )
+        if request.grant == "token_exchange" and "issued_token_type" not in answer and not self._warned:
+            self._warned = True
+            log.warning(
+                "answers lack issued_token_type (RFC 8693 §2.2.1)", extra={"authorization_server": self.name}
+            )
+        return access_token
+
+    async def introspect(self, token: str) -> Mapping[str, Any]:
+        """RFC 7662: what the server says of ``token``; ``active`` decides. Raises ProxyError."""
+        return await self._need(self._introspector).introspect(token)
+
+    async def get(self, url: str) -> Answer:
+        """What ``url``, one of the server's own, answers. Raises ProxyError."""
+        return await self._outbound.get(url)
+
+    async def fetch_metadata(self) -> Metadata:
+        """The metadata as it is now (RFC 8414). Raises ProxyError."""
+        return await self._discovery.fetch_metadata()
+
+    async def fetch_signing_keys(self) -> FetchedKeys:
+        """The JWK Set as it is now. Raises ProxyError."""
+        return await self._discovery.fetch_signing_keys()
+
+    def public_jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Our public keys, for the server to fetch; none with a secret. Raises OSError or ValueError."""
+        return build_jwks(self.key_file.read() if self.key_file else ())
+
+    def status(self) -> AuthorizationServerStatus:
+        """How things stand now."""
+        token, metadata = self._token, self._discovery.metadata
+        token_url = self.settings.token_url or (metadata.token_url if metadata else None)
+        return AuthorizationServerStatus(
+            issuer=self.settings.issuer,
+            token_url=token_url,
+            breaker_open=token is not None and token.breaker.open,
+            held_for=token.gate.closed_for() if token else 0.0,
+            rate_limit=token.gate.rate_limit if token else None,
+            in_flight=token.bulkhead.in_flight if token else 0,
+            waiting=token.bulkhead.waiting if token else 0,
+            clock_offset=token.clock_offset if token else 0.0,
+            dpop=self.settings.dpop,
+            dpop_nonce_known=bool(token and token_url and token.nonces.find(token_url)),
+            last_error=str(self._last_error) if self._last_error else None,
+            last_remedy=self._last_error.remedy if self._last_error else None,
+        )
+
+    def prepare_authorities(self) -> Callable[[], None]:
+        """Read the CA file again; the result makes new connections go by it. Raises OSError."""
+        return self._outbound.prepare_authorities()
+
+    async def aclose(self) -> None:
+        await self._outbound.aclose()
+
+    async def _grant(
+        self, request: TokenRequest, subject_token: SubjectToken | None, call: Call
+    ) -> AccessToken:
+        return self.accept(await self.ask(request, subject_token, call), request, subject_token)
+
+    def _check_held(self, asker: bytes) -> None:
+        if asker in self._held:
+            raise AuthorizationServerThrottled(
+                "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
+            )
+
+    async def _find_actor_token(self, request: TokenRequest) -> AccessToken:
+        """Our own token (RFC 8693 §4.1: who acts), for the same scopes, kept until shortly before its end."""
+        async with self._acting:
+            kept = self._actors.get(request.scopes)
+            if kept is None or (kept.expires_at or 0.0) - ACTOR_LEEWAY <= self._clock.time():
+                own = TokenRequest(request.authorization_server, "client_credentials", scopes=request.scopes)
+                kept = self._actors[request.scopes] = await self._grant(own, None, Call())
+            return kept
+
+    def _report(
+        self,
+        request: TokenRequest,
+        subject_token: SubjectToken | None,
+        call: Call,
+        error: ProxyError | None,
+        seconds: float,
+    ) -> None:
+        if self._on_exchange is None:
+            return
+        if request.grant == "client_credentials":
+            subject_token = None  # whoever caused it, it is nobody's
+        self._on_exchange(
+            ExchangeRecord(
+                authorization_server=self.name,
+                request=request,
+                issuer=subject_token.issuer if subject_token else None,
+                subject=hash_subject(subject_token) if subject_token else None,
+                client_id=self.settings.client.id if self.settings.client else None,
+                outcome=error.code if error else "ok",
+                seconds=seconds,
+                tries=call.tries,
+                status=call.status,
+                okta_request_id=call.request_id,
+                error=error,
+            )
+        )
+
+    def _need(self, part: Part | None) -> Part:
+        if part is None:
+            raise ExchangeMisconfigured(
+                f"no client is configured at {self.name}",
+                remedy=f"Set authorization_servers.{self.name}.client.",
+            )
+        return part
+
+
+def _build_asker(request: TokenRequest, subject_token: SubjectToken | None) -> bytes:
+    """The user, whatever tokens he brings and whatever is asked for; without one, what is asked for."""
+    if subject_token is None:
+        return build_request_digest(request, ())
+    return build_owner(subject_token.issuer, subject_token.subject)

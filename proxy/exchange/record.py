@@ -1,0 +1,78 @@
+"""What is told of one exchange when it has ended: to the log, the counters and the traces.
+
+Of the user there is a digest of issuer and subject, so that lines of one user can be found together, and by
+whoever knows the subject; of tokens, secrets and extra parameters there is nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ..authentication.claims import IMPERSONAL
+from ..authentication.subject_token import SubjectToken
+from ..errors import ProxyError
+from .token_exchange import TokenRequest
+
+_DIGITS = 16  # of the digest: 64 bits tell any number of users apart
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """One grant with all its tries.
+
+    ``issuer`` and ``subject`` (a digest) are the user's, None without one; ``outcome`` is ``ok`` or the error's
+    code; ``tries`` are requests made; ``status`` and ``okta_request_id`` those of the last answer.
+    """
+
+    authorization_server: str
+    request: TokenRequest
+    issuer: str | None
+    subject: str | None
+    client_id: str | None
+    outcome: str
+    seconds: float
+    tries: int
+    status: int | None
+    okta_request_id: str | None
+    error: ProxyError | None
+
+    def fields(self) -> dict[str, Any]:
+        """The canonical line's fields, flat."""
+        error = self.error
+        return {
+            "authorization_server": self.authorization_server,
+            "issuer": self.issuer,
+            "subject": self.subject,
+            "client_id": self.client_id,
+            "grant": self.request.grant,
+            "audience": self.request.audience,
+            "resource": self.request.resource,
+            "scopes": " ".join(self.request.scopes),
+            "outcome": self.outcome,
+            "tries": self.tries,
+            "seconds": round(self.seconds, 6),
+            "status": self.status,
+            "oauth_error": error.oauth_error if error else None,
+            "reason": str(error) if error else None,
+            "remedy": error.remedy if error else None,
+            "okta_request_id": self.okta_request_id,
+        }
+
+
+def find_private_values(subject_token: SubjectToken) -> list[str]:
+    """What the token says of the user: the texts of all claims but those that say where it is from and for."""
+    found = [subject_token.subject]
+    for name, value in subject_token.claims.items():
+        if name not in IMPERSONAL:
+            found += [
+                text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
+            ]
+    return found
+
+
+def hash_subject(subject_token: SubjectToken) -> str:
+    """SHA-256 of ``issuer|sub``, its first 16 hexadecimal digits."""
+    named = f"{subject_token.issuer}|{subject_token.subject}"
+    return sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

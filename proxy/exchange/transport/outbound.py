@@ -1,0 +1,83 @@
+"""Requests to an authorization server and whole answers, each within one deadline.
+
+No redirect is followed, no cookie stored, no environment read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol
+
+from ...config.models import AuthorizationServer
+from ...errors import AuthorizationServerTimeout
+from ...runtime import Background
+from ..answer import Answer
+from .direct import Direct
+from .proxied import Proxied
+
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "obo-proxy"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Way(Protocol):
+    """How requests get there."""
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Raises AuthorizationServerUnavailable or ExchangeResponseInvalid. May be cancelled at any time."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Outbound:
+    """Requests to one authorization server, by its settings.
+
+    Raises OSError (ssl.SSLError is one) where the CA file cannot be used.
+    """
+
+    def __init__(self, settings: AuthorizationServer) -> None:
+        self._settings = settings
+        self._timeout = settings.timeout
+        self._way = _build_way(settings)
+        self._background = Background()
+
+    async def get(self, url: str) -> Answer:
+        """Raises AuthorizationServerUnavailable, AuthorizationServerTimeout or ExchangeResponseInvalid."""
+        return await self._send("GET", url, HEADERS, b"")
+
+    async def post(self, url: str, headers: Mapping[str, str], form: bytes) -> Answer:
+        """As ``get``, for a form."""
+        return await self._send("POST", url, {**HEADERS, **FORM, **headers}, form)
+
+    def prepare_authorities(self) -> Callable[[], None]:
+        """Read the CA file again; requests from the result's call on go by it. Raises OSError."""
+        if self._settings.ca_file is None:
+            return lambda: None
+        return partial(self._go_by, _build_way(self._settings))
+
+    async def aclose(self) -> None:
+        await self._background.aclose()
+        await self._way.aclose()
+
+    def _go_by(self, way: Way) -> None:
+        before, self._way = self._way, way
+        self._background.spawn(self._close_unused(before), name="outbound")
+
+    async def _close_unused(self, way: Way) -> None:
+        try:
+            await asyncio.sleep(self._timeout)  # the requests that it carries now do not last longer
+        finally:
+            await way.aclose()
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._way.send(method, url, headers, body)
+        except TimeoutError:
+            raise AuthorizationServerTimeout(f"no whole answer within {self._timeout:g} s") from None
+
+
+def _build_way(settings: AuthorizationServer) -> Way:
+    return Direct(settings) if settings.proxy_url is None else Proxied(settings)

@@ -1,0 +1,1 @@
+"""The hot path; start at ``gateway``."""

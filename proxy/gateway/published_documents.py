@@ -1,0 +1,64 @@
+"""What we publish ourselves on the public port: how to get tokens for a route (RFC 9728), and our public keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..config.models import Route
+from ..downstream.request import Downstream, parse_host
+from ..errors import NoRoute, PathRefused
+from ..http.routes import RouteTable
+from .protected_resource import WELL_KNOWN, build_document
+
+_WELL_KNOWN = WELL_KNOWN.encode("ascii")
+
+
+class Documents:
+    """``issuers`` made the tokens that routes take; ``jwks_path`` is where ``read_jwks`` is served, if at all."""
+
+    def __init__(
+        self,
+        routes: RouteTable[Route] | None,
+        *,
+        issuers: Sequence[str] = (),
+        jwks_path: str | None = None,
+        read_jwks: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._routes = routes
+        self._issuers = tuple(issuers)
+        self._jwks_path = None if jwks_path is None else jwks_path.encode("ascii")
+        self._read_jwks = read_jwks
+
+    def find(self, downstream: Downstream) -> bytes | None:
+        """The document that a request asks for, as JSON; None where it asks for none of ours."""
+        if downstream.method not in {"GET", "HEAD"}:
+            return None
+        path = downstream.raw_path
+        if path == self._jwks_path:
+            return json.dumps(self._read_jwks()).encode()
+        if self._routes is None or not path.startswith(_WELL_KNOWN):
+            return None
+        resource_path = path.removeprefix(_WELL_KNOWN)
+        route = self._match(resource_path or b"/", downstream)
+        if route is None:
+            return None
+        resource = downstream.origin + resource_path.decode("ascii")
+        return json.dumps(build_document(resource, self._issuers, route.required_scopes)).encode()
+
+    def metadata_url(self, downstream: Downstream) -> str | None:
+        """The URL that a challenge names (RFC 9728 §5.1): the document of the matched route."""
+        if self._routes is None:
+            return None
+        route = self._match(downstream.raw_path, downstream)
+        path = "" if route is None else route.path.rstrip("/")
+        return f"{downstream.origin}{WELL_KNOWN}{path}"
+
+    def _match(self, path: bytes, downstream: Downstream) -> Route | None:
+        if self._routes is None:
+            return None
+        try:
+            return self._routes.match(path, parse_host(downstream.host_field), downstream.method)[0]
+        except (NoRoute, PathRefused):
+            return None

@@ -1,0 +1,126 @@
+"""A request on its way: the API that it goes to, what that takes, and what it will be sent with.
+
+Values alone; what is done with them stands in ``gateway``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ..authentication.subject_token import SubjectToken
+from ..authentication.verifier import Verifier
+from ..cache.access_tokens import AccessTokens
+from ..downstream.request import Body, Downstream
+from ..exchange.token_exchange import AccessToken
+from ..http.bearer import check_token
+from ..http.headers import Fields
+from ..upstream import Upstream
+from ..upstream.websocket import WebSocketUpstream
+from .cross_site import CrossSiteGuard
+from .token_fields import Presentation
+from .token_lifetime import Lifetime
+
+# RFC 9110 §9.2.2: what may be sent again when nobody can tell whether it arrived.
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
+
+    ``take_token`` gives the token as it was found. ``require`` is None where a route asks for no more than an
+    accepted token.
+    """
+
+    take_token: Callable[[Downstream], str]
+    verifier: Verifier
+    require: Callable[[SubjectToken], None] | None
+
+    def verify(self, token: str) -> Awaitable[SubjectToken]:
+        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""
+        check_token(token)
+        return self.verifier.verify(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One API and everything it takes to call it.
+
+    Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``guard`` is None
+    unless a token is sent for whoever asks. ``websockets`` is None where the route takes none; ``lifetime`` where
+    nothing ends with its token. ``preflight`` is the route that a CORS preflight takes instead, where it may pass
+    without a token.
+    """
+
+    name: str
+    upstream: Upstream
+    websockets: WebSocketUpstream | None
+    upstream_host: bytes
+    preserve_host: bool
+    path_rewrite: bytes | None
+    authentication: Authentication | None
+    access_tokens: AccessTokens | None
+    guard: CrossSiteGuard | None
+    presentation: Presentation
+    max_body_bytes: int | None
+    lifetime: Lifetime | None
+    preflight: Route | None = None
+
+    def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
+        """The request target to send: the path as received, or with its prefix replaced.
+
+        What replaces never makes a ``//`` at its beginning, which redirects would take for a host (RFC 3986 §4.2).
+        """
+        if self.path_rewrite is None:
+            return raw_path + query_part
+        return (self.path_rewrite or b"/") + (rest if self.path_rewrite else rest.lstrip(b"/")) + query_part
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A request as it goes upstream; ``access_token`` is the one it was last sent with.
+
+    ``user`` is in whose share of the upstream's connections it counts.
+    """
+
+    route: Route
+    subject_token: SubjectToken | None
+    user: Hashable
+    method: str
+    target: bytes
+    fields: Fields
+    ours: Fields
+    body: Body | None
+    subprotocols: Sequence[str] = ()
+    access_token: AccessToken | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        return self.body is None and self.method in IDEMPOTENT
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the token it was sent with ends; None where that ends nothing."""
+        lifetime = self.route.lifetime
+        return None if lifetime is None else lifetime.left(self.access_token, self.subject_token)
+
+
+class Answer(Protocol):
+    """What an upstream says to a request."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Fields: ...
+
+    def close(self) -> None:
+        """Be done with it."""
+        ...
+
+
+A = TypeVar("A", bound=Answer)
+# Sends a request with the fields that show its token; the answer has a head at least.
+Transmit = Callable[[Outgoing, list[tuple[bytes, bytes]]], Awaitable[A]]

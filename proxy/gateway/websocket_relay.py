@@ -1,0 +1,74 @@
+"""Messages both ways, until one side ends; the other is closed with the same code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from websockets.frames import CloseCode
+
+from ..downstream.websocket import DownstreamWebSocket
+from ..upstream.websocket import UpstreamWebSocket
+from ..websockets.closing import Closed
+
+
+class Source(Protocol):
+    """Where messages come from."""
+
+    async def receive(self) -> str | bytes:
+        """Raises Closed."""
+        ...
+
+
+class Sink(Protocol):
+    """Where they go."""
+
+    async def send(self, data: str | bytes) -> None:
+        """Waits while nothing more can be taken. Raises Closed."""
+        ...
+
+
+async def relay(
+    downstream: DownstreamWebSocket, upstream: UpstreamWebSocket, seconds: float | None = None
+) -> None:
+    """Relay messages for at most ``seconds``: then both sides are closed with 1008.
+
+    Cancelled, as it is when the caller leaves, it closes the upstream with 1001.
+    """
+    pumps = [
+        asyncio.ensure_future(_pump(downstream, upstream)),
+        asyncio.ensure_future(_pump(upstream, downstream)),
+    ]
+    end = Closed(CloseCode.GOING_AWAY)
+    try:
+        done, waiting = await asyncio.wait(pumps, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        if waiting:
+            end = Closed(CloseCode.POLICY_VIOLATION, "the access token has ended")
+        end = _find_end(done) or end
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        await upstream.end(end.code, end.reason)
+    await downstream.close(end.code, end.reason)
+
+
+def _find_end(pumps: Iterable[asyncio.Task[None]]) -> Closed | None:
+    """What the side that has ended said. Not raised where ``pumps`` are held: they would hold themselves by it."""
+    for pump in pumps:
+        error = pump.exception()
+        if isinstance(error, Closed):
+            return error
+        pump.result()
+    return None
+
+
+async def _pump(source: Source, sink: Sink) -> None:
+    """Returns once the sink has ended: its own last messages are still to be delivered. Raises Closed."""
+    while True:
+        data = await source.receive()
+        try:
+            await sink.send(data)
+        except Closed:
+            return

@@ -1,0 +1,1 @@
+"""What an intermediary does to an HTTP message: fields, paths, credentials' syntax, problem documents. No I/O."""

@@ -1,0 +1,141 @@
+"""RFC 6750: the bearer token of a request, and the challenge where it does not suffice.
+
+Also where else a route may look for it: a query parameter (§2.3), or the websocket subprotocol of
+browsers, which can set no header. Not checked here: the token itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from urllib.parse import unquote_to_bytes
+
+from ..errors import (
+    AuthorizationMalformed,
+    ProxyError,
+    ScopeInsufficient,
+    StepUpRequired,
+    SubjectTokenMissing,
+)
+from ..jose.encoding import decode_base64url
+
+SUBPROTOCOL = "base64url.bearer.authorization.obo."
+
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # §3: what a quoted value may not hold
+
+
+def find_authorization(values: Sequence[bytes], scheme: str = "bearer") -> str:
+    """What follows ``scheme`` (lower-case) in the one ``Authorization`` field value; all of it where that is empty.
+
+    Its form is ``check_token``'s to judge. SubjectTokenMissing where there is none or another scheme,
+    AuthorizationMalformed where there is more than one.
+    """
+    if len(values) > 1:
+        raise AuthorizationMalformed("the credentials stand in more than one field")
+    text = values[0].decode("latin-1").strip(" \t") if values else ""
+    if not text:
+        raise SubjectTokenMissing("the request brings no credentials")
+    if not scheme:
+        return text
+    name, _, token = text.partition(" ")
+    if name.lower() != scheme:
+        raise SubjectTokenMissing(f"the credentials are not of the scheme {scheme}")
+    return token
+
+
+def check_token(token: str) -> None:
+    """AuthorizationMalformed for what is not a ``b64token`` (RFC 6750 §2.1)."""
+    if not _B64TOKEN.fullmatch(token):
+        raise AuthorizationMalformed("the credentials are not one well-formed token")
+
+
+def split_query(query: bytes, names: Collection[bytes]) -> tuple[list[bytes], bytes]:
+    """The values of the parameters of these names, decoded, and the query without them, otherwise byte for byte."""
+    values: list[bytes] = []
+    rest: list[bytes] = []
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if name in names or (b"%" in name and _decode(name) in names):
+            values.append(_decode(value))
+        else:
+            rest.append(pair)
+    return values, b"&".join(rest)
+
+
+def find_query_token(query: bytes, name: str) -> str:
+    """What the parameter ``name`` holds.
+
+    Its form is ``check_token``'s to judge. SubjectTokenMissing, or AuthorizationMalformed where there are two.
+    """
+    found, _ = split_query(query, {name.encode("ascii")})
+    if not found:
+        raise SubjectTokenMissing("the query brings no token")
+    if len(found) > 1:
+        raise AuthorizationMalformed("the query brings more than one token")
+    return found[0].decode("latin-1")
+
+
+def parse_subprotocol_token(values: Sequence[bytes]) -> tuple[str | None, list[str]]:
+    """The token in ``Sec-WebSocket-Protocol``, if there is one, and the other subprotocols.
+
+    AuthorizationMalformed for two tokens, one that is not canonical, or one without another subprotocol
+    beside it, for then there would be none to agree on.
+    """
+    tokens, others = _split_subprotocols(values)
+    if not tokens:
+        return None, others
+    if len(tokens) > 1 or not others:
+        raise AuthorizationMalformed("the subprotocols must hold one token and one other at least")
+    try:
+        token = decode_base64url(tokens[0]).decode("latin-1")
+    except ValueError:
+        raise AuthorizationMalformed("the token among the subprotocols is not base64url") from None
+    check_token(token)
+    return token, others
+
+
+def list_subprotocol_tokens(values: Sequence[bytes]) -> list[bytes]:
+    """Every token in ``Sec-WebSocket-Protocol`` that can be read, however many there are and whatever they are."""
+    found = []
+    for encoded in _split_subprotocols(values)[0]:
+        with suppress(ValueError):
+            found.append(decode_base64url(encoded))
+    return found
+
+
+def build_challenge(
+    error: ProxyError, *, realm: str = "obo-proxy", resource_metadata: str | None = None
+) -> str | None:
+    """The ``WWW-Authenticate`` value (§3, RFC 9470 §3, RFC 9728 §5.1); None where ``error`` has no challenge."""
+    if error.challenge is None:
+        return None
+    parameters = [("realm", realm), *_describe(error)]
+    if resource_metadata is not None:
+        parameters.append(("resource_metadata", resource_metadata))
+    return "Bearer " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("", text)}"' for name, text in parameters)
+
+
+def _split_subprotocols(values: Sequence[bytes]) -> tuple[list[str], list[str]]:
+    """What is offered as a token, still encoded, and the other subprotocols."""
+    offered = [item.strip() for value in values for item in value.decode("latin-1").split(",")]
+    tokens = [item.removeprefix(SUBPROTOCOL) for item in offered if item.startswith(SUBPROTOCOL)]
+    return tokens, [item for item in offered if item and not item.startswith(SUBPROTOCOL)]
+
+
+def _describe(error: ProxyError) -> Iterator[tuple[str, str]]:
+    if not error.challenge:  # §3.1: a request without credentials is told no error
+        return
+    yield "error", error.challenge
+    yield "error_description", error.detail
+    if isinstance(error, ScopeInsufficient) and error.scopes:
+        yield "scope", " ".join(error.scopes)
+    if isinstance(error, StepUpRequired) and error.acr_values:
+        yield "acr_values", " ".join(error.acr_values)
+    if isinstance(error, StepUpRequired) and error.max_age is not None:
+        yield "max_age", str(error.max_age)
+
+
+def _decode(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))

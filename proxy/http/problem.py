@@ -1,0 +1,51 @@
+"""Problem details for HTTP (RFC 9457): the only mapping from an error to an answer.
+
+The answer holds the error's fixed texts alone; its reason, and whatever a foreign party said, stay in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from ..errors import ProxyError
+from .bearer import build_challenge
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def build_problem(
+    error: ProxyError, *, request_id: str, resource_metadata: str | None = None
+) -> tuple[int, Headers, bytes]:
+    """Status, header fields and body of the answer to a refused request.
+
+    ``resource_metadata`` is the URL that challenges name (RFC 9728 §5.1).
+    """
+    body = json.dumps(_members(error, request_id), separators=(",", ":")).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode("latin-1")),
+    ]
+    challenge = build_challenge(error, resource_metadata=resource_metadata)
+    if challenge is not None:
+        headers.append((b"www-authenticate", challenge.encode("latin-1")))
+    if error.status == 503:
+        # A caller that may come back is told when; one second where nothing better is known.
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after or 1.0))))
+    return error.status, headers, body
+
+
+def _members(error: ProxyError, request_id: str) -> dict[str, object]:
+    members: dict[str, object] = {
+        "type": f"urn:obo-proxy:error:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    if error.oauth_error is not None:
+        members["oauth_error"] = error.oauth_error
+    return members

@@ -1,0 +1,178 @@
+"""What callers show to say who they are: on no route does any of it go further, nor a copy of it in the head.
+
+The fields, parameters and subprotocols that hold credentials end here by their names, whatever the route; what
+they held is then looked for in all that goes on, as it is and percent-encoded. Where a copy can be left out
+(a cookie, a query parameter, a field, a subprotocol) it is; where not (the path, what we repeat as ``Via`` does)
+the request is refused. Not looked at: bodies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..errors import AuthorizationMalformed
+from ..jose.encoding import encode_base64url
+from .bearer import list_subprotocol_tokens, split_query
+from .headers import Ended, Field
+from .percent_encoding import decode_repeatedly
+
+# What nobody has verified is a secret from this length on: less is guessed sooner than read, and may stand anywhere
+# by chance, as "null" does, which some applications send for a token that they have not got.
+SHORTEST = 16  # bytes
+MOST = 4  # credentials: one in each place, and each costs a search through all of the head
+_LONGEST_SCHEME = 32  # bytes: more than any authentication scheme has, and the space behind it
+
+_AUTHORIZATION = b"authorization"
+_SUBPROTOCOL = b"sec-websocket-protocol"
+_ENCODED_NAME = re.compile(rb"[?&][^?=&%]*%")
+
+
+class CredentialNames:
+    """Where callers may show credentials: ``Authorization``, and further headers and query parameters."""
+
+    def __init__(self, headers: Iterable[str] = (), parameters: Iterable[str] = ()) -> None:
+        self.headers = frozenset({_AUTHORIZATION, *(name.lower().encode("ascii") for name in headers)})
+        self.parameters = frozenset(name.encode("ascii") for name in parameters)
+        self._one_header = len(self.headers) == 1
+        self._named = re.compile(b"|".join(map(re.escape, self.parameters)))
+
+    def split_query(self, url: bytes) -> tuple[list[bytes], bytes]:
+        """What the parameters of these names hold, and ``url``, or what of it begins with ``?``, without them.
+
+        For those that have any ``parameters``.
+        """
+        # Most hold none of the names, nor one that is encoded, and need not be taken apart.
+        if self._named.search(url) is None and (b"%" not in url or _ENCODED_NAME.search(url) is None):
+            return [], url
+        path, _, query = url.partition(b"?")
+        values, rest = split_query(query, self.parameters)
+        return values, path + _build_query_part(rest) if values else url
+
+    def find_secrets(
+        self, ended: Ended, in_query: Sequence[bytes] = (), token: bytes | None = None
+    ) -> Sequence[bytes]:
+        """What stands under these names, and among the subprotocols, after the ``token`` that is known already.
+
+        Where there are more than ``MOST``, not all of them.
+        """
+        if token is not None and not in_query:
+            single = self._find_single(ended)
+            if single is not None and single.endswith(token):
+                return (_strip_padding(token),)
+        found = [] if token is None else [_strip_padding(token)]
+        for name in self.headers:
+            for value in ended.get(name, ()):
+                _add(found, value.partition(b" ")[2] or value)  # behind the scheme, where there is one
+        for value in in_query:
+            _add(found, value)
+        if _SUBPROTOCOL in ended:
+            for value in list_subprotocol_tokens(ended[_SUBPROTOCOL]):
+                _add(found, value)
+        return found
+
+    def stand_in(self, text: bytes, ended: Ended, query: bytes) -> bool:
+        """Whether any of what stands under these names stands in ``text``, too."""
+        in_query, _ = self.split_query(b"?" + query) if self.parameters else ((), b"")
+        single = self._find_single(ended)
+        if single is not None and not in_query and len(single) > len(text) + _LONGEST_SCHEME:
+            return False  # it is longer
+        secrets = self.find_secrets(ended, in_query)
+        return any(len(secret) <= len(text) and holds(secret, text) for secret in secrets)
+
+    def strip_referer(self, fields: list[Field]) -> list[Field]:
+        """``fields`` without a ``Referer`` that has such a parameter: the page was called with a token, too."""
+        for name, url in fields:
+            if name == b"referer" and self.split_query(url)[0]:
+                return [field for field in fields if field[0] != b"referer"]
+        return fields
+
+    def _find_single(self, ended: Ended) -> bytes | None:
+        """The one ``Authorization`` that is all that is shown outside of the query, as with nearly all requests."""
+        values = ended.get(_AUTHORIZATION)
+        if values is None or len(values) > 1 or not self._one_header or _SUBPROTOCOL in ended:
+            return None
+        return values[0]
+
+
+def withhold(secret: bytes, fields: list[Field]) -> list[Field]:
+    """``fields`` without ``secret``: a cookie that holds it goes, and so does any other field that does."""
+    shortest = len(secret)
+    for _, value in fields:
+        if len(value) >= shortest and holds(secret, value):
+            return [field for each in fields for field in _withhold(secret, each)]
+    return fields
+
+
+def withhold_from_query(secret: bytes, query_part: bytes) -> bytes:
+    """``query_part``, with its ``?``, without the parameters that hold ``secret``."""
+    if len(query_part) <= len(secret) or not holds(secret, query_part):
+        return query_part
+    return _build_query_part(_without(secret, query_part[1:], b"&"))
+
+
+def withhold_from_subprotocols(secret: bytes, subprotocols: Sequence[str]) -> list[str]:
+    """``subprotocols`` without those that hold ``secret``, also in the encoding that others than we have for it."""
+    encoded = encode_base64url(secret)
+    return [name for name in subprotocols if not (encoded in name or holds(secret, name.encode("latin-1")))]
+
+
+def refuse_many(secrets: Sequence[bytes]) -> None:
+    """Raises AuthorizationMalformed for more credentials than any request needs."""
+    if len(secrets) > MOST:
+        raise AuthorizationMalformed("the request shows more credentials than there are places for them")
+
+
+def refuse_copies(secret: bytes, path: bytes, repeated: Iterable[Field]) -> None:
+    """Raises AuthorizationMalformed where ``secret`` stands in what cannot be left out (RFC 6750 §2)."""
+    shortest = len(secret)
+    if len(path) > shortest and holds(secret, path):
+        raise AuthorizationMalformed("the token stands in the path, too")
+    for name, value in repeated:
+        if len(value) >= shortest and holds(secret, value):
+            raise AuthorizationMalformed(f"the token stands in {name.decode('ascii')}, too")
+
+
+def holds(secret: bytes, text: bytes) -> bool:
+    """Whether ``secret`` stands in ``text``, as it is or percent-encoded; also where that cannot be told."""
+    shortest = len(secret)
+    for part in text.split(
+        b";"
+    ):  # which stands in no token (RFC 6750 §2.1); most cookies are shorter than one
+        if len(part) >= shortest and (secret in part or (b"%" in part and _is_encoded(secret, part))):
+            return True
+    return False
+
+
+def _is_encoded(secret: bytes, text: bytes) -> bool:
+    try:
+        return any(secret in reading for reading in decode_repeatedly(text)[1:])
+    except ValueError:
+        return True
+
+
+def _strip_padding(token: bytes) -> bytes:
+    """What stands in a copy also where that does without the ``=`` at the end."""
+    return token.rstrip(b"=")
+
+
+def _add(secrets: list[bytes], credential: bytes) -> None:
+    secret = _strip_padding(credential.strip())
+    if len(secret) >= SHORTEST and len(secrets) <= MOST and secret not in secrets:
+        secrets.append(secret)
+
+
+def _withhold(secret: bytes, field: Field) -> Iterator[Field]:
+    name, value = field
+    if len(value) < len(secret) or not holds(secret, value):
+        yield field
+    elif name == b"cookie" and (rest := _without(secret, value, b";").strip()):
+        yield name, rest
+
+
+def _without(secret: bytes, value: bytes, separator: bytes) -> bytes:
+    return separator.join(part for part in value.split(separator) if not holds(secret, part))
+
+
+def _build_query_part(query: bytes) -> bytes:
+    return b"?" + query if query else b""

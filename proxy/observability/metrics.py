@@ -1,0 +1,121 @@
+"""What is counted, as plain integers; ``exposition`` turns them into Prometheus' text when it is asked.
+
+Labels are names from the configuration, codes and statuses: never anything that a caller chose.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
+
+RELOADS = ("success", "failure")
+DEPARTURES = ("before_response", "during_response")
+# What an exchange may end with but a token.
+_REFUSALS: tuple[type[ProxyError], ...] = (
+    *ExchangeError.__subclasses__(),
+    SubjectTokenRefused,
+    StepUpRequired,
+)
+_OUTCOMES = ("ok", *(error.code for error in _REFUSALS))
+
+
+class Histogram:
+    """Counts of seconds by bucket, and their sum."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts by upper bound, as Prometheus wants them."""
+        cumulated = 0
+        found: list[tuple[str, float]] = []
+        for bound, count in zip([*map(str, BOUNDS), "+Inf"], self.counts, strict=True):
+            cumulated += count
+            found.append((bound, cumulated))
+        return found
+
+
+class Metrics:
+    """The counters of one process. Routes that none matched are counted under an empty name."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.request_seconds: dict[str, Histogram] = {}
+        self.exchanges: Counter[tuple[str, str]] = Counter()
+        self.exchange_seconds: dict[str, Histogram] = {}
+        self.rejected: Counter[str] = Counter()
+        self.reloads: Counter[str] = Counter()
+        self.broken_off: Counter[str] = Counter()  # responses cut, by route
+        self.departures: Counter[str] = Counter()  # callers who left, by phase
+        self.loop_lag = Histogram()
+
+    def announce(self, authorization_servers: Iterable[str], routes: Iterable[str]) -> None:
+        """Begin what may be counted with zero: Prometheus sees no increase in a series that begins with one."""
+        for server in authorization_servers:
+            for outcome in _OUTCOMES:
+                self.exchanges[server, outcome] += 0
+        for route in routes:
+            self.broken_off[route] += 0
+        for counter, names in (
+            (self.rejected, (error.code for error in SubjectTokenError.__subclasses__())),
+            (self.reloads, RELOADS),
+            (self.departures, DEPARTURES),
+        ):
+            for name in names:
+                counter[name] += 0
+
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """A request has ended; ``status`` is 499 where the caller left before an answer."""
+        self.requests[route, status] += 1
+        histogram = self.request_seconds.get(route)
+        if histogram is None:
+            histogram = self.request_seconds[route] = Histogram()
+        histogram.observe(seconds)
+
+    def count_exchange(self, authorization_server: str, outcome: str, seconds: float) -> None:
+        """A call at a token URL has ended; ``outcome`` is ``ok`` or the code of its error."""
+        self.exchanges[authorization_server, outcome] += 1
+        self.exchange_seconds.setdefault(authorization_server, Histogram()).observe(seconds)
+
+
+class ServerGauges(NamedTuple):
+    """What is known of one authorization server; seconds and counts, None where nothing is known."""
+
+    breaker_open: bool = False
+    held_for: float = 0.0
+    in_flight: int = 0
+    waiting: int = 0
+    rate_limit_remaining: int | None = None
+    keys_age: float | None = None
+    keys_failures: int = 0
+
+
+class Gauges(NamedTuple):
+    """What the running parts count themselves.
+
+    ``lookups`` in the token cache by result, ``entries`` in it, ``connections`` by ``(upstream, state)``,
+    ``servers`` by name; ``shared_failures`` and ``revocations_`` are None where no cache is shared.
+    """
+
+    lookups: Mapping[str, int]
+    entries: int
+    connections: Mapping[tuple[str, str], int]
+    evictions: int = 0
+    renewals: int = 0
+    shared_failures: int | None = None
+    revocations_owed: int | None = None
+    revocations_unheard_for: float | None = None
+    servers: Mapping[str, ServerGauges] = {}

@@ -1,0 +1,95 @@
+"""What everything that runs takes with it: its clock, its background tasks, one timer for all deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from time import monotonic, time
+from typing import Any, Protocol, TypeVar
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+PERIOD = 0.1  # s: how late a deadline may be noticed
+
+
+class Clock(Protocol):
+    """Where a module gets its time from."""
+
+    def time(self) -> float:
+        """Epoch seconds, to compare with ``exp`` and ``nbf``; may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump, for deadlines and ages."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    time = staticmethod(time)
+    monotonic = staticmethod(monotonic)
+
+
+class Background:
+    """A set of running tasks; ``aclose`` cancels them and waits for their end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Run ``coroutine`` as a task; an exception nobody awaits is logged once."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def aclose(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug(
+                "background task ended with an error", extra={"task": task.get_name(), "error": str(error)}
+            )
+
+
+class Sweep:
+    """One timer for all deadlines: calls every listener with the monotonic time, each ``PERIOD`` seconds.
+
+    It runs on the loop that ``start`` ran on. A timer for each request would cost more than most requests do.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: set[Callable[[float], None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, listener: Callable[[float], None]) -> None:
+        """``listener`` must be quick and must not raise."""
+        self._listeners.add(listener)
+
+    def discard(self, listener: Callable[[float], None]) -> None:
+        self._listeners.discard(listener)
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(PERIOD, self._tick, loop)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(PERIOD, self._tick, loop)
+        now = loop.time()
+        for listener in tuple(self._listeners):
+            listener(now)

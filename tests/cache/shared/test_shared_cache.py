@@ -1,0 +1,790 @@
+"""What replicas share, on a real Redis: one exchange for all, and nothing that can go wrong with it matters."""
+
+import asyncio
+import random
+import subprocess
+import sys
+import textwrap
+from base64 import b64encode
+
+import pytest
+from valkey.asyncio import Valkey
+
+from proxy.cache.revocation import Revocation
+from proxy.cache.shared.keys import KeyFile
+from proxy.cache.shared.shared_cache import build_shared_cache
+from proxy.cache.shared.store import BUDGET
+from proxy.config import models
+from proxy.config.faults import ConfigurationError
+from proxy.errors import (
+    AuthorizationServerUnavailable,
+    ExchangeMisconfigured,
+    StepUpRequired,
+    SubjectTokenRefused,
+)
+from proxy.runtime import Background
+
+from ...support.caching import make_subject_token
+from ...support.certificates import Authority
+from ...support.issuer import StillClock
+from ...support.redis_server import find_free_port, run_redis
+from ...support.replicas import ALICE, BOB, KEYS, NEW_KEY, replicas
+
+
+@pytest.fixture
+async def redis(tmp_path):
+    async with run_redis(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def store(redis):
+    """The test's own look into the store."""
+    client = Valkey.from_url(redis.url)
+    yield client
+    await client.aclose()
+
+
+async def names_of(store, kind: str) -> list[bytes]:
+    return sorted(await store.keys(f"*:{kind}:*"))
+
+
+async def test_another_replica_finds_the_token(redis, store):
+    """C-22: one exchange serves all replicas; each user finds his own."""
+    async with replicas(redis.url) as (one, two):
+        assert await one.get(ALICE) == "alice#1"
+        assert await one.get(BOB) == "bob#2"
+        await one.settle()
+        assert await two.get(ALICE) == "alice#1"
+        assert await two.get(BOB) == "bob#2"
+        assert two.source.calls == 0
+        assert two.tokens.cached(ALICE).authorization == b"Bearer alice#1"
+        assert two.tokens.cached(ALICE).scopes == ("orders:read",)
+
+
+async def test_an_entry_lives_no_longer_than_its_token(redis, store):
+    """C-10: every name has an end, and a replica that comes late keeps the token no longer than the first."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        for name in await store.keys("*"):
+            longest = 3610_000 if name.endswith(b"generation") else 3600_000
+            assert 0 < await store.pttl(name) <= longest
+        two.clock.advance(3000)
+        await two.get(ALICE)
+        two.clock.advance(569)
+        two.source.error = AuthorizationServerUnavailable()
+        assert two.tokens.cached(ALICE)
+        two.clock.advance(1)
+        assert two.tokens.cached(ALICE) is None
+
+
+async def test_a_token_that_has_ended_is_not_taken(redis):
+    """C-12: what the store still holds is checked against this replica's clock."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        two.clock.advance(3600)
+        assert await two.get(ALICE) == "alice#1"
+        assert two.source.calls == 1
+
+
+async def test_a_token_to_be_used_once_is_not_shared(redis, store):
+    """C-10: what has ended by the time it is written serves those who waited here, and nobody is kept waiting."""
+    async with replicas(redis.url) as (one, two):
+        one.source.lifetime = 0.0
+        await one.get(ALICE)
+        await one.settle()
+        assert await names_of(store, "answer") == await names_of(store, "lease") == []
+        await two.get(ALICE)
+        assert two.source.calls == 1
+
+
+async def test_a_cold_start_makes_one_exchange(redis):
+    """C-22: four replicas, fifty callers each, one user: the lease lets one exchange."""
+    async with replicas(redis.url, 4) as running:
+        gate = asyncio.Event()
+        for replica in running:
+            replica.source.gate = gate
+        callers = [asyncio.create_task(each.get(ALICE)) for each in running for _ in range(50)]
+        await asyncio.wait(
+            [asyncio.create_task(each.source.called.wait()) for each in running],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        gate.set()
+        assert set(await asyncio.gather(*callers)) == {"alice#1"}
+        assert sum(each.source.calls for each in running) == 1
+
+
+class Interposed:
+    """A store in front of which something happens before the next lease is taken."""
+
+    def __init__(self, store, happening) -> None:
+        self.get, self.put, self.delete, self.aclose = store.get, store.put, store.delete, store.aclose
+        self._put_new = store.put_new
+        self._happening = happening
+
+    async def put_new(self, name, value, milliseconds):
+        await self._happening()
+        return await self._put_new(name, value, milliseconds)
+
+
+async def test_an_answer_that_comes_before_the_lease_is_taken(redis, store):
+    """C-22: who finds nothing, and then the lease free, looks again: another may have exchanged meanwhile."""
+    async with replicas(redis.url) as (one, two):
+
+        async def overtake():
+            await one.get(ALICE)
+            while await names_of(store, "lease"):
+                await asyncio.sleep(0)
+
+        two.shared._store = Interposed(two.store, overtake)
+        assert await two.get(ALICE) == "alice#1"
+        await two.settle()
+        assert two.source.calls == 0
+        assert not await names_of(store, "lease")
+
+
+async def test_a_failed_exchange_gives_the_lease_back(redis, store):
+    """C-22: a failure is no answer: the next replica asks for itself, at once."""
+    async with replicas(redis.url) as (one, two):
+        one.source.error = AuthorizationServerUnavailable()
+        with pytest.raises(AuthorizationServerUnavailable):
+            await one.get(ALICE)
+        await one.settle()
+        assert await names_of(store, "answer") == await names_of(store, "lease") == []
+        assert await two.get(ALICE) == "alice#1"
+
+
+async def test_a_lease_whose_holder_died_is_waited_for_no_longer_than_3s(redis, store):
+    """C-22: the lease fails open."""
+    async with replicas(redis.url) as (one, two):
+        one.source.gate = asyncio.Event()
+        dying = asyncio.create_task(one.get(ALICE))
+        await one.source.called.wait()
+        waiting = asyncio.create_task(two.get(ALICE))
+        for _ in range(5):  # it has begun to wait
+            await store.ping()
+        assert two.source.calls == 0
+        two.clock.advance(3)
+        assert await waiting == "alice#1"
+        assert two.source.calls == 1
+        dying.cancel()
+
+
+async def test_a_refusal_is_shared(redis):
+    """C-18: the refused subject token costs one exchange for all replicas; another of that user's does not."""
+    bad, good = make_subject_token(value="bad"), make_subject_token(value="good")
+    async with replicas(redis.url) as (one, two):
+        one.source.error = StepUpRequired(
+            "no", oauth_error="x", remedy="ask", acr_values=("a", "b"), max_age=5
+        )
+        one.source.error.remember_for, one.source.error.remember_by = 30.0, "subject_token"
+        with pytest.raises(StepUpRequired):
+            await one.get(bad)
+        await one.settle()
+        two.clock.advance(20)
+        with pytest.raises(StepUpRequired) as caught:
+            await two.get(bad)
+        error = caught.value
+        assert (str(error), error.oauth_error, error.remedy) == ("no", "x", "ask")
+        assert (error.acr_values, error.max_age) == (("a", "b"), 5)
+        assert await two.get(good) == "alice#1"
+        await two.cache.purge(good.issuer, good.subject)
+        two.clock.advance(9)
+        with pytest.raises(StepUpRequired):
+            await two.get(bad)
+        two.clock.advance(2)
+        assert await two.get(bad) == "alice#2"
+
+
+async def test_a_refusal_counts_for_more_than_what_its_session_shares(redis, store):
+    """C-18: a token refused at one replica is refused at another, which finds what a good one of its session got."""
+    bad, good = make_subject_token(value="bad"), make_subject_token(value="good")
+    async with replicas(redis.url, 3) as (one, two, three):
+        for replica in (one, two, three):
+            replica.source.refuse = lambda token: (
+                SubjectTokenRefused(remember_for=30, remember_by="subject_token") if token is bad else None
+            )
+        with pytest.raises(SubjectTokenRefused):
+            await one.get(bad)
+        await one.settle()
+        assert await one.get(good) == "alice#2"
+        await one.settle()
+        with pytest.raises(SubjectTokenRefused):
+            await two.get(bad)
+        assert two.source.calls == 0
+        for replica in (one, two):  # and when it is asked about again, what is shared stays
+            replica.clock.advance(31)
+            with pytest.raises(SubjectTokenRefused):
+                await replica.get(bad)
+            await replica.settle()
+        assert one.source.calls + two.source.calls == 3
+        assert await three.get(good) == "alice#2"
+        assert three.source.calls == 0
+
+
+async def test_a_token_is_asked_about_though_another_of_its_session_was(redis):
+    """C-14, C-18: a replica that renews takes what others were answered for this very token, and asks otherwise."""
+    first, second = make_subject_token(value="first"), make_subject_token(value="second")
+    async with replicas(redis.url) as (one, two):
+        await one.get(first)
+        await one.settle()
+        assert await two.get(second) == "alice#1"
+        for replica in (one, two):
+            replica.clock.advance(300)
+        one.tokens.cached(first)
+        await one.settle()
+        two.source.error = SubjectTokenRefused(remember_for=30, remember_by="subject_token")
+        assert two.tokens.cached(second).value == "alice#1"
+        await two.settle()
+        assert two.source.asked == [second]
+        assert two.tokens.cached(second) is None
+        assert one.tokens.cached(first).value == "alice#2"
+
+
+async def test_a_misconfiguration_is_not_shared(redis):
+    """C-18: another replica may be set up rightly."""
+    async with replicas(redis.url) as (one, two):
+        one.source.error = ExchangeMisconfigured(remember_for=10, remember_by="route")
+        with pytest.raises(ExchangeMisconfigured):
+            await one.get(ALICE)
+        await one.settle()
+        assert await two.get(ALICE) == "alice#1"
+
+
+async def test_a_refused_revalidation_ends_the_shared_entry(redis, store):
+    """C-14: a token whose user was refused is found by nobody any more."""
+    async with replicas(redis.url, 3) as (one, two, three):
+        await one.get(ALICE)
+        await one.settle()
+        assert len(await names_of(store, "answer")) == 1
+        one.clock.advance(300)
+        one.source.error = SubjectTokenRefused(remember_for=30, remember_by="subject_token")
+        assert one.tokens.cached(ALICE)
+        await one.settle()
+        assert await names_of(store, "answer") == []
+        with pytest.raises(SubjectTokenRefused):
+            await two.get(ALICE)
+        assert await three.get(make_subject_token(value="another")) == "alice#1"
+
+
+async def test_a_renewal_takes_what_another_replica_has_renewed(redis):
+    """C-13: replicas revalidate a user once for all of them."""
+    async with replicas(redis.url) as (one, two):
+        assert await one.get(ALICE) == "alice#1"
+        await one.settle()
+        assert await two.get(ALICE) == "alice#1"
+        for replica in (one, two):
+            replica.clock.advance(300)
+            replica.tokens.cached(ALICE)
+            await replica.settle()
+        assert one.tokens.cached(ALICE).value == two.tokens.cached(ALICE).value == "alice#2"
+        assert two.source.calls == 0
+
+
+@pytest.mark.parametrize(("age", "renewals"), [(200, 0), (300, 1)], ids=["young", "old"])
+async def test_a_token_that_is_found_old_is_renewed_at_once(redis, age, renewals):
+    """C-13, C-14: a withdrawn right lasts no longer for a user whom a replica sees once an hour."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        two.clock.advance(age)
+        assert await two.get(ALICE) == "alice#1"
+        for _ in range(2):  # and once is enough
+            await two.settle()
+            assert (two.source.calls, two.cache.renewals) == (renewals, renewals)
+            assert two.tokens.cached(ALICE)
+
+
+async def test_a_rejected_token_is_not_found_again(redis, store):
+    """C-15: the upstream said 401 to it, so neither we nor others are given it again."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        assert one.tokens.reject(ALICE, one.tokens.cached(ALICE))
+        assert await one.get(ALICE) == "alice#2"
+        await one.settle()
+        assert await two.get(ALICE) in {"alice#1", "alice#2"}
+        assert two.source.calls + one.source.calls <= 3
+        assert two.tokens.reject(BOB, two.tokens.cached(ALICE))
+
+
+async def test_a_rejection_alone_forgets_the_shared_entry(redis, store):
+    """C-15: also where the request cannot be sent again, and so no exchange follows."""
+    async with replicas(redis.url) as (one, _):
+        await one.get(ALICE)
+        await one.settle()
+        one.tokens.reject(ALICE, one.tokens.cached(ALICE))
+        await one.settle()
+        assert await names_of(store, "answer") == []
+
+
+async def test_a_purge_reaches_what_is_shared(redis):
+    """C-25: no replica finds the user's tokens any more, of whatever route; another user's stay."""
+    async with replicas(redis.url) as (one, two):
+        other_route = one.route(audience="api://other")
+        await one.get(ALICE)
+        await other_route.obtain(ALICE)
+        await one.get(BOB)
+        await one.settle()
+        assert await one.cache.purge(ALICE.issuer, "alice") == 2
+        assert await two.get(ALICE) == "alice#1"
+        assert await two.get(BOB) == "bob#3"
+        assert two.source.calls == 1
+
+
+async def test_a_purge_reaches_what_another_replica_is_exchanging(redis):
+    """C-25: what was begun before the purge is not shared after it."""
+    async with replicas(redis.url, 3) as (one, two, three):
+        one.source.gate = asyncio.Event()
+        early = asyncio.create_task(one.get(ALICE))
+        await one.source.called.wait()
+        await two.cache.purge(ALICE.issuer, "alice")
+        one.source.gate.set()
+        await early
+        await one.settle()
+        assert await three.get(ALICE) == "alice#1"
+        assert three.source.calls == 1
+
+
+async def test_another_key_set_shares_nothing(redis):
+    """D-04: what one client's DPoP key got is not found by the holder of another."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        two.source.client_identity = (*two.source.client_identity[:3], "another jkt")
+        two.tokens = two.route()
+        await two.get(ALICE)
+        assert two.source.calls == 1
+
+
+async def test_keys_are_rotated_without_a_miss(redis):
+    """C-20: the first key seals, all open: old and new replicas find each other's, and purge each other's."""
+    old = KEYS[0]
+    async with (
+        replicas(redis.url, 1, keys=(old, NEW_KEY)) as (first,),
+        replicas(redis.url, 2, keys=(NEW_KEY, old)) as (second, fourth),
+        replicas(redis.url, 1, keys=(NEW_KEY,)) as (third,),
+    ):
+        await first.get(ALICE)
+        await first.settle()
+        assert await second.get(ALICE) == "alice#1"
+        await second.get(BOB)
+        await second.settle()
+        assert await third.get(BOB) == "bob#1"
+        assert (second.source.calls, third.source.calls) == (1, 0)
+        await second.cache.purge(ALICE.issuer, "alice")
+        await fourth.get(ALICE)
+        assert fourth.source.calls == 1
+
+
+async def test_the_store_holds_nothing_to_read(redis, store):
+    """C-20: no token, user, issuer or audience in names or values, nor in a dump; two writes differ."""
+    canary = make_subject_token("canary-user", value="canary-subject-token", email="canary@example.com")
+    async with replicas(redis.url) as (one, _):
+        one.source.lifetime = 3000.0
+        await one.get(canary)
+        await one.settle()
+        (name,) = await names_of(store, "answer")
+        before = await store.get(name)
+        await store.delete(name)
+        await one.cache.purge("nobody", "at all")
+        one.forget_all()
+        await one.get(canary)
+        await one.settle()
+        assert await store.get(name) != before
+        one.source.error = SubjectTokenRefused("canary reason", remember_for=30, remember_by="subject_token")
+        with pytest.raises(SubjectTokenRefused):
+            await one.get(make_subject_token("canary-user", value="canary-2", sid="2"))
+        await one.settle()
+    await store.save()
+    dump = (redis.directory / "dump.rdb").read_bytes()
+    assert name in dump
+    for secret in (b"canary", b"okta", b"orders", b"Bearer"):
+        assert secret not in dump
+
+
+async def fill(one):
+    await one.get(ALICE)
+    await one.get(BOB)
+    await one.settle()
+
+
+async def swap(store):
+    first, second = await names_of(store, "answer")
+    values = await store.mget(first, second)
+    await store.mset({first: values[1], second: values[0]})
+
+
+async def copy_to_all(store):
+    names = await names_of(store, "answer")
+    value = await store.get(names[0])
+    await store.mset(dict.fromkeys(names[1:], value))
+    await store.delete(names[0])
+
+
+async def flip(store):
+    for name in await names_of(store, "answer"):
+        value = bytearray(await store.get(name))
+        value[random.randrange(len(value))] ^= 1 << random.randrange(8)
+        await store.set(name, bytes(value))
+
+
+async def replace(store, value):
+    for name in await names_of(store, "answer"):
+        await store.set(name, value)
+
+
+async def retype(store):
+    for name in await names_of(store, "answer"):
+        await store.delete(name)
+        await store.lpush(name, b"a", b"b")
+
+
+async def regenerate(store):
+    """Someone else's generation in the place of the users'."""
+    for name in await names_of(store, "answer"):
+        await store.set(name.partition(b"}:")[0] + b"}:generation", b"x")
+
+
+async def retype_generations(store):
+    for name in await names_of(store, "answer"):
+        await store.sadd(name.partition(b"}:")[0] + b"}:generation", b"x")
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        swap,
+        copy_to_all,
+        flip,
+        lambda store: replace(store, b""),
+        lambda store: replace(store, b"\x01" + bytes(60)),
+        lambda store: replace(store, KEYS[0].seal(b"another name", b"{}")),
+        retype,
+        regenerate,
+        lambda store: store.flushall(),
+    ],
+    ids=["swapped", "copied", "flipped", "empty", "garbage", "misnamed", "retyped", "regenerated", "evicted"],
+)
+async def test_a_store_tampered_with_gives_nothing(redis, store, tamper):
+    """C-20, C-21: a miss each time, never an error, never another's token; and all is well afterwards."""
+    async with replicas(redis.url, 3) as (one, two, three):
+        await fill(one)
+        await tamper(store)
+        assert (await two.get(ALICE)).startswith("alice#")
+        assert (await two.get(BOB)).startswith("bob#")
+        assert two.source.calls == 2
+        await two.settle()
+        assert (await three.get(ALICE)).startswith("alice#")
+        assert two.shared.failures == 0
+
+
+async def test_what_was_sealed_under_a_name_but_is_no_answer_is_not_there(redis, store):
+    """C-21: a value of another version's shape is a miss."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        (name,) = await names_of(store, "answer")
+        mark = KEYS[0].open(name, await store.get(name))[:16]
+        for content in (
+            b"{}",
+            b"[]",
+            b"nonsense",
+            b'{"obtained_at": "x", "subject_expires_at": 1, "code": "y"}',
+        ):
+            await store.set(name, KEYS[0].seal(name, mark + content))
+            two.forget_all()
+            await two.get(ALICE)
+            await two.settle()
+        assert two.source.calls == 4
+
+
+async def test_a_frozen_store_costs_its_budget_once(redis):
+    """C-21: kill -STOP: the first request waits 50 ms at most, the next not at all; thawed, it serves again."""
+    async with replicas(redis.url, budget=BUDGET) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        redis.freeze()
+        began = asyncio.get_running_loop().time()
+        assert await two.get(ALICE) == "alice#1"
+        assert await two.get(BOB) == "bob#2"
+        # The client itself would wait a second for each of the two.
+        assert asyncio.get_running_loop().time() - began < 1.0
+        await two.settle()
+        assert two.shared.failures == 1
+        redis.thaw()
+        two.clock.advance(1.1)
+        two.forget_all()
+        await two.get(ALICE)
+        assert two.source.calls == 2
+        assert two.shared.failures == 1
+
+
+async def test_a_store_that_stays_away_is_asked_ever_less_often(redis):
+    """C-21: the pause doubles up to 30 s, and is short again once the store has answered."""
+    async with replicas(redis.url) as (one, _):
+        await redis.stop()
+        for number in range(120):
+            await one.get(make_subject_token(f"user{number}"))
+            await one.settle()
+            one.clock.advance(1)
+        assert one.shared.failures == 1 + 1 + 1 + 1 + 1 + 3
+        await redis.start()
+        one.clock.advance(30)
+        await one.get(ALICE)
+        await one.settle()
+        assert one.source.calls == 121
+        await redis.stop()
+        await one.get(BOB)
+        one.clock.advance(1.1)
+        await one.get(make_subject_token("carol"))
+        assert one.shared.failures == 8 + 2
+        await redis.start()
+
+
+async def test_a_restarted_store_is_empty_and_works(redis):
+    """C-21: connections that broke are made anew."""
+    async with replicas(redis.url) as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        await redis.restart()
+        for replica in (one, two):
+            replica.forget_all()
+            await replica.get(ALICE)
+            await replica.settle()
+            replica.clock.advance(2)
+            replica.forget_all()
+            await replica.get(ALICE)
+            await replica.settle()
+        assert two.source.calls <= 1
+
+
+async def test_a_full_store_is_read_all_the_same(tmp_path):
+    """C-21: what cannot be written is not shared; nothing fails and nothing pauses."""
+    full = ("--maxmemory", "1", "--maxmemory-policy", "noeviction")
+    async with run_redis(tmp_path, *full) as server, replicas(server.url) as (one, two):
+        assert await one.get(ALICE) == "alice#1"
+        await one.settle()
+        assert await two.get(ALICE) == "alice#1"
+        await two.settle()
+        assert one.shared.failures == two.shared.failures == 0
+
+
+async def test_a_store_that_speaks_no_redis_is_away():
+    """C-21: garbage on the wire costs nothing but the sharing."""
+
+    async def babble(reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, replicas(f"valkey://127.0.0.1:{port}", 1) as (one,):
+        assert await one.get(ALICE) == "alice#1"
+        assert one.shared.failures == 1
+
+
+async def shuffle(store, dice):
+    """Everybody's answers under each other's names."""
+    names = await names_of(store, "answer")
+    values = [(await store.get(name), name) for name in names]
+    dice.shuffle(names)
+    for name, (value, _) in zip(names, values, strict=True):
+        if value is not None:
+            await store.set(name, value, px=60_000)
+
+
+async def test_users_never_see_each_others_tokens_over_replicas(redis, store):
+    """C-05: 3 replicas with caches of 8, 40 users, failures, departures, 401s and a store under attack."""
+    dice = random.Random(7)
+    users = [make_subject_token(f"user{number}") for number in range(40)]
+    async with replicas(redis.url, 3, max_entries=8) as running:
+        for replica in running:
+            replica.source.refuse = lambda _: (
+                AuthorizationServerUnavailable() if dice.random() < 0.05 else None
+            )
+
+        async def call(replica, user):
+            try:
+                token = replica.tokens.cached(user) or await replica.tokens.obtain(user)
+            except AuthorizationServerUnavailable:
+                return
+            assert token.value.partition("#")[0] == user.subject
+            if dice.random() < 0.1:
+                replica.tokens.reject(user, token)
+
+        for _ in range(10):
+            tasks = [asyncio.create_task(call(dice.choice(running), user)) for user in users * 3]
+            await asyncio.sleep(0)
+            for task in dice.sample(tasks, 5):
+                task.cancel()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                assert outcome is None or isinstance(outcome, asyncio.CancelledError)
+            await shuffle(store, dice)
+            for replica in running:
+                replica.clock.advance(11)
+
+
+async def test_a_cluster_serves(tmp_path):
+    """C-20: with ``+cluster`` any node is enough; an owner's names lie in one slot."""
+    # By default the cluster's own port lies 10,000 above, where there may be none.
+    bus = ("--cluster-port", str(find_free_port()))
+    options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", *bus)
+    async with run_redis(tmp_path, *options) as server:
+        client = Valkey.from_url(server.url)
+        await client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        async with asyncio.timeout(10):
+            while (await client.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":
+                await asyncio.sleep(0.05)
+        url = f"valkey+cluster://127.0.0.1:{server.port}"
+        async with replicas(url) as (one, two):
+            await one.get(ALICE)
+            await one.settle()
+            assert await two.get(ALICE) == "alice#1"
+            assert two.source.calls == 0
+            await one.hearing.look()
+            users = (ALICE, BOB, make_subject_token("carol"))
+            await asyncio.gather(*(two.cache.purge(user.issuer, user.subject) for user in users))
+            await one.hearing.look()
+            assert one.tokens.cached(ALICE) is None
+            assert await two.get(ALICE) == "alice#1"
+            assert two.source.calls == 1
+            assert one.shared.failures == two.shared.failures == 0
+        await client.aclose()
+
+
+async def test_sentinels_name_the_store(redis, tmp_path):
+    """C-20: with ``+sentinel`` the store is whichever the sentinels say it is."""
+    (tmp_path / "s").mkdir()
+    port = find_free_port()
+    configuration = tmp_path / "s" / "sentinel.conf"
+    configuration.write_text(
+        f"port {port}\nbind 127.0.0.1\nprotected-mode no\nsentinel monitor orders 127.0.0.1 {redis.port} 1\n"
+    )
+    async with run_redis(tmp_path / "s", sentinel_file=configuration):
+        sentinels = f"127.0.0.1:{find_free_port()},127.0.0.1:{port}"
+        async with replicas(f"valkey+sentinel://{sentinels}/orders/0") as (one, two):
+            await one.get(ALICE)
+            await one.settle()
+            assert await two.get(ALICE) == "alice#1"
+            assert two.source.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "failures"),
+    [("127.0.0.1", True, 0), ("valkey.example.com", True, 1), ("127.0.0.1", False, 1)],
+    ids=["right", "another host's", "another authority's"],
+)
+async def test_tls_checks_whose_certificate_it_is(tmp_path, host, trusted, failures):
+    """C-20: with TLS the certificate must be this very host's, and of an authority we trust."""
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    issued = authority.issue(host)
+    port = find_free_port()
+    options = {
+        "--port": "0",
+        "--tls-port": str(port),
+        "--tls-cert-file": str(issued.cert_file),
+        "--tls-key-file": str(issued.key_file),
+        "--tls-ca-cert-file": str(authority.ca_file),
+        "--tls-auth-clients": "no",
+    }
+    ca_file = authority.ca_file if trusted else other.ca_file
+    url = f"valkeys://127.0.0.1:{port}/0?ssl_ca_certs={ca_file}"
+    async with (
+        run_redis(tmp_path, *(part for option in options.items() for part in option)),
+        replicas(url, 1) as (one,),
+    ):
+        assert await one.get(ALICE) == "alice#1"
+        await one.settle()
+        assert one.shared.failures == failures
+
+
+async def test_a_user_with_few_rights_is_enough(redis, store):
+    """C-20: an ACL user who may use these few commands, on our names alone; a wrong password is a store away."""
+    rights = "+mget +set +del +pexpire +xadd +xrange ~obo-proxy:*"
+    await store.execute_command("ACL SETUSER", "proxy", "on", ">secret", *rights.split())
+    async with replicas(f"valkey://proxy:secret@127.0.0.1:{redis.port}/0") as (one, two):
+        await one.get(ALICE)
+        await one.settle()
+        assert await two.get(ALICE) == "alice#1"
+        assert (one.shared.failures, two.shared.failures, two.source.calls) == (0, 0, 0)
+        assert await one.cache.purge(ALICE.issuer, "alice") == 1
+        await two.hearing.look()
+    async with replicas(f"valkey://proxy:wrong@127.0.0.1:{redis.port}/0", 1) as (three,):
+        assert await three.get(ALICE) == "alice#1"
+        assert three.shared.failures == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["valkey+other://127.0.0.1", "valkey+sentinel://127.0.0.1", "http://127.0.0.1"],
+    ids=["kind", "no service", "scheme"],
+)
+def test_a_url_that_names_no_store_is_refused(url, tmp_path):
+    """Bad configuration is a fault at start, and shows no credentials."""
+    with pytest.raises(ConfigurationError) as caught:
+        build(url, write_keys(tmp_path))
+    assert str(caught.value) == "cache.shared.url: names no store"
+
+
+KEY_FILE = b64encode(bytes(32))
+
+
+def write_keys(directory, content=KEY_FILE):
+    path = directory / "encryption.key"
+    path.write_bytes(content)
+    return path
+
+
+def build(url, path):
+    settings = models.Cache.model_validate({"shared": {"url": url, "encryption_key_file": path}})
+    return build_shared_cache(settings, clock=StillClock(), background=Background())
+
+
+async def test_it_is_built_as_configured(redis, tmp_path):
+    """Without ``cache.shared`` there is none; with it, the store and the keys are those named."""
+    assert build_shared_cache(models.Cache(), clock=StillClock(), background=Background()) is None
+    shared = build(redis.url, write_keys(tmp_path))
+    await shared.revoke(Revocation("owner", bytes(32), 0.0))
+    await shared.aclose()
+
+
+def test_without_the_client_it_is_refused(tmp_path):
+    """The extra that is missing is named at start."""
+    program = textwrap.dedent(f"""
+        import sys
+
+        sys.modules["valkey"] = None  # as if it were not installed
+        from proxy.runtime import Background
+        from proxy.runtime import SystemClock
+        from proxy.config import models
+        from proxy.cache.shared.shared_cache import build_shared_cache
+
+        shared = {{"url": "valkey://127.0.0.1", "encryption_key_file": {str(write_keys(tmp_path))!r}}}
+        settings = models.Cache.model_validate({{"shared": shared}})
+        build_shared_cache(settings, clock=SystemClock(), background=Background())
+    """)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "ConfigurationError: cache.shared: needs the Valkey client" in ended.stderr
+
+
+def test_a_key_file_without_keys_is_refused(tmp_path):
+    """The fault names the line, and nothing of its content."""
+    with pytest.raises(ConfigurationError, match="line 1 is not 32 bytes in base64"):
+        build("valkey://127.0.0.1", write_keys(tmp_path, b"hunter2"))
+
+
+def test_the_key_file_is_read_again_when_it_changes(tmp_path):
+    """C-20: a key is rotated without a restart; an unsound file leaves the keys that were read last."""
+    path = write_keys(tmp_path)
+    keys = KeyFile(path)
+    (old,) = keys()
+    write_keys(tmp_path, b64encode(b"\x01" * 32) + b"\n" + b64encode(bytes(32)))
+    new, same = keys()
+    assert same.open(b"n", old.seal(b"n", b"v")) == b"v"
+    assert new.open(b"n", old.seal(b"n", b"v")) is None
+    write_keys(tmp_path, b"half a ke")
+    assert keys() == (new, same)

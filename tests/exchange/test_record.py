@@ -1,0 +1,76 @@
+"""What is told of an exchange: flat, and nothing of the user but a digest."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from proxy.authentication.subject_token import SubjectToken
+from proxy.errors import ExchangeDenied
+from proxy.exchange.record import ExchangeRecord, find_private_values, hash_subject
+from proxy.exchange.token_exchange import TokenRequest
+
+ISSUER = "https://example.okta.com/oauth2/default"
+CLAIMS = {
+    "iss": ISSUER, "aud": "api://default", "scp": ["openid"], "sub": "alice", "email": "a@b.example", "exp": 9,
+    "groups": ["staff", "admins"], "address": {"street": "x"},
+}  # fmt: skip
+ALICE = SubjectToken(
+    value="eyJ.a.b",
+    authorization_server="okta",
+    issuer=ISSUER,
+    subject="alice",
+    claims=CLAIMS,
+    identity=b"i" * 32,
+    expires_at=9.0,
+)
+
+
+def test_the_subject_is_a_digest():
+    """O-04: 16 hexadecimal digits of SHA-256 over ``issuer|sub``, which whoever knows the subject can compute."""
+    assert hash_subject(ALICE) == sha256(f"{ISSUER}|alice".encode()).hexdigest()[:16]
+
+
+def test_private_values():
+    """Texts of claims about the user; where a token is from and for is nobody's secret."""
+    assert set(find_private_values(ALICE)) == {"alice", "a@b.example", "staff", "admins"}
+
+
+def test_fields_are_flat():
+    """O-04: issuer, hashed subject, client, audience, scopes, outcome and Okta's request id, by plain names."""
+    record = ExchangeRecord(
+        authorization_server="okta",
+        request=TokenRequest(
+            "okta",
+            "token_exchange",
+            audience="api://orders",
+            scopes=("orders:read", "orders:write"),
+            extra_parameters=(("secret", "not told"),),
+        ),
+        issuer=ISSUER,
+        subject=hash_subject(ALICE),
+        client_id="0oa1",
+        outcome="exchange_denied",
+        seconds=0.12345678,
+        tries=1,
+        status=400,
+        okta_request_id="abc",
+        error=ExchangeDenied("said no", remedy="ask", oauth_error="access_denied"),
+    )
+    assert record.fields() == {
+        "authorization_server": "okta",
+        "issuer": ISSUER,
+        "subject": hash_subject(ALICE),
+        "client_id": "0oa1",
+        "grant": "token_exchange",
+        "audience": "api://orders",
+        "resource": None,
+        "scopes": "orders:read orders:write",
+        "outcome": "exchange_denied",
+        "tries": 1,
+        "seconds": 0.123457,
+        "status": 400,
+        "oauth_error": "access_denied",
+        "reason": "said no",
+        "remedy": "ask",
+        "okta_request_id": "abc",
+    }

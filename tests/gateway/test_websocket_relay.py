@@ -1,0 +1,703 @@
+"""Websockets through the whole proxy: real sockets, the ``websockets`` library at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Close, Frame, Opcode
+from websockets.http11 import Response
+
+from proxy.demo import Demo
+from proxy.runtime import SystemClock
+from proxy.upstream.websocket_handshake import MAX_MESSAGE
+from tests.support.certificates import Authority, server_context
+from tests.support.demo import decode, resign
+from tests.support.proxy import Running, running
+from tests.support.raw_client import connected
+from tests.support.raw_upstream import CLOSE, RESET, STAY, RawUpstream
+from tests.support.websocket import WebSocketAPI, dial, settings_for, websocket_api
+
+HANDSHAKE = (
+    "GET {} HTTP/1.1\r\nHost: proxy\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Authorization: Bearer {}\r\n\r\n"
+)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[WebSocketAPI]:
+    async with websocket_api() as running_api:
+        yield running_api
+
+
+@pytest.fixture
+async def proxy(demo: Demo, api: WebSocketAPI) -> AsyncIterator[Running]:
+    async with running(settings_for(demo, api)) as running_proxy:
+        yield running_proxy
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, and what a test adds to it."""
+
+    shift = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.shift
+
+
+async def refusal(connecting: Any) -> tuple[int, dict[str, Any]]:
+    """Status and problem of a handshake that must fail."""
+    with pytest.raises(InvalidStatus) as error:
+        await connecting
+    response = error.value.response
+    assert response.headers["Content-Type"] == "application/problem+json"
+    return response.status_code, json.loads(response.body)
+
+
+async def end_of(websocket: Any) -> tuple[int, str] | None:
+    """The close that a side received, once it has ended; None where it was cut."""
+    async with asyncio.timeout(5):
+        await websocket.wait_closed()
+    close: Close | None = websocket.protocol.close_rcvd
+    return None if close is None else (close.code, close.reason)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+def build_subprotocol(token: str) -> str:
+    return "base64url.bearer.authorization.obo." + urlsafe_b64encode(token.encode()).rstrip(b"=").decode()
+
+
+# The handshake
+
+
+async def test_the_handshake_carries_the_exchanged_token(demo: Demo, api: WebSocketAPI, proxy: Running):
+    """H-60, H-29, H-34: the target as received, the caller's fields, our token, nothing invented."""
+    token = demo.mint("alice")
+    headers = {
+        "Cookie": f"a=1; s={token}",
+        "Origin": "https://app.example",
+        "X-Forwarded-User": "root",
+        "X-Own": "1",
+    }
+    async with dial(proxy, "/orders/%7Ea;b=1?q=%20&q", token, headers):
+        pass
+    request = api.handshakes[-1]
+    assert request.path == "/orders/%7Ea;b=1?q=%20&q"
+    assert (api.claims()["sub"], api.claims()["aud"]) == ("alice", "api://orders")
+    assert token not in repr(request)
+    names = [name.lower() for name, _ in request.headers.raw_items()]
+    assert sorted(names) == sorted([
+        "host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "cookie", "origin", "x-own",
+        "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "via", "authorization",
+    ])  # fmt: skip
+    assert request.headers["Host"] == api.url.removeprefix("http://")
+    assert request.headers["X-Forwarded-Proto"] == "http"
+    assert request.headers["Cookie"] == "a=1"
+    assert demo.calls["token_exchange"] == 1
+
+
+async def test_websockets_and_requests_share_the_cache(demo: Demo, api: WebSocketAPI, proxy: Running):
+    """C-02: one exchange for a user, however the API is called."""
+    for _ in range(3):
+        async with dial(proxy, "/orders", demo.mint("alice")):
+            pass
+    await proxy.get("/orders", demo.mint("alice"))
+    assert demo.calls["token_exchange"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "forge", "expected"),
+    [
+        ("/orders", lambda demo: None, (401, "subject_token_missing")),
+        ("/orders", lambda demo: "a b", (400, "authorization_malformed")),
+        ("/orders", lambda demo: resign(demo.mint("alice")), (401, "subject_token_invalid")),
+        ("/orders", lambda demo: demo.mint("alice", expires_in=-3600), (401, "subject_token_expired")),
+        ("/payroll", lambda demo: demo.mint("alice"), (403, "exchange_denied")),
+        ("/nowhere", lambda demo: demo.mint("alice"), (404, "no_route")),
+        ("/orders/..%2f", lambda demo: demo.mint("alice"), (400, "path_refused")),
+    ],
+    ids=["no token", "malformed", "forged", "expired", "denied", "no route", "path"],
+)
+async def test_what_fails_is_an_http_answer(
+    demo: Demo, api: WebSocketAPI, proxy: Running, path, forge, expected
+):
+    """H-60: a status line and a problem, never an accepted and closed websocket; the API sees nothing."""
+    status, problem = await refusal(dial(proxy, path, forge(demo)))
+    assert (status, problem["code"]) == expected
+    assert api.handshakes == []
+
+
+async def test_a_challenge_comes_with_a_refused_handshake(proxy: Running):
+    """H-60: as RFC 6750 wants it."""
+    with pytest.raises(InvalidStatus) as error:
+        await dial(proxy, "/orders")
+    assert error.value.response.headers["WWW-Authenticate"] == 'Bearer realm="obo-proxy"'
+
+
+async def test_a_route_may_take_no_websockets(demo: Demo, api: WebSocketAPI):
+    """``websocket: false``: for such a handshake there is no route."""
+    async with running(settings_for(demo, api, websocket=False)) as proxy:
+        status, problem = await refusal(dial(proxy, "/orders", demo.mint("alice")))
+    assert (status, problem["code"]) == (404, "no_route")
+    assert demo.calls["token"] == 0
+
+
+async def test_a_route_without_token_forwards_none(demo: Demo, api: WebSocketAPI, proxy: Running):
+    """``grant: none``: neither the caller's token nor ours."""
+    async with dial(proxy, "/public", demo.mint("alice"), subprotocols=[build_subprotocol("a.b.c"), "chat"]):
+        pass
+    assert "Authorization" not in api.handshakes[-1].headers
+    assert api.handshakes[-1].headers["Sec-WebSocket-Protocol"] == "chat"
+
+
+async def test_the_token_may_be_a_subprotocol(demo: Demo, api: WebSocketAPI, proxy: Running):
+    """H-61: it stands for ``Authorization``, goes no further and is not echoed."""
+    token = demo.mint("alice")
+    offered = ["other", build_subprotocol(token), "chat"]
+    async with dial(proxy, "/orders", subprotocols=offered) as client:
+        assert client.subprotocol == "chat"
+        assert client.response.headers.get_all("Sec-WebSocket-Protocol") == ["chat"]
+    request = api.handshakes[-1]
+    assert request.headers["Sec-WebSocket-Protocol"] == "other, chat"
+    assert build_subprotocol(token) not in repr(request)
+    assert api.claims()["sub"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("offer", "with_header"),
+    [
+        (lambda name: [name, "chat"], True),
+        (lambda name: [name], False),
+        (lambda name: [name, name + "A", "chat"], False),
+        (lambda name: [name + "=", "chat"], False),
+        (lambda name: ["base64url.bearer.authorization.obo.", "chat"], False),
+    ],
+    ids=["header too", "alone", "two", "padded", "empty"],
+)
+async def test_a_doubtful_token_subprotocol(
+    demo: Demo, api: WebSocketAPI, proxy: Running, offer, with_header
+):
+    """H-61, A-02: more than one token, or none that is well-formed with another subprotocol beside it: 400."""
+    token = demo.mint("alice")
+    fields = {"Sec-WebSocket-Protocol": ", ".join(offer(build_subprotocol(token)))}
+    status, problem = await refusal(dial(proxy, "/orders", token if with_header else None, fields))
+    assert (status, problem["code"]) == (400, "authorization_malformed")
+    assert api.handshakes == []
+    assert demo.calls["token"] == 0
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(["chat"], "chat"), (["v2", "x"], "v2"), (["x"], None), (None, None)]
+)
+async def test_the_subprotocol_is_agreed_on_end_to_end(demo, api, proxy, offered, chosen):
+    """RFC 6455 §4.2.2: what is offered reaches the API, what it chooses the caller."""
+    async with dial(proxy, "/public", subprotocols=offered) as client:
+        assert client.subprotocol == chosen
+        assert (await api.accept()).subprotocol == chosen
+
+
+async def test_a_subprotocol_that_was_not_offered_is_the_upstreams_fault(demo: Demo):
+    """H-61: 502, for the caller could make nothing of it."""
+    answer = (
+        b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
+    )
+    async with RawUpstream([answer, STAY]) as upstream, running(settings_for(demo, upstream)) as proxy:
+        status, problem = await refusal(dial(proxy, "/public"))
+    assert (status, problem["code"]) == (502, "upstream_protocol_error")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 426, 500, 503, 302, 200])
+async def test_an_answer_that_is_no_websocket_passes(demo: Demo, api: WebSocketAPI, proxy: Running, status):
+    """H-60: status, fields and body are the API's."""
+    api.refuse_with(status, b"its words", X_Own="1", Connection="x-hop", X_Hop="1")
+    with pytest.raises(InvalidStatus) as error:
+        await dial(proxy, "/orders", demo.mint("alice"))
+    response = error.value.response
+    assert (response.status_code, response.body) == (status, b"its words")
+    assert response.headers["X-Own"] == "1"
+    assert "X-Hop" not in response.headers
+    assert response.headers.get_all("Content-Length") == ["9"]
+
+
+async def test_a_refused_cached_token_is_replaced_once(demo: Demo, api: WebSocketAPI, proxy: Running):
+    """C-15: a 401 on a cached token drops it, and the handshake is made once more with a fresh one."""
+    async with dial(proxy, "/orders", demo.mint("alice")):
+        pass
+    old = api.handshakes[-1].headers["Authorization"]
+    refused = Response(401, "No", api.handshakes[-1].headers.__class__({"Content-Length": "0"}))
+    api.refuse = lambda request: refused if request.headers["Authorization"] == old else None
+    async with dial(proxy, "/orders", demo.mint("alice")):
+        pass
+    assert (len(api.handshakes), demo.calls["token_exchange"]) == (3, 2)
+
+
+async def test_a_bound_token_comes_with_its_proof(demo: Demo, api: WebSocketAPI):
+    """D-01, D-05: a proof for the handshake's method and target, with a nonce once the API asks for one."""
+    raw = demo.settings(private_key_jwt=True, dpop=True)
+    raw["routes"] = [one | {"upstream": api.url} for one in raw["routes"]]
+
+    def refuse(request: Any) -> Response | None:
+        if len(api.handshakes) > 1:
+            return None
+        fields = {
+            "WWW-Authenticate": 'DPoP error="use_dpop_nonce"',
+            "DPoP-Nonce": "n1",
+            "Content-Length": "0",
+        }
+        return Response(401, "No", request.headers.__class__(fields))
+
+    api.refuse = refuse
+    async with running(raw) as proxy, dial(proxy, "/orders?a=1", demo.mint("alice")):
+        pass
+    first, second = (decode(request.headers["DPoP"]) for request in api.handshakes)
+    assert first["htm"] == "GET"
+    assert first["htu"] == api.url + "/orders"
+    assert first["jti"] != second["jti"]
+    assert second["nonce"] == "n1"
+    assert api.handshakes[-1].headers["Authorization"].startswith("DPoP ")
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([RESET], (502, "upstream_unreachable")),
+        ([CLOSE], (502, "upstream_unreachable")),
+        ([b"HTTP/1.1 101 ", CLOSE], (502, "upstream_unreachable")),
+        ([b"nonsense\r\n\r\n", STAY], (502, "upstream_protocol_error")),
+        ([b"HTTP/1.1 103 Early\r\n\r\n", STAY], (502, "upstream_protocol_error")),
+        (
+            [b"HTTP/1.1 101 OK\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", STAY],
+            (502, "upstream_protocol_error"),
+        ),
+        ([b"HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\nshort", CLOSE], (502, "upstream_unreachable")),
+        ([STAY], (504, "upstream_timeout")),
+    ],
+    ids=["reset", "closed", "cut head", "no HTTP", "interim", "another protocol", "cut body", "silence"],
+)
+async def test_a_broken_upstream(demo: Demo, script, expected):
+    """F-10, H-43: the same answers as for any request."""
+    async with RawUpstream(script) as upstream:
+        raw = settings_for(demo, upstream, timeouts={"response": "300ms"})
+        async with running(raw) as proxy:
+            status, problem = await refusal(dial(proxy, "/public"))
+    assert (status, problem["code"]) == expected
+
+
+async def test_nobody_listens_upstream(demo: Demo):
+    """F-10: 502."""
+    async with websocket_api() as api:
+        raw = settings_for(demo, api)
+    async with running(raw) as proxy:
+        status, problem = await refusal(dial(proxy, "/public"))
+    assert (status, problem["code"]) == (502, "upstream_unreachable")
+
+
+@pytest.mark.parametrize("kind", ["tls", "unix"])
+async def test_upstreams_of_every_kind(demo: Demo, tmp_path, kind):
+    """X-02: https with the route's own authority, and unix sockets."""
+    authority = Authority(tmp_path)
+    options = {"tls": server_context(authority.issue())} if kind == "tls" else {"path": tmp_path / "s"}
+    route = {"tls": {"ca_file": str(authority.ca_file)}} if kind == "tls" else {}
+    async with (
+        websocket_api(**options) as api,
+        running(settings_for(demo, api, **route)) as proxy,
+        dial(proxy, "/orders", demo.mint("alice")) as client,
+    ):
+        await client.send("hello")
+        assert await (await api.accept()).recv() == "hello"
+
+
+async def test_an_untrusted_upstream_certificate(demo: Demo, tmp_path):
+    """H-60: no handshake is sent, and so no token."""
+    tls = server_context(Authority(tmp_path).issue())
+    async with websocket_api(tls=tls) as api, running(settings_for(demo, api)) as proxy:
+        status, problem = await refusal(dial(proxy, "/orders", demo.mint("alice")))
+        assert (status, problem["code"]) == (502, "upstream_unreachable")
+        assert api.handshakes == []
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", b"", "text", "é\U0001f600" * 1000, bytes(range(256)), b"\0" * MAX_MESSAGE],
+    ids=["no text", "no bytes", "text", "unicode", "bytes", "the largest"],
+)
+async def test_messages_pass_both_ways(api: WebSocketAPI, proxy: Running, message):
+    """H-63: text stays text, bytes stay bytes."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        await client.send(message)
+        assert await server.recv() == message
+        await server.send(message)
+        assert await client.recv() == message
+
+
+async def test_fragments_arrive_as_one_message(api: WebSocketAPI, proxy: Running):
+    """H-63: reassembled, however small the pieces."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        for source, sink in ((client, server), (server, client)):
+            await source.send(["a", "", "b" * 70_000, "é"])
+            assert await sink.recv() == "a" + "b" * 70_000 + "é"
+            await source.send([b"a", b"b"] * 500)
+            assert await sink.recv() == b"ab" * 500
+
+
+async def test_order_is_kept(api: WebSocketAPI, proxy: Running):
+    """H-63: a thousand messages each way at once, in order."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+
+        async def send(source: Any) -> None:
+            for number in range(1000):
+                await source.send(str(number))
+
+        async def receive(sink: Any) -> list[str]:
+            return [await sink.recv() for _ in range(1000)]
+
+        results = await asyncio.gather(send(client), send(server), receive(client), receive(server))
+        assert results[2] == results[3] == [str(number) for number in range(1000)]
+
+
+async def test_pings_are_answered_at_each_hop(api: WebSocketAPI, proxy: Running):
+    """H-63: with the same payload, whichever side asks."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        async with asyncio.timeout(5):
+            await (await client.ping(b"one"))
+            await (await server.ping(b"two"))
+
+
+async def test_compression_is_not_agreed_on(api: WebSocketAPI, proxy: Running):
+    """H-63: nothing can unfold to more than it took to send."""
+    async with dial(proxy, "/public", compression="deflate") as client:
+        assert client.protocol.extensions == []
+        assert (await api.accept()).protocol.extensions == []
+
+
+async def test_a_compressed_frame_that_was_not_agreed_on(api: WebSocketAPI, proxy: Running):
+    """H-63: 1002, unopened."""
+    async with dial(proxy, "/public") as client:
+        await api.accept()
+        client.transport.write(b"\xc1\x81" + b"\0" * 5)  # FIN, RSV1, text; one byte, masked with nothing
+        assert (await end_of(client))[0] == 1002
+
+
+@pytest.mark.parametrize("side", ["caller", "upstream"])
+async def test_a_message_that_is_too_big(api: WebSocketAPI, proxy: Running, side):
+    """H-63: 1009 for whoever sent it and for the other."""
+    client = await dial(proxy, "/public")
+    server = await api.accept()
+    source, sink = (client, server) if side == "caller" else (server, client)
+    await asyncio.gather(source.send(b"\0" * (MAX_MESSAGE + 1)), return_exceptions=True)
+    assert (await end_of(source))[0] == 1009
+    assert (await end_of(sink))[0] == 1009
+
+
+@pytest.mark.parametrize("side", ["caller", "upstream"])
+async def test_whoever_does_not_read_holds_the_other_up(api: WebSocketAPI, proxy: Running, side):
+    """H-63: what is buffered on the way does not grow with what is sent."""
+    async with dial(proxy, "/public", max_queue=1) as client:
+        server = await api.accept()
+        source, sink = (client, server) if side == "caller" else (server, client)
+        sink.transport.pause_reading()
+        piece = b"\0" * (1024 * 1024)
+        sent = 0
+
+        async def send() -> None:
+            nonlocal sent
+            for _ in range(200):
+                await source.send(piece)
+                sent += 1
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await send()
+        assert sent < 40
+        source.transport.abort()
+        sink.transport.abort()
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (1000, ""),
+        (1000, "done"),
+        (1001, "bye"),
+        (1003, ""),
+        (1011, "x"),
+        (1013, "later"),
+        (3000, "é" * 60),
+        (4999, ""),
+    ],
+)
+@pytest.mark.parametrize("side", ["caller", "upstream"])
+async def test_a_close_passes_with_code_and_reason(api: WebSocketAPI, proxy: Running, side, code, reason):
+    """H-63: both ways, and both hops end."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        source, sink = (client, server) if side == "caller" else (server, client)
+        await source.send("last words")
+        await source.close(code, reason)
+        assert await sink.recv() == "last words"
+        assert await end_of(sink) == (code, reason)
+
+
+@pytest.mark.parametrize("side", ["caller", "upstream"])
+async def test_a_close_without_code_is_a_normal_one(api: WebSocketAPI, proxy: Running, side):
+    """H-63: 1005 is never sent."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        source, sink = (client, server) if side == "caller" else (server, client)
+        source.protocol.send_close()
+        source.send_data()
+        assert await end_of(sink) == (1000, "")
+
+
+async def test_a_lost_upstream(api: WebSocketAPI, proxy: Running):
+    """H-63: 1011, never 1006; what it had sent arrives before."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        await server.send("last words")
+        assert await client.recv() == "last words"
+        server.transport.abort()
+        assert await end_of(client) == (1011, "the upstream broke off")
+
+
+@pytest.mark.parametrize("idle", [True, False], ids=["idle", "in the middle of a message"])
+async def test_a_departed_caller(api: WebSocketAPI, proxy: Running, idle):
+    """F-20, H-63: the upstream is closed with 1001 as soon as the caller is gone."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        if not idle:
+            client.transport.write(Frame(Opcode.TEXT, b"x" * 100, fin=False).serialize(mask=True)[:50])
+        client.transport.abort()
+        assert await end_of(server) == (1001, "")
+    await until_idle(proxy)
+
+
+async def test_a_caller_who_departs_while_the_upstream_does_not_read(api: WebSocketAPI, proxy: Running):
+    """F-20: noticed although nothing of the caller's is read just then."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        server.transport.pause_reading()
+        await client.send(b"\0" * MAX_MESSAGE)
+        client.transport.close()
+        await until_idle(proxy)
+        server.transport.abort()
+
+
+async def until_idle(proxy: Running) -> None:
+    """Until no request is under way."""
+    async with asyncio.timeout(5):
+        while proxy.app.parts._in_flight:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_caller_who_departs_during_the_handshake(demo: Demo):
+    """F-21: the upstream's connection is closed."""
+    async with RawUpstream([STAY]) as upstream, running(settings_for(demo, upstream)) as proxy:
+        async with connected(proxy.server.address) as client:
+            await client.send(HANDSHAKE.format("/public", "x").encode())
+            async with asyncio.timeout(5):
+                while not upstream.requests:
+                    await asyncio.sleep(0.01)
+            client.reset()
+        async with asyncio.timeout(5):
+            await upstream.connections[0].closed.wait()
+        await until_idle(proxy)
+        text = (await proxy.admin.get("/metrics")).text
+    assert 'obo_requests_total{route="public",status="499"} 1.0' in text
+
+
+async def test_a_drain_closes_with_going_away(api: WebSocketAPI, proxy: Running):
+    """F-34: 1001 for both sides, well within the drain's time."""
+    async with dial(proxy, "/public") as client:
+        server = await api.accept()
+        draining = asyncio.ensure_future(proxy.server.drain())
+        assert (await end_of(client))[0] == 1001
+        assert (await end_of(server))[0] == 1001
+        await draining
+
+
+async def test_a_handshake_under_way_when_the_drain_begins(demo: Demo, api: WebSocketAPI):
+    """F-34: it is answered, and closed with 1001 at once."""
+    demo.faults.hold("token")
+    async with running(settings_for(demo, api)) as proxy:
+        dialling = asyncio.ensure_future(dial(proxy, "/orders", demo.mint("alice")).__aenter__())
+        await demo.calls.reach("token", 1)
+        draining = asyncio.ensure_future(proxy.server.drain())
+        await asyncio.wait([draining], timeout=0.7)
+        demo.faults.release("token")
+        client = await dialling
+        assert (await end_of(client))[0] == 1001
+        await draining
+
+
+# The token's end
+
+
+@pytest.mark.parametrize("mode", ["close", "continue"])
+async def test_the_end_of_the_token(demo: Demo, api: WebSocketAPI, mode):
+    """H-64: ``on_token_expiry: close`` closes both sides with 1008; ``continue`` leaves them."""
+    clock = ShiftedClock()
+
+    def pass_time(_: Any) -> None:
+        clock.shift = 3600 - 0.5
+
+    api.refuse = pass_time
+    async with (
+        running(settings_for(demo, api, on_token_expiry=mode), clock=clock) as proxy,
+        dial(proxy, "/orders", demo.mint("alice")) as client,
+    ):
+        server = await api.accept()
+        if mode == "close":
+            assert await end_of(client) == (1008, "the access token has ended")
+            assert (await end_of(server))[0] == 1008
+        else:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.recv(), 1)
+
+
+@pytest.mark.parametrize("mode", ["close", "continue"])
+async def test_the_end_of_the_token_of_a_stream(demo: Demo, mode):
+    """H-64: ``on_token_expiry: close`` cuts a response visibly; ``continue`` leaves it."""
+    clock = ShiftedClock()
+    sent, more = asyncio.Event(), asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+    async with RawUpstream([sent, head, more, b"0\r\n\r\n", STAY]) as upstream:
+        raw = settings_for(demo, upstream, on_token_expiry=mode)
+        async with running(raw, clock=clock) as proxy, connected(proxy.server.address) as client:
+            token = demo.mint("alice")
+            await client.send(
+                f"GET /orders HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            )
+            async with asyncio.timeout(5):
+                while not upstream.requests:
+                    await asyncio.sleep(0.01)
+            clock.shift = 3600 - 0.5
+            sent.set()
+            received = await client.some()
+            if mode == "close":
+                received += await client.rest()
+                assert received.endswith(b"5\r\nfirst\r\n")
+                assert await asyncio.wait_for(upstream.connections[0].closed.wait(), 5)
+            else:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(client.reader.read(1), 1)
+                more.set()
+                assert (await client.some()).endswith(b"0\r\n\r\n")
+
+
+# What is told of it
+
+
+async def test_websockets_take_places_among_the_connections(demo: Demo, api: WebSocketAPI):
+    """F-25, F-22: they count like requests, and leave their place however they end; one user cannot take all."""
+    raw = settings_for(demo, api, max_connections=4, timeouts={"connect": "0.3s"})
+    async with running(raw) as proxy:
+        pool = proxy.app.parts.upstreams["orders"]
+        bob, alice = demo.mint("bob"), demo.mint("alice")
+        held = [await dial(proxy, "/orders/ws", bob) for _ in range(3)]
+        assert (pool.active, pool.idle) == (3, 0)
+        status, problem = await refusal(dial(proxy, "/orders/ws", bob))
+        assert (status, problem["code"]) == (503, "overloaded")
+        async with dial(proxy, "/orders/ws", alice):
+            assert pool.active == 4
+            assert (await refusal(dial(proxy, "/orders/ws", demo.mint("dave"))))[0] == 503
+        api.refuse_with(403, b"no")
+        with pytest.raises(InvalidStatus):
+            await dial(proxy, "/orders/ws", alice)
+        api.refuse = lambda _: None
+        await held[0].close()
+        held[1].transport.abort()
+        await until(lambda: pool.active == 1)
+        async with dial(proxy, "/orders/ws", bob):
+            assert pool.active == 2
+        await held[2].close()
+        await until(lambda: pool.active == 0)
+        assert pool.waiting == 0
+
+
+@pytest.mark.parametrize("script", [[CLOSE], [RESET], [b"SSH-2.0\r\n\r\n", CLOSE]], ids=["FIN", "RST", "SSH"])
+async def test_a_handshake_that_fails_leaves_its_place(demo: Demo, script):
+    """F-22: whatever the upstream says."""
+    async with RawUpstream(script) as upstream, running(settings_for(demo, upstream)) as proxy:
+        assert (await refusal(dial(proxy, "/orders/ws", demo.mint("bob"))))[0] == 502
+        assert proxy.app.parts.upstreams["orders"].active == 0
+
+
+async def test_websockets_are_counted_and_logged_like_requests(demo: Demo, api: WebSocketAPI, caplog):
+    """O-01: with the status of their handshake; no line is a traceback."""
+    caplog.set_level(logging.INFO)
+    raw = settings_for(demo, api) | {"log": {"access": True}}
+    async with running(raw) as proxy:
+        async with dial(proxy, "/orders", demo.mint("alice")):
+            await refusal(dial(proxy, "/orders"))
+        await until_idle(proxy)
+        text = (await proxy.admin.get("/metrics")).text
+    assert 'obo_requests_total{route="orders",status="101"} 1.0' in text
+    assert 'obo_requests_total{route="orders",status="401"} 1.0' in text
+    assert [record.status for record in caplog.records if record.message == "request"] == [401, 101]
+    assert [record.code for record in caplog.records if record.message == "request refused"] == [
+        "subject_token_missing"
+    ]
+    assert "Traceback" not in caplog.text
+
+
+async def test_no_token_is_logged(demo: Demo, api: WebSocketAPI, proxy: Running, caplog):
+    """O-02: at no level."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("websockets.client").setLevel(logging.WARNING)  # the caller's own side
+    logging.getLogger("websockets.server").setLevel(logging.WARNING)  # the API's
+    token = demo.mint("alice")
+    async with dial(proxy, "/orders", subprotocols=[build_subprotocol(token), "chat"]) as client:
+        await client.send("a secret")
+        assert await (await api.accept()).recv() == "a secret"
+    for secret in (
+        token,
+        build_subprotocol(token),
+        "a secret",
+        api.handshakes[-1].headers["Authorization"][7:],
+    ):
+        assert secret not in caplog.text
+
+
+# Streams over plain HTTP
+
+
+async def test_server_sent_events_arrive_one_by_one(demo: Demo):
+    """H-65: the head before any event, and each event before the next is sent: nothing waits on the way."""
+    gates = [asyncio.Event() for _ in range(20)]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    script: list[Any] = [head]
+    for number, gate in enumerate(gates):
+        script += [gate, b"%x\r\ndata: %03d\n\n\r\n" % (11, number)]
+    async with (
+        RawUpstream([*script, STAY]) as upstream,
+        running(settings_for(demo, upstream)) as proxy,
+        proxy.client.stream("GET", "/public") as response,
+    ):
+        assert response.headers["content-type"] == "text/event-stream"
+        events = response.aiter_bytes()
+        for number, gate in enumerate(gates):
+            gate.set()
+            assert await anext(events) == b"data: %03d\n\n" % number
+        await events.aclose()
