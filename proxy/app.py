@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 
-from .admin import build_admin
 from .config.models import Settings
 from .downstream.disconnects import Departures
 from .downstream.request import Downstream, Receive, Send
@@ -35,7 +34,7 @@ DEPARTED = 499  # what is counted, as nginx does, where the caller left before a
 
 
 class App:
-    """An ASGI app; ``admin`` is the one for the admin port."""
+    """The public port's ASGI app, and what the admin side is told of it."""
 
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self.settings = settings
@@ -52,7 +51,6 @@ class App:
         self._parts = self._build_parts(settings)
         self._announce(settings)
         self.history = History(self.metrics, self._read_gauges, clock)
-        self.admin = build_admin(self)
 
     @property
     def parts(self) -> Parts:

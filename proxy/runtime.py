@@ -1,15 +1,18 @@
-"""What everything that runs takes with it: its clock, its background tasks, one timer for all deadlines."""
+"""What everything that runs takes with it: a clock, background tasks, one timer for all deadlines, the request's id."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from time import monotonic, time
 from typing import Any, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+# The request on whose behalf something is done; tasks started for it inherit it.
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 PERIOD = 0.1  # s: how late a deadline may be noticed
 
 

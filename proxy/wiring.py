@@ -19,7 +19,7 @@ from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
 from .config import models
 from .config.route_rules import sends_ours_unasked
-from .exchange.metadata import is_loopback
+from .config.urls import is_loopback
 from .exchange.record import ExchangeRecord
 from .exchange.token_exchange import TokenRequest
 from .gateway.caller_credentials import build_take_token

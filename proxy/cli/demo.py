@@ -101,6 +101,7 @@ def _build_settings(demo: Demo, args: argparse.Namespace, **overrides: Any) -> S
 
 
 async def _show_once(args: argparse.Namespace) -> None:
+    from ..admin import build_admin
     from ..app import build_app
     from ..demo import Demo
     from ..demo.once import show_request
@@ -109,7 +110,7 @@ async def _show_once(args: argparse.Namespace) -> None:
     async with Demo() as demo:
         settings = _build_settings(demo, args)
         app = build_app(settings)
-        async with Server(settings, app, app.admin) as server:
+        async with Server(settings, app, build_admin(app)) as server:
             shown, passed = await show_request(demo, _url(server.address))
     print(shown)
     if not passed:
@@ -117,6 +118,7 @@ async def _show_once(args: argparse.Namespace) -> None:
 
 
 async def _serve(args: argparse.Namespace) -> None:
+    from ..admin import build_admin
     from ..app import build_app
     from ..demo import Demo
     from ..demo.listener import is_free
@@ -137,7 +139,7 @@ async def _serve(args: argparse.Namespace) -> None:
         def drain() -> None:
             app.draining = True
 
-        await serve(settings, app, app.admin, ready=welcome, drain=drain)
+        await serve(settings, app, build_admin(app), ready=welcome, drain=drain)
 
 
 def _url(address: tuple[str, int]) -> str:

@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:
+    from ..admin import build_admin
     from ..app import build_app
     from ..config.fixed import keep_fixed
     from ..config.load import load_settings
@@ -83,7 +84,7 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
     def drain() -> None:
         app.draining = True
 
-    await serve(settings, app, app.admin, ready=_announce, reload=reload, drain=drain)
+    await serve(settings, app, build_admin(app), ready=_announce, reload=reload, drain=drain)
 
 
 async def _supervise(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import chain, combinations
 
-from ..exchange.metadata import is_loopback
+from ..config.urls import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .models import Admin, Cache, Listen, Route

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from ..exchange.metadata import is_confidential
 from .faults import Fault, got
 
 # urlsplit drops tabs and line ends without a word; nothing outside this belongs into a URL.
@@ -65,3 +65,19 @@ def check_secure_url(place: str, text: str, *, allow_http: bool, query: bool = F
             "plain http is refused, for tokens and keys travel here: use https"
             f" (allow_http: true accepts the risk){got(text)}",
         )
+
+
+def is_confidential(url: str, *, allow_http: bool) -> bool:
+    """Whether secrets may be sent to ``url``: https, or plain http where it is allowed or stays on this host."""
+    parts = urlsplit(url)
+    if parts.scheme == "http":
+        return allow_http or is_loopback(parts.hostname or "")
+    return parts.scheme == "https"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, a name or an address, is reached from this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ..config.urls import is_confidential
 from ..errors import ExchangeMisconfigured
 from ..jose.encoding import parse_json_object
-
-_LOOPBACK_NAMES = frozenset({"localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +56,6 @@ def parse_metadata(body: bytes, issuer: str, *, allow_http: bool) -> Metadata:
     )
 
 
-def is_confidential(url: str, *, allow_http: bool) -> bool:
-    """Whether secrets may be sent to ``url``: https, or plain http where it is allowed or stays on this host."""
-    parts = urlsplit(url)
-    if parts.scheme == "http":
-        return allow_http or is_loopback(parts.hostname or "")
-    return parts.scheme == "https"
-
-
 def _parse_endpoint(document: Mapping[str, Any], name: str, issuer: str, *, allow_http: bool) -> str | None:
     url = document.get(name)
     if url is None:
@@ -78,11 +68,3 @@ def _parse_endpoint(document: Mapping[str, Any], name: str, issuer: str, *, allo
             remedy="If that host is meant, name the endpoint in the configuration (token_url, jwks_url).",
         )
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, a name or an address, is reached from this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() in _LOOPBACK_NAMES

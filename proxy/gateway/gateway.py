@@ -40,7 +40,7 @@ from ..http.withholding import (
     withhold_from_query,
     withhold_from_subprotocols,
 )
-from ..observability.logs import current_request_id
+from ..runtime import current_request_id
 from ..upstream import Response
 from ..upstream.websocket import UpstreamWebSocket, WebSocketUpstream
 from .token_fields import DPOP

@@ -13,15 +13,12 @@ import json
 import logging
 import sys
 from collections import deque
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, Final, TextIO
 
 from ..config.models import Log
-
-# The request on whose behalf something is done; tasks started for it inherit it.
-current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+from ..runtime import current_request_id
 
 QUEUE_SIZE: Final = 10_000  # lines
 PERIOD: Final = (

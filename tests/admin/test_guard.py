@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from proxy.admin import build_admin
 from proxy.app import build_app
 from proxy.config.load import parse_settings
 
@@ -18,10 +19,10 @@ PURGE = {"issuer": "https://issuer.example", "subject": "alice"}
 def build_client(admin: dict[str, object] | None = None, server: str = "127.0.0.1") -> httpx.AsyncClient:
     """The admin side of a proxy that has nothing to do, as called at ``server``."""
     route = {"name": "public", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
-    app = build_app(parse_settings({"routes": [route], "admin": admin or {}}))
+    side = build_admin(build_app(parse_settings({"routes": [route], "admin": admin or {}})))
 
     async def called_at(scope, receive, send):
-        await app.admin({**scope, "server": (server, 9090)}, receive, send)
+        await side({**scope, "server": (server, 9090)}, receive, send)
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(called_at), base_url=f"http://{OWN}")
 

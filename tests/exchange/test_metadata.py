@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from proxy.config.urls import is_confidential
 from proxy.errors import ExchangeMisconfigured
-from proxy.exchange.metadata import build_metadata_urls, is_confidential, parse_metadata
+from proxy.exchange.metadata import build_metadata_urls, parse_metadata
 
 ISSUER = "https://example.okta.com/oauth2/default"
 GOOD = {

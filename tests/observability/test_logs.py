@@ -17,9 +17,9 @@ from proxy.observability.logs import (
     Logging,
     LossyHandler,
     configure,
-    current_request_id,
     dropped_lines,
 )
+from proxy.runtime import current_request_id
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from proxy.admin import build_admin
 from proxy.app import App, build_app
 from proxy.config.load import parse_settings
 from proxy.runtime import Clock
@@ -44,7 +45,7 @@ async def running(raw: Mapping[str, Any], *, clock: Clock | None = None) -> Asyn
     admin = {"host": "127.0.0.1", "port": 0, **raw.get("admin", {})}
     settings = parse_settings({**raw, "listen": listen, "admin": admin})
     app = build_app(settings, clock=clock)
-    async with Server(settings, app, app.admin) as server:
+    async with Server(settings, app, build_admin(app)) as server:
         proxy = Running(app, server)
         async with proxy.client, proxy.admin:
             yield proxy

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from ...admin import build_admin
 from ...app import App, build_app
 from ...config.models import Settings
 from ...observability.logs import Logging, configure
@@ -53,7 +54,7 @@ async def _serve(settings: Settings, inlet: Inlet, channel: Channel, logs: Loggi
     app = build_app(settings)
     calm_garbage_collection()
     prepare_process()
-    async with Server(_take_share(settings), app, _read_address(app.admin), inlet=inlet) as server:
+    async with Server(_take_share(settings), app, _read_address(build_admin(app)), inlet=inlet) as server:
         channel.say("ready")
         reloads = _Reloads(app, server, logs)
         while (heard := await channel.hear()) is not None and heard[0] in reloads.by_word:
