@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from .config.models import Settings
 from .downstream.disconnects import Departures
-from .downstream.request import Downstream, Receive, Send
+from .downstream.request import Downstream
 from .downstream.websocket import DownstreamWebSocket
 from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
 from .exchange.record import ExchangeRecord
+from .http.asgi import Receive, Send
 from .http.problem import build_problem
 from .observability.event_loop_lag import LoopLag
 from .observability.failures import Failures

@@ -1,7 +1,7 @@
 """The caller's side of one request, over ASGI: what came, the body as it comes, and the way back.
 
 Under our own server a departure is told by a callback (``scope["extensions"]["obo"]``, see ``server``); under
-any other ASGI server it is learnt from ``receive()`` (``departures``).
+any other ASGI server it is learnt from ``receive()`` (``disconnects``).
 """
 
 from __future__ import annotations
@@ -9,49 +9,20 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
+from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
 from ..http.headers import values
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _NO_VALUES = [b""]
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 _random = random.Random()  # noqa: S311  no secret, and a system call less for each request
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
-
-
-class Connection(Protocol):
-    """What our own server adds to the scope: the connection under the request."""
-
-    target: bytes
-    """The request target as received, also with a ``?`` that nothing follows."""
-
-    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
-        """Write a whole response in one step, which costs less than ASGI's two messages.
-
-        False, and nothing is written, where the peer is behind with reading.
-        """
-        ...
-
-    def abort(self) -> None:
-        """Cut it, so that what was sent of a response cannot look whole."""
-        ...
-
-    def cancel(self) -> None:
-        """Cancel the task that serves the request."""
-        ...
-
-    def on_departure(self, callback: Callable[[], None] | None) -> None:
-        """Have ``callback`` called once if the peer leaves before the response is complete."""
-        ...
 
 
 class Downstream:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from websockets.frames import CloseCode
 
 from ..errors import DownstreamDeparted
+from ..http.asgi import Message, Receive, Scope, Send
 from ..http.bearer import parse_subprotocol_token
 from ..http.forwarding import Forwarding
 from ..websockets.closing import Closed, build_closed
-from .request import Downstream, Headers, Message, Receive, Scope, Send
+from .request import Downstream, Headers
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 

@@ -5,62 +5,55 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from ..http.asgi import ASGIApp, Message, Scope
 from ..http.pieces import SMALL, Pieces, gather
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
-
-if TYPE_CHECKING:
-    from .protocol import HardenedProtocol
+from .state import State
 
 log = logging.getLogger(__name__)
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Scope = MutableMapping[str, Any]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HIGH_WATER = 64 * 1024  # bytes of body held for an application that has not asked for them yet
 _LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
 DISCONNECT = {"type": "http.disconnect"}
 
 
-class Connection(Protocol):
-    """What ``scope["extensions"]["obo"]`` offers beyond ASGI."""
+class Owner(Protocol):
+    """The connection that a cycle belongs to: what it writes to, and whom it tells of its end."""
 
-    target: bytes
-    """The request target in origin-form, byte for byte: also with a ``?`` that nothing follows."""
+    flow: FlowControl
+    state: State
 
-    def abort(self) -> None:
-        """Cut the connection, so that what was sent of a response cannot look whole (RFC 9112 §8)."""
+    def write_parts(self, parts: list[bytes], *, joined: bool) -> None:
+        """Write ``parts``, as one piece or each by itself."""
         ...
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Write a response that is whole; the same as ``send`` twice, in one step.
-
-        False, and nothing is written, where the peer is behind and ``send`` would wait.
-        """
+    def await_body(self) -> None:
+        """The application waits for more of the body."""
         ...
 
-    def cancel(self) -> None:
-        """Cancel the task in which the application serves the request."""
+    def on_response_complete(self) -> None:
+        """The response is written whole."""
         ...
 
-    def on_departure(self, callback: Callable[[], None] | None) -> None:
-        """Have ``callback`` called once, as soon as the connection is lost before the response is complete.
+    def cut(self, cycle: Cycle) -> None:
+        """Break off what ``cycle`` was writing, so that the peer can tell."""
+        ...
 
-        If it is lost already, at once; None takes the callback back. Nobody needs to wait in ``receive()``.
-        """
+    def end_early(self, cycle: Cycle) -> None:
+        """The application has returned without a whole response."""
         ...
 
 
 class Cycle:
     """Implements ``Connection``; ``more_body`` is whether the request is still on its way.
 
-    ``written`` is whether bytes of the
-    response have left, ``departed`` whether nobody is there to read it: the peer has left, or we have cut.
+    ``written`` is whether bytes of the response have left, ``departed`` whether nobody is there to read it: the peer
+    has left, or we have cut.
     """
 
     task: asyncio.Task[None] | None = None
@@ -79,18 +72,18 @@ class Cycle:
 
     def __init__(
         self,
-        protocol: HardenedProtocol,
+        owner: Owner,
         app: ASGIApp,
         *,
         target: bytes,
         keep_alive: bool,
         expects_continue: bool,
     ) -> None:
-        self.scope: MutableMapping[str, Any] = {}
+        self.scope: Scope = {}
         self.app = app
         self.target = target
         self.keep_alive = keep_alive
-        self._protocol = protocol
+        self._owner = owner
         self._expects_continue = expects_continue
         self._pieces: Pieces = []
 
@@ -100,7 +93,7 @@ class Cycle:
         return self._framing is not CLOSE
 
     def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
-        if self._protocol.flow.write_paused:
+        if self._owner.flow.write_paused:
             return False
         if not (self.departed or self._started):
             self._start(status, headers)
@@ -110,7 +103,7 @@ class Cycle:
     def abort(self) -> None:
         self._callback = None
         if not (self.complete or self.departed):
-            self._protocol.cut(self)
+            self._owner.cut(self)
 
     def cancel(self) -> None:
         if self.task is not None:
@@ -123,7 +116,7 @@ class Cycle:
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
-        self._protocol.state.running += 1
+        self._owner.state.running += 1
         self.scope["extensions"] = {"obo": self}
         try:
             await self.app(self.scope, self.receive, self.send)
@@ -132,8 +125,8 @@ class Cycle:
         finally:
             self._callback = None
             if not (self.complete or self.departed):
-                self._protocol.end_early(self)
-            self._protocol.state.running -= 1
+                self._owner.end_early(self)
+            self._owner.state.running -= 1
             self.scope = {}  # it holds us, and so does a task that was cancelled:
             self.task = None  # only the garbage collector would end these circles
 
@@ -175,12 +168,12 @@ class Cycle:
         """``http.request`` for each piece of body that is there, ``http.disconnect`` at the end of all."""
         if self._expects_continue and self.more_body and not (self.written or self.departed):
             self._expects_continue = False
-            self._protocol.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"], joined=True)
+            self._owner.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"], joined=True)
         while not (self.departed or self.complete):
             if self._pieces or not (self.more_body or self._delivered):
                 return self._take_body()
             if self.more_body:
-                self._protocol.await_body()
+                self._owner.await_body()
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return DISCONNECT
@@ -194,8 +187,8 @@ class Cycle:
 
     async def send(self, message: Message) -> None:
         """Write; returns without an effect once the peer has left."""
-        if self._protocol.flow.write_paused:
-            await self._protocol.flow.drain()
+        if self._owner.flow.write_paused:
+            await self._owner.flow.drain()
         if self.departed:
             return
         kind = message["type"]
@@ -214,7 +207,7 @@ class Cycle:
             method=self.scope["method"],
             version=self.scope["http_version"],
             # An unread rest of the request would be taken for the next one: such a connection ends here.
-            keep_alive=self.keep_alive and not self.more_body and not self._protocol.state.draining,
+            keep_alive=self.keep_alive and not self.more_body and not self._owner.state.draining,
         )
         self._started = True
 
@@ -234,7 +227,7 @@ class Cycle:
             parts.append(body)
         self._held = b""
         self.written = True
-        self._protocol.write_parts(parts, joined=len(body) < _LARGE)
+        self._owner.write_parts(parts, joined=len(body) < _LARGE)
         if not more:
             self._complete()
 
@@ -243,7 +236,7 @@ class Cycle:
         self._callback = None
         if self._waiter is not None:
             self._wake()
-        self._protocol.on_response_complete()
+        self._owner.on_response_complete()
 
 
 def describe_fault(error: Exception) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .cycle import ASGIApp, Message
+from ..http.asgi import ASGIApp, Message
 
 
 class Lifespan:

@@ -13,9 +13,9 @@ from typing import Any
 from uvicorn.config import Config
 
 from ..config.models import ListenTLS
+from ..http.asgi import ASGIApp
 from ..runtime import Background
 from .acceptor import BACKLOG, Acceptor, bind
-from .cycle import ASGIApp
 from .limits import Limits
 from .protocol import HardenedProtocol
 from .state import State

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..http.asgi import Receive, Scope, Send
 from .head import METHODS
-
-if TYPE_CHECKING:
-    from .cycle import Receive, Scope, Send
 
 ALLOW = (b"allow", ", ".join(sorted(METHODS)).encode())
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, Protocol, Self
 
 from ..config.models import ListenTLS, Settings
+from ..http.asgi import ASGIApp
 from ..runtime import Background, Sweep
-from .cycle import ASGIApp
 from .descriptors import affordable_connections, raise_limit
 from .handover import ADMIN, DATA, Inlet
 from .lifespan import Lifespan

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from uvicorn.server import ServerState
 
+from ..http.asgi import ASGIApp
 from .limits import Limits
-
-if TYPE_CHECKING:
-    from .cycle import ASGIApp
 
 _SHEDDING = 256  # connections beyond the limit that are told so; more are cut without a word
 

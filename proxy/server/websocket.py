@@ -16,8 +16,9 @@ from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 
+from ..http.asgi import Message
 from ..websockets.intake import Hold
-from .cycle import Message, describe_fault
+from .cycle import describe_fault
 from .response_head import Framing, build_response_head
 from .state import State
 from .websocket_flow import WebSocketFlow

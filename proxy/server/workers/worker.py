@@ -17,8 +17,8 @@ from typing import Any
 from ...admin import build_admin
 from ...app import App, build_app
 from ...config.models import Settings
+from ...http.asgi import ASGIApp
 from ...observability.logs import Logging, configure
-from ..cycle import ASGIApp
 from ..handover import Inlet
 from ..process import calm_garbage_collection, find_loop_factory
 from ..reload import Reload

@@ -1,0 +1,41 @@
+"""ASGI's types, once for the whole proxy, and what our own server adds to a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Connection(Protocol):
+    """What ``scope["extensions"]["obo"]`` offers beyond ASGI."""
+
+    target: bytes
+    """The request target in origin-form, byte for byte: also with a ``?`` that nothing follows."""
+
+    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Write a response that is whole; the same as ``send`` twice, in one step.
+
+        False, and nothing is written, where the peer is behind and ``send`` would wait.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection, so that what was sent of a response cannot look whole (RFC 9112 §8)."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel the task in which the application serves the request."""
+        ...
+
+    def on_departure(self, callback: Callable[[], None] | None) -> None:
+        """Have ``callback`` called once, as soon as the connection is lost before the response is complete.
+
+        If it is lost already, at once; None takes the callback back. Nobody needs to wait in ``receive()``.
+        """
+        ...
