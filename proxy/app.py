@@ -23,10 +23,9 @@ from .observability.event_loop_lag import LoopLag
 from .observability.failures import Failures
 from .observability.history import History
 from .observability.metrics import Gauges, Metrics
-from .observability.tracing import build_tracing
 from .parts import Parts
 from .runtime import Background, Clock, SystemClock
-from .wiring import build_parts
+from .wiring import build_parts, build_tracing
 
 log = logging.getLogger(__name__)
 D = TypeVar("D", bound=Downstream)

@@ -18,6 +18,7 @@ from .authentication.verifier import Accepted, Verifier
 from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
 from .config import models
+from .config.faults import ConfigurationError, Fault
 from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
 from .exchange.record import ExchangeRecord
@@ -90,6 +91,21 @@ def build_parts(
         documents=_build_documents(settings, issuers),
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
+
+
+def build_tracing(settings: models.Tracing) -> Tracing | None:
+    """None where nothing is traced: OpenTelemetry is not even imported then. Raises ConfigurationError."""
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from .observability.opentelemetry_spans import Spans  # noqa: PLC0415 - an extra, needed here alone
+    except ImportError as error:
+        message = "needs OpenTelemetry: pip install 'obo-proxy[otel]'"
+        raise ConfigurationError((Fault("tracing.otlp_endpoint", message),)) from error
+    try:
+        return Spans(settings.otlp_endpoint)
+    except ValueError as error:
+        raise ConfigurationError((Fault("tracing.otlp_endpoint", str(error)),)) from error
 
 
 def build_verifier(

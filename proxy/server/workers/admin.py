@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
@@ -20,10 +20,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .asking import SUPERVISOR_ADDRESS, Answer, WorkerUnavailable
-from .merging import add_up, merge_metrics, merge_readiness, parse_metrics
-
-if TYPE_CHECKING:
-    from .supervisor import Supervisor
+from .merging import Tally, add_up, merge_metrics, merge_readiness, parse_metrics
+from .place import Place
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _OF_ONE_CONNECTION = frozenset(
@@ -37,7 +35,27 @@ Answers = Mapping[int, Answer]
 Message = tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]
 
 
-def build_supervisor_admin(supervisor: Supervisor) -> Starlette:
+class Supervising(Protocol):
+    """What the admin side asks of a supervisor."""
+
+    draining: bool
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where workers run, whether or not one does now."""
+        ...
+
+    @property
+    def serving(self) -> set[int]:
+        """The numbers of the workers that serve now."""
+        ...
+
+    def count(self) -> Tally:
+        """What the supervisor itself counts."""
+        ...
+
+
+def build_supervisor_admin(supervisor: Supervising) -> Starlette:
     """The ASGI app of the supervisor's admin port."""
     admin = _SupervisorAdmin(supervisor)
     return Starlette(
@@ -55,7 +73,7 @@ def build_supervisor_admin(supervisor: Supervisor) -> Starlette:
 
 
 class _SupervisorAdmin:
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervising) -> None:
         self._supervisor = supervisor
         self._scraping = asyncio.Lock()  # an older count must not replace a newer one
 
