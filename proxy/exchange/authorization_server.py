@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from cachetools import TTLCache
 
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
-from ..cache.key import build_owner, build_request_digest
 from ..config import models
 from ..errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
 from ..jose.private_keys import build_jwks
@@ -107,7 +106,9 @@ class AuthorizationServer:
                 timeout=settings.timeout,
                 clock=clock,
             )
-        self._held: TTLCache[bytes, None] = TTLCache(MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic)
+        self._held: TTLCache[Hashable, None] = TTLCache(
+            MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic
+        )
         self._actors: dict[tuple[str, ...], AccessToken] = {}
         self._acting = asyncio.Lock()
         self._last_error: ProxyError | None = None
@@ -234,7 +235,7 @@ class AuthorizationServer:
     ) -> AccessToken:
         return self.accept(await self.ask(request, subject_token, call), request, subject_token)
 
-    def _check_held(self, asker: bytes) -> None:
+    def _check_held(self, asker: Hashable) -> None:
         if asker in self._held:
             raise AuthorizationServerThrottled(
                 "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
@@ -286,8 +287,6 @@ class AuthorizationServer:
         return part
 
 
-def _build_asker(request: TokenRequest, subject_token: SubjectToken | None) -> bytes:
+def _build_asker(request: TokenRequest, subject_token: SubjectToken | None) -> Hashable:
     """The user, whatever tokens he brings and whatever is asked for; without one, what is asked for."""
-    if subject_token is None:
-        return build_request_digest(request, ())
-    return build_owner(subject_token.issuer, subject_token.subject)
+    return request if subject_token is None else (subject_token.issuer, subject_token.subject)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
+from collections.abc import Hashable
 from copy import copy
 
 from ..errors import ProxyError
@@ -28,8 +29,8 @@ class Bulkhead:
         self._first = first
         self._most = most
         self._places = first
-        self._taken: Counter[bytes] = Counter()
-        self._lines: OrderedDict[bytes, Line] = (
+        self._taken: Counter[Hashable] = Counter()
+        self._lines: OrderedDict[Hashable, Line] = (
             OrderedDict()
         )  # none is empty; the next turn is the first one's
 
@@ -37,7 +38,7 @@ class Bulkhead:
     def waiting(self) -> int:
         return sum(map(len, self._lines.values()))
 
-    async def enter(self, asker: bytes) -> None:
+    async def enter(self, asker: Hashable) -> None:
         """Wait for a place. Raises what ``turn_away`` was given meanwhile."""
         if self._may_take(asker):
             self._take(asker)
@@ -51,7 +52,7 @@ class Bulkhead:
                 self.leave(asker)  # the place came too late
             raise
 
-    def leave(self, asker: bytes, *, grow: bool = False) -> None:
+    def leave(self, asker: Hashable, *, grow: bool = False) -> None:
         """Give the place back; ``grow`` after a success."""
         self.in_flight -= 1
         self._taken[asker] -= 1
@@ -69,16 +70,16 @@ class Bulkhead:
         for asker in tuple(self._lines):
             self.turn_asker_away(asker, error)
 
-    def turn_asker_away(self, asker: bytes, error: ProxyError) -> None:
+    def turn_asker_away(self, asker: Hashable, error: ProxyError) -> None:
         """Whoever waits for this asker raises a copy of ``error``."""
         for turn in self._lines.pop(asker, ()):
             if not turn.done():  # or it has left, and does not know it yet
                 turn.set_exception(copy(error))
 
-    def _may_take(self, asker: bytes) -> bool:
+    def _may_take(self, asker: Hashable) -> bool:
         return self.in_flight < self._places and self._taken[asker] < max(1, self._places // 2)
 
-    def _take(self, asker: bytes) -> None:
+    def _take(self, asker: Hashable) -> None:
         self.in_flight += 1
         self._taken[asker] += 1
 
@@ -92,7 +93,7 @@ class Bulkhead:
                 self._take(asker)
                 turn.set_result(None)
 
-    def _drop_out(self, asker: bytes, turn: asyncio.Future[None]) -> bool:
+    def _drop_out(self, asker: Hashable, turn: asyncio.Future[None]) -> bool:
         """Whether ``turn`` was still in line."""
         line = self._lines.get(asker)
         if line is None or turn not in line:

@@ -8,6 +8,7 @@ trouble once several askers have met it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from ..runtime import Clock
 
@@ -28,15 +29,17 @@ class Breaker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures = 0
-        self._failed: set[bytes] = set()  # whose failures they were; no more are kept than open the breaker
-        self._pauses: OrderedDict[bytes, float] = OrderedDict()  # when they end, the last one at the end
+        self._failed: set[Hashable] = (
+            set()
+        )  # whose failures they were; no more are kept than open the breaker
+        self._pauses: OrderedDict[Hashable, float] = OrderedDict()  # when they end, the last one at the end
         self._next_probe = 0.0
 
     @property
     def open(self) -> bool:
         return self._failures >= FAILURES and len(self._failed) >= ASKERS
 
-    def admit(self, asker: bytes) -> float:
+    def admit(self, asker: Hashable) -> float:
         """Let a call go, and return 0: the caller owes ``succeeded`` or ``failed``. Else the seconds to wait."""
         now = self._clock.monotonic()
         pause = self._pauses.get(asker, now) - now
@@ -49,14 +52,14 @@ class Breaker:
         self._next_probe = now + PROBE_EVERY
         return 0.0
 
-    def succeeded(self, asker: bytes) -> None:
+    def succeeded(self, asker: Hashable) -> None:
         if self.open:
             self._pauses.clear()  # they had failed with the server, which is back
         self._pauses.pop(asker, None)
         self._failures = 0
         self._failed.clear()
 
-    def failed(self, asker: bytes) -> None:
+    def failed(self, asker: Hashable) -> None:
         now = self._clock.monotonic()
         if not self.open:
             self._next_probe = now + PROBE_EVERY

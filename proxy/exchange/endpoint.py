@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Any
@@ -101,7 +101,7 @@ class Endpoint:
         self._answered_proof = False
 
     async def post(
-        self, form: Form, *, asker: bytes, has_user: bool = True, call: Call | None = None
+        self, form: Form, *, asker: Hashable, has_user: bool = True, call: Call | None = None
     ) -> Mapping[str, Any]:
         """The JSON object of a 200 that is no error. Raises ExchangeError and what else a refusal means."""
         call = call or Call()
@@ -114,7 +114,9 @@ class Endpoint:
                 self._count_failure(asker)
             raise call.last_error or self._describe_timeout(call) from None
 
-    async def _post_in_turn(self, form: Form, asker: bytes, has_user: bool, call: Call) -> Mapping[str, Any]:
+    async def _post_in_turn(
+        self, form: Form, asker: Hashable, has_user: bool, call: Call
+    ) -> Mapping[str, Any]:
         await self.bulkhead.enter(asker)
         succeeded = False
         try:
@@ -124,7 +126,7 @@ class Endpoint:
             self.bulkhead.leave(asker, grow=succeeded)
         return document
 
-    async def _try_again(self, form: Form, asker: bytes, has_user: bool, call: Call) -> Mapping[str, Any]:
+    async def _try_again(self, form: Form, asker: Hashable, has_user: bool, call: Call) -> Mapping[str, Any]:
         tries = 0
         while True:
             try:
@@ -222,7 +224,7 @@ class Endpoint:
         if held := self.gate.closed_for():
             raise self._throttled(held)
 
-    def _check_admission(self, asker: bytes) -> None:
+    def _check_admission(self, asker: Hashable) -> None:
         if held := self.gate.closed_for():
             raise self._throttled(held)
         if wait := self.breaker.admit(asker):
@@ -235,7 +237,7 @@ class Endpoint:
             if error.status == 503 and not is_per_user(error):
                 error.retry_after = math.ceil(held)
 
-    def _count_failure(self, asker: bytes) -> None:
+    def _count_failure(self, asker: Hashable) -> None:
         self.breaker.failed(asker)
         if self.breaker.open:
             self.bulkhead.turn_away(self._left_alone(PROBE_EVERY))
