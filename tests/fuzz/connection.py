@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import socket
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -149,6 +150,7 @@ class Transport(asyncio.Transport):
         self.protocol = protocol
         self._is_read = is_read
         self._unread = bytearray()
+        self._socket = socket.socket(socket.AF_UNIX)  # for what is asked of it; nothing passes through
         self._paused = self._closing = self._lost = False
         protocol.connection_made(self)
 
@@ -168,7 +170,11 @@ class Transport(asyncio.Transport):
     def lose(self) -> None:
         if not self._lost:
             self._lost = self._closing = True
+            self._socket.close()
             self.protocol.connection_lost(None)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._socket if name == "socket" else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_read or self._lost:

@@ -6,6 +6,8 @@ outage: the authorization server is gone for N seconds under load.
 pings: a websocket that pings and does not read for N seconds, while a probe must be answered in 0.25 s.
 slow-bodies: trickling request bodies, twice as many as the pool has places, of three kinds for N seconds each, while a
 probe must be answered in 1 s.
+trailers: a trailer of 96 MiB, then 2 kB/s in tiny pieces for N seconds, while a probe must be answered in 1 s.
+waves: 20 waves of 300 unfinished heads and 500 short connections, which must not add up in memory.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from .outage import vanish
 from .pings import ping
 from .slow import attack
 from .slow_bodies import drip
+from .trailers import trail
+from .waves import wave
 
 
 async def slow(seconds: int) -> bool:
@@ -34,7 +38,15 @@ async def slow(seconds: int) -> bool:
         return await attack(program, Path(folder), seconds)
 
 
-WORKS = {"departures": churn, "slow": slow, "outage": vanish, "pings": ping, "slow-bodies": drip}
+WORKS = {
+    "departures": churn,
+    "slow": slow,
+    "outage": vanish,
+    "pings": ping,
+    "slow-bodies": drip,
+    "trailers": trail,
+    "waves": wave,
+}
 
 
 def main() -> None:
