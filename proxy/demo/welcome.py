@@ -34,7 +34,8 @@ curl -X DELETE {org}/demo/faults
 # Fresh tokens, from another terminal
 obo-proxy demo token alice --server {org}
 
-Not for production: this demo gives its users' tokens to whoever asks. Ctrl-C ends it."""
+Not for production: the demo gives its users' tokens to whoever asks.
+Ctrl-C ends it."""
 
 
 def build_welcome(demo: Demo, proxy_url: str, admin_url: str) -> str:

@@ -15,7 +15,7 @@ from .process import Usage
 
 WAVES = 20
 HEADS = 300  # connections of a wave that begin a head
-SHORT = 500  # of the same wave, over which more objects are made
+SHORT = 500  # of the same wave, meanwhile, by which a generational collector thinks that the heads are old
 BEGUN = b"GET /orders HTTP/1.1\r\nHost: proxy\r\n" + (b"X: " + b"x" * 15_000 + b"\r\n") * 4
 AT_ONCE = 50
 GROWTH = 40  # MiB: of a wave's heads, 18, twice over
@@ -31,20 +31,19 @@ async def wave(_: int) -> bool:
             usage = Usage(served.process.pid)
             print(f"before: {usage}", flush=True)
             for number in range(1, WAVES + 1):
-                await begin(served.address)
-                await come_and_go(served.address, SHORT)
+                await surge(served.address)
                 if number % 4 == 0:
                     print(f"after {number} waves: {usage.resident} MiB", flush=True)
             return usage.growth <= GROWTH
 
 
-async def begin(address: Address) -> None:
-    """Have as many unfinished heads at once as are in a wave."""
+async def surge(address: Address) -> None:
+    """One wave: as many unfinished heads at once as are in it, and short connections while they are there."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(HEADS):
             client = await stack.enter_async_context(connected(address))
             await client.send(BEGUN)
-        await asyncio.sleep(0.2)
+        await come_and_go(address, SHORT)
 
 
 async def come_and_go(address: Address, number: int) -> None:

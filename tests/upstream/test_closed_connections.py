@@ -79,7 +79,7 @@ async def test_nothing_is_left_of_an_upload_that_breaks_off(connect: Connect) ->
     """F-36: by the caller's fault."""
     async with Forgetful([STAY]) as raw:
         upstream = connect(raw.url)
-        assert await leftovers(lambda: fetch_some(upstream, b"POST", Faulty([b"a"]))) == {}
+        assert await leftovers(lambda: fetch_some(upstream, b"POST", Faulty([b"a" * 100_000]))) == {}
 
 
 @pytest.mark.parametrize("script", [[STAY], [CHUNKED + b"5\r\nhello\r\n", STAY]], ids=["head", "body"])
@@ -94,7 +94,7 @@ async def test_nothing_is_left_of_a_request_that_is_cancelled(
 
         async def visit() -> None:
             heard = len(raw.requests)
-            body = Body([b"a", never]) if uploads else None
+            body = Body([b"a" * 100_000, never]) if uploads else None
             fetching = asyncio.ensure_future(fetch_some(upstream, b"POST", body))
             await until(lambda: len(raw.requests) > heard)
             await asyncio.sleep(0.01)
