@@ -1,6 +1,6 @@
 """The ASGI app of the public port: one request in, one answer out, and the parts' life around it.
 
-Everything that can go wrong in a request ends here, and ``problem`` says how it is answered.
+Everything that can go wrong in a request ends here, and ``refusals`` says how it is answered.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from .config.models import Settings
 from .downstream.disconnects import Departures
 from .downstream.request import Downstream
 from .downstream.websocket import DownstreamWebSocket
-from .errors import DownstreamDeparted, ProxyError, SubjectTokenError, UpstreamBroken
+from .errors import DownstreamDeparted, ProxyError, UpstreamBroken
 from .exchange.record import ExchangeRecord
 from .http.asgi import Receive, Send
-from .http.problem import build_problem
+from .http.problem import Problem
 from .observability.event_loop_lag import LoopLag
 from .observability.failures import Failures
 from .observability.history import History
 from .observability.metrics import Gauges, Metrics
+from .observability.refusals import Refusals
 from .parts import Parts
 from .runtime import Background, Clock, SystemClock
 from .wiring import build_parts, build_tracing
@@ -45,6 +46,7 @@ class App:
         self.started_at = clock.time()
         self._background = Background()
         self._departures = Departures(self._background)
+        self._refusals = Refusals(self.metrics, self.failures, clock)
         self._loop_lag = LoopLag(self.metrics.loop_lag)
         self._tracing = build_tracing(settings.tracing)
         self._answer = self._tracing.trace_requests(self._serve) if self._tracing else self._serve
@@ -66,6 +68,12 @@ class App:
             )
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
+        """``Refusing``: what the server refuses by itself, of which no route is known."""
+        if not begun:
+            self._count_request("", error.status, None, method=method, request_id=request_id)
+        return self._refusals.answer(error, route="", request_id=request_id)
 
     def prepare(self, settings: Settings) -> Parts:
         """What would serve by ``settings``, for ``adopt`` or ``discard``. Raises OSError or ValueError."""
@@ -131,33 +139,16 @@ class App:
         return self._parts.gauges()  # those that serve now: a reload replaces them
 
     async def _refuse(self, downstream: Downstream, error: ProxyError) -> None:
-        if isinstance(error, SubjectTokenError):
-            self.metrics.rejected[error.code] += 1
-        self.failures.note(
-            error, route=downstream.route, request_id=downstream.request_id, now=self.clock.time()
-        )
-        log.log(
-            logging.WARNING if error.status >= 500 else logging.INFO,
-            "request refused",
-            extra={
-                "request_id": downstream.request_id,
-                "route": downstream.route,
-                "status": error.status,
-                "code": error.code,
-                "oauth_error": error.oauth_error,
-                "reason": str(error),
-                "remedy": error.remedy,
-            },
+        documents = self._parts.documents
+        status, headers, body = self._refusals.answer(
+            error,
+            route=downstream.route,
+            request_id=downstream.request_id,
+            resource_metadata=documents.metadata_url(downstream) if documents else None,
         )
         if downstream.started:
             downstream.abort()
             return
-        documents = self._parts.documents
-        status, headers, body = build_problem(
-            error,
-            request_id=downstream.request_id,
-            resource_metadata=documents.metadata_url(downstream) if documents else None,
-        )
         await downstream.start(status, headers)
         await downstream.write(body, more=False)
 
@@ -171,6 +162,10 @@ class App:
 
     def _note_departure(self, downstream: Downstream) -> None:
         downstream.departed = True
+        refusal = downstream.connection.refusal if downstream.connection is not None else None
+        if refusal is not None:
+            downstream.status = refusal.status
+            return
         self.metrics.departures["during_response" if downstream.started else "before_response"] += 1
 
     def _break_off(self, downstream: Downstream, error: UpstreamBroken) -> None:
@@ -182,17 +177,27 @@ class App:
         downstream.abort()
 
     def _count(self, downstream: Downstream, seconds: float) -> None:
-        status = downstream.status or DEPARTED
-        self.metrics.count_request(downstream.route, status, seconds)
+        self._count_request(
+            downstream.route,
+            downstream.status or DEPARTED,
+            seconds,
+            method=downstream.method,
+            request_id=downstream.request_id,
+        )
+
+    def _count_request(
+        self, route: str, status: int, seconds: float | None, *, method: str, request_id: str
+    ) -> None:
+        self.metrics.count_request(route, status, seconds)
         if self.settings.log.access:
             log.info(
                 "request",
                 extra={
-                    "request_id": downstream.request_id,
-                    "route": downstream.route,
-                    "method": downstream.method,
+                    "request_id": request_id,
+                    "route": route,
+                    "method": method,
                     "status": status,
-                    "seconds": round(seconds, 6),
+                    "seconds": None if seconds is None else round(seconds, 6),
                 },
             )
 

@@ -87,7 +87,7 @@ class Downstream:
             if length == 0:
                 return None
             if limit is not None and length > limit:
-                raise RequestTooLarge(f"content-length {length} is over {limit}")
+                raise RequestTooLarge(f"content-length is over {limit}")
         self._body = Body(self._receive, length, limit)
         return self._body
 

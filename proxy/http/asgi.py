@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
+from ..errors import ProxyError
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -17,6 +19,9 @@ class Connection(Protocol):
 
     target: bytes
     """The request target in origin-form, byte for byte: also with a ``?`` that nothing follows."""
+
+    refusal: ProxyError | None
+    """What the server has answered in the application's place, because the rest of the request is faulty."""
 
     def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
         """Write a response that is whole; the same as ``send`` twice, in one step.

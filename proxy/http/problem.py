@@ -12,11 +12,10 @@ from ..errors import ProxyError
 from .bearer import build_challenge
 
 Headers = list[tuple[bytes, bytes]]
+Problem = tuple[int, Headers, bytes]
 
 
-def build_problem(
-    error: ProxyError, *, request_id: str, resource_metadata: str | None = None
-) -> tuple[int, Headers, bytes]:
+def build_problem(error: ProxyError, *, request_id: str, resource_metadata: str | None = None) -> Problem:
     """Status, header fields and body of the answer to a refused request.
 
     ``resource_metadata`` is the URL that challenges name (RFC 9728 §5.1).

@@ -77,9 +77,14 @@ class Metrics:
             for name in names:
                 counter[name] += 0
 
-    def count_request(self, route: str, status: int, seconds: float) -> None:
-        """A request has ended; ``status`` is 499 where the caller left before an answer."""
+    def count_request(self, route: str, status: int, seconds: float | None) -> None:
+        """A request has ended; ``status`` is 499 where the caller left before an answer.
+
+        ``seconds`` is None for what was refused before all of its head was here: that time is the caller's.
+        """
         self.requests[route, status] += 1
+        if seconds is None:
+            return
         histogram = self.request_seconds.get(route)
         if histogram is None:
             histogram = self.request_seconds[route] = Histogram()

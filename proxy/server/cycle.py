@@ -10,6 +10,7 @@ from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Message, Scope
 from ..http.pieces import SMALL, Pieces, gather
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
@@ -61,6 +62,7 @@ class Cycle:
     written = False
     complete = False
     departed = False
+    refusal: ProxyError | None = None
     _buffered = 0
     _delivered = False
     _waiter: asyncio.Future[None] | None = None

@@ -61,6 +61,9 @@ HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 
+FEWER_FIELDS = "Send fewer header fields, or raise listen.max_header_fields."
+SHORTER_LINES = "Send shorter header fields: a single one has a limit of its own, which is fixed."
+
 _KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
 _sound_hosts: set[bytes] = set()
 
@@ -84,9 +87,9 @@ def read_head(
     if method not in METHODS:
         raise _refuse_method(method)
     if len(target) > limits.max_target_bytes:
-        raise TargetTooLong(f"{len(target)} bytes of target")
+        raise TargetTooLong("the target is too long")
     if len(headers) > limits.max_header_fields:
-        raise HeaderTooLarge("too many header fields")
+        raise HeaderTooLarge("too many header fields", remedy=FEWER_FIELDS)
     if size > limits.max_field_bytes or size > limits.max_header_bytes:  # else nothing in it can be too large
         _bound_size(headers, limits)
     fields = _single_fields(headers)
@@ -114,11 +117,10 @@ def _refuse_method(method: str) -> MethodNotAllowed | NotImplementedHere:
 
 def _bound_size(headers: Headers, limits: Limits) -> None:
     lines = [len(name) + len(value) + 4 for name, value in headers]
-    longest = max(lines, default=0)
-    if longest > limits.max_field_bytes:
-        raise HeaderTooLarge(f"a field line of {longest} bytes")
+    if max(lines, default=0) > limits.max_field_bytes:
+        raise HeaderTooLarge("a field line is too long", remedy=SHORTER_LINES)
     if sum(lines) > limits.max_header_bytes:
-        raise HeaderTooLarge(f"{sum(lines)} bytes of header fields")
+        raise HeaderTooLarge("too large header fields")
 
 
 def _single_fields(headers: Headers) -> dict[bytes, bytes]:

@@ -18,7 +18,7 @@ from ..runtime import Background
 from .acceptor import BACKLOG, Acceptor, bind
 from .limits import Limits
 from .protocol import HardenedProtocol
-from .state import State
+from .state import OnlyLogged, Refusing, State
 from .tls import build_tls_context
 
 _LAST_WORDS = 1.0  # s: for the application to return from requests that were cut
@@ -26,11 +26,20 @@ _QUIET_PERIOD = 0.05  # s: how often the end of the last connection is looked fo
 
 
 class Listener:
-    """Serves ``app`` on one socket; ``address`` is that of the socket once it is bound."""
+    """Serves ``app`` on one socket; ``address`` is that of the socket once it is bound.
 
-    def __init__(self, app: ASGIApp, limits: Limits, app_state: dict[str, Any] | None = None) -> None:
+    Without ``refusing`` what the server refuses by itself is logged, and not counted.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        app_state: dict[str, Any] | None = None,
+        refusing: Refusing | None = None,
+    ) -> None:
         self._limits = limits
-        self._state = State(app, limits)
+        self._state = State(app, limits, refusing or OnlyLogged())
         self._app_state = app_state or {}
         self._config = _build_config(app)
         self._background = Background()

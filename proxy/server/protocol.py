@@ -8,7 +8,6 @@ sweep, so that a request costs no timer.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections import deque
 from typing import Any
@@ -17,7 +16,6 @@ from urllib.parse import unquote
 from uvicorn.config import Config
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
-from ..http.problem import build_problem
 from .cycle import Cycle
 from .deadlines import NEVER, TimedProtocol
 from .limits import LAST_CALL
@@ -27,9 +25,9 @@ from .sockets import has_left, reset
 from .state import State
 from .websocket import WebSocketProtocol
 
-log = logging.getLogger(__name__)
-
 _MAX_PIPELINED = 32  # requests held behind the one being answered
+_MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
+_LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
@@ -50,7 +48,7 @@ class HardenedProtocol(TimedProtocol):
         if self.state.is_flooded():
             transport.abort()
         elif self.state.overloaded:
-            self._refuse(Overloaded("connection limit reached"))
+            self._refuse(Overloaded("connection limit reached", remedy=_MORE_CONNECTIONS))
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
@@ -190,7 +188,8 @@ class HardenedProtocol(TimedProtocol):
         cycle.depart()
         self._active = None
         self._waiting.clear()
-        self._refuse(ProxyError("the application gave no response"))
+        self._read_no_more()
+        self._answer_refusal(ProxyError("the application gave no response", remedy=_LOOK_ABOVE), begun=True)
 
     # One answer after the other
 
@@ -208,9 +207,7 @@ class HardenedProtocol(TimedProtocol):
 
     def _refuse(self, error: ProxyError) -> None:
         """Nothing more is read. The refusal is written once the requests before it have been answered."""
-        self._reader.done = True
-        self._reader.headers = []  # they may be many, and the peer slow to read why
-        self.read_deadline = NEVER
+        self._read_no_more()
         broken = self._newest
         if broken is not None and broken.more_body and not broken.complete:
             if broken is not self._active:
@@ -220,23 +217,23 @@ class HardenedProtocol(TimedProtocol):
                 return
             else:
                 self._active = None
+                broken.refusal = error
                 broken.depart()
+                self._answer_refusal(error, begun=True)
+                return
         self._waiting.append(error)
         if self._active is None:
             self._answer_next()
 
-    def _answer_refusal(self, error: ProxyError) -> None:
-        request_id = secrets.token_hex(16)
-        log.info(
-            "request refused",
-            extra={
-                "request_id": request_id,
-                "status": error.status,
-                "code": error.code,
-                "reason": str(error),
-            },
+    def _read_no_more(self) -> None:
+        self._reader.done = True
+        self._reader.headers = []  # they may be many, and the peer slow to read why
+        self.read_deadline = NEVER
+
+    def _answer_refusal(self, error: ProxyError, *, begun: bool = False) -> None:
+        status, headers, body = self.state.refusing.refuse(
+            error, method=self._reader.method, request_id=secrets.token_hex(16), begun=begun
         )
-        status, headers, body = build_problem(error, request_id=request_id)
         if status == 405:
             headers.append(ALLOW)
         head, framing, _, _ = build_response_head(

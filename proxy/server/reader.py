@@ -15,7 +15,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from .head import METHOD_NAMES, names_websocket, read_head
+from .head import FEWER_FIELDS, METHOD_NAMES, SHORTER_LINES, names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
@@ -149,9 +149,9 @@ class RequestReader:
             self._head_bytes += len(data)
             self._count_line(data, len(data))
         if len(self.headers) > self._limits.max_header_fields:
-            raise HeaderTooLarge("too many header fields")
+            raise HeaderTooLarge("too many header fields", remedy=FEWER_FIELDS)
         if self._line_bytes > self._limits.max_field_bytes:
-            raise HeaderTooLarge("a field line does not end")
+            raise HeaderTooLarge("a field line does not end", remedy=SHORTER_LINES)
         if self._head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes:
             raise HeaderTooLarge("the head does not end")
 

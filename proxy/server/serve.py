@@ -18,6 +18,7 @@ from .handover import ADMIN, DATA, Inlet
 from .lifespan import Lifespan
 from .limits import LAST_CALL, Limits
 from .listener import Listener
+from .state import PublicApp
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Server:
     """
 
     def __init__(
-        self, settings: Settings, app: ASGIApp, admin_app: ASGIApp, *, inlet: Inlet | None = None
+        self, settings: Settings, app: PublicApp, admin_app: ASGIApp, *, inlet: Inlet | None = None
     ) -> None:
         self._settings = settings
         self._inlet = inlet
@@ -40,7 +41,7 @@ class Server:
         self._limits = replace(limits, max_connections=affordable_connections(limits.max_connections))
         self._lifespan = Lifespan(app)
         self._sweep = Sweep()
-        self._data = Listener(app, self._limits, self._lifespan.state)
+        self._data = Listener(app, self._limits, self._lifespan.state, app)
         self._admin = Listener(admin_app, self._limits)
         self._hurry = asyncio.Event()
 
@@ -115,7 +116,7 @@ class Server:
 
 async def serve(
     settings: Settings,
-    app: ASGIApp,
+    app: PublicApp,
     admin_app: ASGIApp,
     *,
     ready: Callable[[Server], None] | None = None,

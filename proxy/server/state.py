@@ -6,7 +6,10 @@ from typing import Protocol, cast
 
 from uvicorn.server import ServerState
 
-from ..http.asgi import ASGIApp
+from ..errors import ProxyError
+from ..http.asgi import ASGIApp, Receive, Scope, Send
+from ..http.problem import Problem
+from ..observability.refusals import answer_refusal
 from .limits import Limits
 
 _SHEDDING = 256  # connections beyond the limit that are told so; more are cut without a word
@@ -31,13 +34,40 @@ class LiveConnection(Protocol):
         ...
 
 
-class State(ServerState):
-    """uvicorn's, and: the application, the limits, and whether no request is to follow on a connection."""
+class Refusing(Protocol):
+    """Who answers what the server refuses by itself."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
+        """Log, count and note it; returns the answer. ``method`` is empty where it was not read.
+
+        ``begun``: the application has been shown the request, and counts it.
+        """
+        ...
+
+
+class PublicApp(Refusing, Protocol):
+    """The application of the public port."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI says."""
+        ...
+
+
+class OnlyLogged:
+    """``Refusing`` where nothing is counted, as on the admin side."""
+
+    def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
+        return answer_refusal(error, "", request_id)
+
+
+class State(ServerState):
+    """uvicorn's, and: the application, who refuses, the limits, and whether no request is to follow on a connection."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, refusing: Refusing) -> None:
         super().__init__()
         self.app = app
         self.limits = limits
+        self.refusing = refusing
         self.draining = False
         self.running = 0  # requests that the application has not returned from
 

@@ -40,6 +40,8 @@ _HANDSHAKE = frozenset(
 class WebSocketProtocol(WebSocketFlow):
     """Implements ``Connection`` for the application."""
 
+    refusal = None
+
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(config, state, app_state)
         self.target = b""

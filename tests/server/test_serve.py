@@ -18,6 +18,7 @@ from proxy.config.models import Settings
 from proxy.server import Server, serve
 from proxy.server.descriptors import affordable_connections, raise_limit
 from proxy.server.lifespan import Lifespan
+from proxy.server.state import OnlyLogged
 from tests.support.certificates import Authority
 from tests.support.raw_client import connected
 
@@ -37,7 +38,7 @@ def make_settings(**listen) -> Settings:
     )
 
 
-class App:
+class App(OnlyLogged):
     """Notes its life; answers ``/slow`` when ``released``, everything else at once."""
 
     def __init__(self):

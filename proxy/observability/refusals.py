@@ -1,0 +1,54 @@
+"""The one way out for refusals: answered, logged with their remedy, counted and noted.
+
+The app refuses this way, and so does the server what never reaches the app.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import ProxyError, SubjectTokenError
+from ..http.problem import Problem, build_problem
+from ..runtime import Clock
+from .failures import Failures
+from .metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """Answers refusals; ``metrics`` and ``failures`` are told of them."""
+
+    def __init__(self, metrics: Metrics, failures: Failures, clock: Clock) -> None:
+        self._metrics = metrics
+        self._failures = failures
+        self._clock = clock
+
+    def answer(
+        self, error: ProxyError, *, route: str, request_id: str, resource_metadata: str | None = None
+    ) -> Problem:
+        """Status, header fields and body; ``route`` is empty where none is known."""
+        if isinstance(error, SubjectTokenError):
+            self._metrics.rejected[error.code] += 1
+        self._failures.note(error, route=route, request_id=request_id, now=self._clock.time())
+        return answer_refusal(error, route, request_id, resource_metadata)
+
+
+def answer_refusal(
+    error: ProxyError, route: str, request_id: str, resource_metadata: str | None = None
+) -> Problem:
+    """As ``Refusals.answer``, but only logged: for the admin side, of which nothing is counted."""
+    log.log(
+        logging.WARNING if error.status >= 500 else logging.INFO,
+        "request refused",
+        extra={
+            "request_id": request_id,
+            "route": route,
+            "status": error.status,
+            "code": error.code,
+            "oauth_error": error.oauth_error,
+            "reason": str(error),
+            "remedy": error.remedy,
+        },
+    )
+    return build_problem(error, request_id=request_id, resource_metadata=resource_metadata)
