@@ -137,22 +137,19 @@ def test_each_kind_of_refused_request_is_in_the_table():
     assert set(kinds_of(RequestRefused)) == {code for _, code, _ in REFUSED.values()} | {"overloaded"}
 
 
-BROKEN = b"POST /public HTTP/1.1\r\nHost: proxy\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
 async def test_a_request_whose_rest_is_refused_counts_once_and_where_it_belongs(demo: Demo, caplog):
     """O-03: the app has begun it: its route has the refusal's status, and nobody has left."""
     async with watched(demo, caplog) as proxy, connected(proxy.server.address) as client:
-        demo.faults.hold("api")
-        began = demo.api_calls["api"]
-        await client.send(BROKEN + b"1\r\na\r\n")
-        await demo.api_calls.reach("api", began + 1)
+        demo.faults.hold("token")
+        bearer = b"Authorization: Bearer " + demo.mint("alice").encode()
+        await client.send(get(b"POST /orders HTTP/1.1", bearer, b"Transfer-Encoding: chunked"))
+        await demo.calls.reach("token", 1)
         await client.send(b"no chunk\r\n")
         status, code, request_id = await read_refusal(client)
+        demo.faults.release("token")
         await client.rest()
-        demo.faults.release("api")
         assert (status, code) == (400, "bad_request")
-        assert proxy.app.metrics.requests == {("public", 400): 1}
+        assert proxy.app.metrics.requests == {("orders", 400): 1}
         assert proxy.app.metrics.departures.total() == 0
         (failure,) = proxy.app.failures
         assert (failure.code, failure.request_id) == (code, request_id)
