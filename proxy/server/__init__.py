@@ -1,6 +1,7 @@
 """The server: uvicorn with a hardened subclass of its httptools protocol.
 
-``serve`` runs the data port and the admin port in one process; ``Server`` is the same without signals.
+``serve`` runs the data port and the admin port in one process; ``Server`` is the same without signals. With
+several ``workers`` a supervisor binds both ports and deals the connections to processes of their own.
 """
 
 from .limits import Limits
