@@ -9,17 +9,17 @@ from ..config.models import Listen
 LAST_CALL = 0.5  # s of a drain: new requests are still served, each as its connection's last
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Sizes in bytes, times in seconds."""
+    """Sizes in bytes, times in seconds; those without a default are the configuration's."""
 
-    max_header_bytes: int = 64 * 1024  # all field lines together
-    max_header_fields: int = 100
+    max_header_bytes: int  # all field lines together
+    max_header_fields: int
+    max_connections: int
+    header_timeout: float
+    keep_alive_timeout: float
     max_field_bytes: int = 16 * 1024  # one field line: the largest token is as long
     max_target_bytes: int = 8 * 1024  # RFC 9112 §3 recommends at least 8000
-    max_connections: int = 10_000
-    header_timeout: float = 10.0
-    keep_alive_timeout: float = 75.0
     body_timeout: float = 30.0  # that a request body may keep us waiting, beyond what its rate explains
     write_timeout: float = 60.0  # within which the peer takes what the rate asks for, while data waits for it
     # Bytes/s, both ways. The slowest plans sold are throttled to 64 kbit/s: eight transfers at once have as much

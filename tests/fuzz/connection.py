@@ -16,6 +16,7 @@ import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
+from proxy.config.models import Listen
 from proxy.server.limits import Limits
 from proxy.server.listener import Listener
 from proxy.server.protocol import HardenedProtocol
@@ -78,7 +79,7 @@ def cut(choice: int, sent: bytes) -> Iterator[bytes]:
 async def _talk(choice: int, sent: bytes) -> None:
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-    listener = Listener(Application(choice & 3), Limits())
+    listener = Listener(Application(choice & 3), Limits.of(Listen()))
     transport = Transport(listener._accept(), is_read=not choice & 4)
     before, _ = tracemalloc.get_traced_memory()
     read = 0

@@ -6,6 +6,7 @@ import itertools
 import re
 from urllib.parse import unquote_to_bytes
 
+from proxy.config.models import Listen
 from proxy.errors import NoRoute, PathRefused, ProxyError, UpstreamBroken, UpstreamProtocolError
 from proxy.http.forwarding import Forwarding
 from proxy.http.headers import build_request_head
@@ -31,7 +32,7 @@ class Requests:
     def __init__(self) -> None:
         self.whole: list[tuple[bytes, bytes, bytes]] = []
         self._body = bytearray()
-        self.reader = RequestReader(self, Limits())
+        self.reader = RequestReader(self, Limits.of(Listen()))
 
     def on_request(self) -> None:
         self._body.clear()

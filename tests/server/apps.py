@@ -7,15 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from proxy.config.models import Listen
 from proxy.runtime import Sweep
 from proxy.server.limits import Limits
 from proxy.server.listener import Listener
+
+USUAL_LIMITS = Limits.of(Listen())
 
 
 @asynccontextmanager
 async def listening(app, tls=None, **limits) -> AsyncIterator[Listener]:
     """A listener on loopback whose limits are the usual ones but for ``limits``."""
-    listener = Listener(app, replace(Limits(), **limits))
+    listener = Listener(app, replace(USUAL_LIMITS, **limits))
     sweep = Sweep()
     sweep.add(listener.expire)
     await listener.start("127.0.0.1", 0, tls)

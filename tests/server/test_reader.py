@@ -7,12 +7,11 @@ from itertools import chain, repeat
 import pytest
 
 from proxy.errors import BadRequest, HeaderTooLarge, TargetTooLong
-from proxy.server.limits import Limits
 from proxy.server.reader import RequestReader
 
+from .apps import USUAL_LIMITS
 from .test_framing import chunked, get, post
 
-LIMITS = Limits()
 LARGEST_READ = 256 * 1024  # bytes, of asyncio and of uvloop
 GET = get(b"GET / HTTP/1.1")
 UPGRADE = (b"Connection: Upgrade", b"Upgrade: h2c", b"Transfer-Encoding: chunked")
@@ -22,7 +21,7 @@ BODY = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
 class Served:
     """Targets of the requests that are whole, and the sizes of their bodies."""
 
-    def __init__(self, limits=LIMITS):
+    def __init__(self, limits=USUAL_LIMITS):
         self.reader = RequestReader(self, limits)
         self.targets = []
         self.sizes = []
@@ -79,7 +78,7 @@ def test_trailers_have_a_bound_of_their_own(before, lines, size):
     served = Served()
     served.feed(before + b"0\r\n", LARGEST_READ)
     taken = served.fill(cut(lines, size), BadRequest)
-    assert taken <= LIMITS.max_header_bytes
+    assert taken <= USUAL_LIMITS.max_header_bytes
 
 
 @pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["unfinished", "finished"])
@@ -88,7 +87,7 @@ def test_no_long_trailer_is_kept(before, end):
     """H-26: not until more comes, either, although llhttp tells of it only then."""
     served = Served()
     with pytest.raises(BadRequest):
-        served.reader.feed(before + b"0\r\n" + line(LIMITS.max_field_bytes + 3)[:-2] + end)
+        served.reader.feed(before + b"0\r\n" + line(USUAL_LIMITS.max_field_bytes + 3)[:-2] + end)
 
 
 @pytest.mark.parametrize("lines", LINES.values(), ids=LINES)
@@ -118,7 +117,7 @@ def test_trailers_may_be_as_large_as_a_head(size, more):
 @pytest.mark.parametrize("size", [1, 20, 4096])
 def test_no_line_is_gathered_beyond_what_a_field_may_have(size):
     """F-32: llhttp copies what there is of a line at each read, which must not become much."""
-    bound = LIMITS.max_field_bytes + size
+    bound = USUAL_LIMITS.max_field_bytes + size
     served = Served()
     served.feed(chunked(BODY * 8 + b"0\r\n"), LARGEST_READ)
     assert served.fill(repeat(b"x" * size, 1 << 17), BadRequest) <= bound
@@ -127,14 +126,14 @@ def test_no_line_is_gathered_beyond_what_a_field_may_have(size):
     assert served.fill(repeat(b"x" * size, 1 << 17), HeaderTooLarge) <= bound
     served = Served()
     served.feed(b"GET /", 7)
-    assert served.fill(repeat(b"x" * size, 1 << 17), TargetTooLong) <= LIMITS.max_target_bytes
+    assert served.fill(repeat(b"x" * size, 1 << 17), TargetTooLong) <= USUAL_LIMITS.max_target_bytes
 
 
 def test_an_unfinished_head_has_no_more_fields_than_a_whole_one():
     """F-36: many short fields would take far more memory than they hold."""
     served = Served()
     served.feed(b"GET / HTTP/1.1\r\n", 100)
-    assert served.fill(repeat(b"X:\r\n", 1000), HeaderTooLarge) <= 4 * (LIMITS.max_header_fields + 2)
+    assert served.fill(repeat(b"X:\r\n", 1000), HeaderTooLarge) <= 4 * (USUAL_LIMITS.max_header_fields + 2)
 
 
 @pytest.mark.parametrize("size", [1000, LARGEST_READ])
@@ -143,7 +142,7 @@ def test_body_is_no_framing_saved_up_for_later(size):
     served = Served()
     served.feed(chunked(BODY * 8), LARGEST_READ)
     extensions = b"1;" + b"e" * 5000 + b"\r\na\r\n"
-    assert served.fill(cut(extensions * 1000, size), BadRequest) <= 2 * LIMITS.max_header_bytes + size
+    assert served.fill(cut(extensions * 1000, size), BadRequest) <= 2 * USUAL_LIMITS.max_header_bytes + size
 
 
 # What a read may begin with: its last bytes are those of an unfinished head.
@@ -174,7 +173,7 @@ def test_a_head_is_bounded_wherever_it_begins(ahead, size):
     served.reader.feed(ahead + b"GET / HTTP/1.1\r\n")
     fields = chain.from_iterable(cut(line(8000), size) for _ in range(1000))
     taken = served.fill(fields, HeaderTooLarge)
-    assert taken <= LIMITS.max_header_bytes + LIMITS.max_target_bytes
+    assert taken <= USUAL_LIMITS.max_header_bytes + USUAL_LIMITS.max_target_bytes
 
 
 @pytest.mark.parametrize("ahead", AHEAD.values(), ids=AHEAD)

@@ -12,14 +12,13 @@ import pytest
 from proxy.config.models import ListenTLS
 from proxy.server.acceptor import Acceptor, bind
 from proxy.server.handover import DATA, Inlet, Outlet
-from proxy.server.limits import Limits
 from proxy.server.listener import Listener
 from proxy.server.workers.asking import WorkerUnavailable, ask
 from proxy.server.workers.channel import Channel
 from tests.support.certificates import Authority
 from tests.support.raw_client import connected
 
-from .apps import Recorder
+from .apps import USUAL_LIMITS, Recorder
 from .test_framing import get
 
 GET = get(b"GET / HTTP/1.1")
@@ -102,7 +101,7 @@ async def test_a_connection_is_served_as_if_accepted_here(encrypted: bool, tmp_p
     ours, theirs = socket.socketpair()
     outlet, inlet = Outlet(ours), Inlet(theirs)
     app = Recorder()
-    listener = Listener(app, Limits())
+    listener = Listener(app, USUAL_LIMITS)
     listener.prepare(tls)
     inlet.start({DATA: listener.adopt})
     acceptor = Acceptor(await bind("127.0.0.1", 0), lambda connection: outlet.hand_over(connection, DATA))
