@@ -12,40 +12,24 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .limits import LAST_CALL
+from .limits import LAST_CALL, Limits
 from .reader import RequestReader, Sink
 from .sockets import count_untaken, is_behind, reset
 from .state import State
 
 NEVER = math.inf
-_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
+PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 
 
-class TimedProtocol(HttpToolsProtocol, Sink):
+class Deadlines:
     """``read_deadline`` and ``write_deadline`` are in the loop's time; ``expire`` is due after either."""
 
-    _reader: RequestReader
-
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state, asyncio.get_running_loop())
-        del self.parser, self.pipeline  # the reader has its own; these would take 2 KiB of each connection
-        self.read_deadline = self.write_deadline = NEVER
-        self.state = state
-        self._limits = state.limits
-        self._patience = 0.0  # s that the body being read may still keep us waiting
-        self._untaken = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._reader = RequestReader(self, self._limits)  # a TLS handshake that fails never comes here
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._expect_writes()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.write_deadline = NEVER
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    read_deadline = NEVER
+    write_deadline = NEVER
+    _limits: Limits
+    _untaken = 0
 
     def expire(self, now: float) -> None:
         """A deadline has passed."""
@@ -63,6 +47,37 @@ class TimedProtocol(HttpToolsProtocol, Sink):
             reset(self.transport)
         else:
             self._expect_writes()
+
+    def _expect_writes(self) -> None:
+        """What waits here for the peer must leave; time in which nothing waits does not count."""
+        waits = self.transport.get_write_buffer_size() > 0
+        self._untaken = count_untaken(self.transport) if waits else 0
+        self.write_deadline = self.loop.time() + self._limits.write_timeout if waits else NEVER
+
+
+class TimedProtocol(Deadlines, HttpToolsProtocol, Sink):
+    """uvicorn's, whose requests, bodies and responses have their time."""
+
+    _reader: RequestReader
+
+    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
+        super().__init__(config, state, app_state, asyncio.get_running_loop())
+        del self.parser, self.pipeline  # the reader has its own; these would take 2 KiB of each connection
+        self.state = state
+        self._limits = state.limits
+        self._patience = 0.0  # s that the body being read may still keep us waiting
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reader = RequestReader(self, self._limits)  # a TLS handshake that fails never comes here
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_writes()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.write_deadline = NEVER
 
     def _expect_head(self) -> None:
         """What is here of a head already has a deadline, which is earlier."""
@@ -89,12 +104,6 @@ class TimedProtocol(HttpToolsProtocol, Sink):
             latest = self.loop.time() + limits.body_timeout
             self.read_deadline = min(latest, self.read_deadline + bought)
 
-    def _expect_writes(self) -> None:
-        """What waits here for the peer must leave; time in which nothing waits does not count."""
-        waits = self.transport.get_write_buffer_size() > 0
-        self._untaken = count_untaken(self.transport) if waits else 0
-        self.write_deadline = self.loop.time() + self._limits.write_timeout if waits else NEVER
-
     def _await_request(self) -> None:
         if self.flow.read_paused:
             self.flow.resume_reading()
@@ -106,7 +115,7 @@ class TimedProtocol(HttpToolsProtocol, Sink):
 
     def _pause_reading(self) -> None:
         self.flow.pause_reading()
-        self.read_deadline = self.loop.time() + _PEEK_PERIOD
+        self.read_deadline = self.loop.time() + PEEK_PERIOD
 
     def _resume_reading(self) -> None:
         """What a head has of its time begins anew; a body has all of it, from when it is asked for."""

@@ -6,7 +6,6 @@ It is not read while a message of its own waits to be taken, nor while it asks f
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent
@@ -16,21 +15,17 @@ from websockets.frames import CloseCode, Frame
 
 from ..websockets.allowance import MESSAGES
 from ..websockets.intake import Hold, Intake, let_go
-from .sockets import count_untaken, has_left, is_behind
+from .deadlines import NEVER, PEEK_PERIOD, Deadlines
+from .sockets import has_left
 from .state import State
 
-_NEVER = math.inf
-_PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 
-
-class WebSocketFlow(WebSocketsSansIOProtocol):
-    """uvicorn's, with bounds; ``read_deadline`` and ``write_deadline`` are in the loop's time."""
+class WebSocketFlow(Deadlines, WebSocketsSansIOProtocol):
+    """uvicorn's, with bounds."""
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(config, state, app_state, asyncio.get_running_loop())
-        self.read_deadline = self.write_deadline = _NEVER
         self._limits = state.limits
-        self._untaken = 0
         self._waiting = 0  # bytes of messages that the application has not taken
 
     # What the transport calls
@@ -44,7 +39,7 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
             self._intake.hold(Hold.HANDSHAKE)
         self._intake.feed(data)
         if self._intake.paused:  # what is not read does not tell of its end: somebody must ask
-            self.read_deadline = self.loop.time() + _PEEK_PERIOD
+            self.read_deadline = self.loop.time() + PEEK_PERIOD
 
     def _parse(self, data: bytes | bytearray) -> int:
         self.conn.receive_data(data)
@@ -63,13 +58,13 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.write_deadline = _NEVER
+        self.write_deadline = NEVER
         self._intake.release(Hold.ANSWER)
         self._note_held()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.read_deadline = self.write_deadline = _NEVER
+        self.read_deadline = self.write_deadline = NEVER
         self._intake.close()
         MESSAGES.note(self, 0)
         let_go(self.conn, getattr(self, "request", None))
@@ -143,28 +138,11 @@ class WebSocketFlow(WebSocketsSansIOProtocol):
 
     # Deadlines
 
-    def expire(self, now: float) -> None:
-        """A deadline has passed."""
-        if now > self.write_deadline:
-            self._expire_writing()
-        if now > self.read_deadline:
-            self._look_for_peer()
-
-    def _look_for_peer(self) -> None:
+    def _expire_reading(self) -> None:
+        """It is not read, and may have left."""
         if not self._intake.paused:
-            self.read_deadline = _NEVER
+            self.read_deadline = NEVER
         elif has_left(self.transport):
             self.transport.abort()
         else:
-            self.read_deadline = self.loop.time() + _PEEK_PERIOD
-
-    def _expect_writes(self) -> None:
-        waits = self.transport.get_write_buffer_size() > 0
-        self._untaken = count_untaken(self.transport) if waits else 0
-        self.write_deadline = self.loop.time() + self._limits.write_timeout if waits else _NEVER
-
-    def _expire_writing(self) -> None:
-        if is_behind(self.transport, self._untaken, self._limits.least_taken):
-            self.transport.abort()
-        else:
-            self._expect_writes()
+            self.read_deadline = self.loop.time() + PEEK_PERIOD
