@@ -16,6 +16,7 @@ from .exchange.authorization_server import AuthorizationServer
 from .exchange.record import ExchangeRecord
 from .gateway.gateway import Gateway
 from .gateway.published_documents import Documents
+from .gateway.upstream_request import ByCertificate
 from .observability.metrics import Gauges, ServerGauges
 from .runtime import Background, Clock, Sweep
 from .upstream import Upstream
@@ -51,6 +52,7 @@ class Issuer(SharedPart):
     ) -> None:
         self.settings = settings
         self.background = Background()
+        self._clock = clock
         self.server = AuthorizationServer(
             name, settings, clock=clock, background=self.background, on_exchange=on_exchange
         )
@@ -72,7 +74,16 @@ class Issuer(SharedPart):
             rate_limit_remaining=server.rate_limit.remaining if server.rate_limit else None,
             keys_age=keys.age,
             keys_failures=keys.failures,
+            assertion_left=self._left("assertion"),
+            certificate_left=self._left("certificate"),
         )
+
+    def _left(self, kind: str) -> float | None:
+        """Seconds until what vouches for us ends, below 0 where it has; None where that is nothing of ``kind``."""
+        validity = self.server.validity()
+        if validity is None or validity.kind != kind or validity.expires_at is None:
+            return None
+        return validity.expires_at - self._clock.time()
 
     def start(self) -> None:
         """Begin to keep the keys fresh; once."""
@@ -124,6 +135,7 @@ class Parts:
     store: TokenStore
     verifiers: tuple[Verifier, ...]
     upstreams: Mapping[str, Upstream]
+    bound: Mapping[str, ByCertificate]
     gateway: Gateway
     documents: Documents | None
     on_start: Sequence[Callable[[], None]] = ()
@@ -159,13 +171,9 @@ class Parts:
 
     def gauges(self) -> Gauges:
         connections = {
-            (name, state): count
+            (name, state): sum(getattr(one, state) for one in (upstream, *self.bound[name].upstreams))
             for name, upstream in self.upstreams.items()
-            for state, count in (
-                ("active", upstream.active),
-                ("idle", upstream.idle),
-                ("waiting", upstream.waiting),
-            )
+            for state in ("active", "idle", "waiting")
         }
         cache, shared = self.store.cache, self.store.shared
         return Gauges(
@@ -199,6 +207,8 @@ class Parts:
             self.sweep.stop()
             for upstream in self.upstreams.values():
                 await upstream.aclose()
+            for routes in self.bound.values():
+                await routes.aclose()
             for shared in (self.store, *self.issuers.values()):
                 await shared.release()
 

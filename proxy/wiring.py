@@ -23,6 +23,7 @@ from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
 from .exchange.record import ExchangeRecord
 from .exchange.token_exchange import TokenRequest
+from .gateway.bound_routes import BoundRoutes
 from .gateway.caller_credentials import build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
@@ -37,7 +38,7 @@ from .observability.server_timing import TimedGateway
 from .observability.tracing import Tracing
 from .parts import Issuer, Parts, TokenStore
 from .runtime import Clock, Sweep
-from .upstream import Upstream
+from .upstream import Origin, Upstream
 from .upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ def build_parts(
         store=store,
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
+        bound={route.name: route.bound for route in routes},
         gateway=build_gateway(_build_table(settings.routes, routes), forwarding),
         documents=_build_documents(settings, issuers),
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
@@ -171,18 +173,23 @@ def _build_route(
     access_tokens = None
     if request is not None:
         access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
-    upstream = (tracing.build_upstream if tracing else Upstream)(
-        route.upstream,
-        timeouts=route.timeouts,
-        max_connections=route.max_connections,
-        tls=route.tls,
-        sweep=sweep,
-    )
-    websockets = (tracing.build_websockets if tracing else WebSocketUpstream)(upstream, route.timeouts)
+
+    def connect(place: str | Origin) -> tuple[Upstream, WebSocketUpstream | None]:
+        upstream = (tracing.build_upstream if tracing else Upstream)(
+            place,
+            timeouts=route.timeouts,
+            max_connections=route.max_connections,
+            tls=route.tls,
+            sweep=sweep,
+        )
+        websockets = tracing.build_websockets if tracing else WebSocketUpstream
+        return upstream, websockets(upstream, route.timeouts) if route.websocket else None
+
+    upstream, websockets = connect(route.upstream)
     built = Route(
         name=route.name,
         upstream=upstream,
-        websockets=websockets if route.websocket else None,
+        websockets=websockets,
         upstream_host=_build_host(route.upstream),
         preserve_host=route.preserve_host,
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
@@ -195,6 +202,7 @@ def _build_route(
         ),
         max_body_bytes=settings.listen.max_body_bytes,
         lifetime=Lifetime(clock) if route.on_token_expiry == "close" else None,
+        bound=BoundRoutes(upstream.origin, connect),
     )
     if not route.cors_preflight:
         return built

@@ -88,7 +88,11 @@ def _build_policy(
 ) -> LogoutPolicy:
     """It is meant for us, or for a client whose users' tokens we take: that one's logout is registered here."""
     servers = settings.authorization_servers.values()
-    own = {server.client.id for server in servers if server.issuer == issuer and server.client}
+    own = {
+        server.client.id
+        for server in servers
+        if server.issuer == issuer and server.client and server.client.id
+    }
     return LogoutPolicy(
         issuer=issuer,
         audiences=frozenset(own.union(*(entry.client_ids for entry in entries))),

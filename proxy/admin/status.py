@@ -54,6 +54,9 @@ def find_state(app: App) -> tuple[str, list[str]]:
             reasons.append(f"{name}: does not answer, and is asked only now and then")
         if status.held_for > 0:
             reasons.append(f"{name}: takes no more requests for {status.held_for:.0f} s")
+        validity = status.client_validity
+        if validity and validity.has_ended(app.clock.time()):
+            reasons.append(f"{name}: our {validity.kind} has ended: {validity.file}")
     reasons += _find_unshared(app)
     if not app.parts.ready:
         return "unready", reasons
@@ -136,7 +139,7 @@ def _build_server(app: App, name: str) -> dict[str, Any]:
         "accepts_users": bool(accepted),
         "exchanges": outcomes,
         "signing_keys": _build_keys(issuer) if fetches_keys else None,
-        "healthy": _is_healthy(issuer, needs_keys=fetches_keys),
+        "healthy": _is_healthy(issuer, needs_keys=fetches_keys, now=app.clock.time()),
     }
 
 
@@ -144,8 +147,10 @@ def _build_keys(issuer: Issuer) -> dict[str, Any]:
     return asdict(issuer.keys.status())
 
 
-def _is_healthy(issuer: Issuer, *, needs_keys: bool) -> bool:
+def _is_healthy(issuer: Issuer, *, needs_keys: bool, now: float) -> bool:
     status = issuer.server.status()
+    if status.client_validity and status.client_validity.has_ended(now):
+        return False
     return not status.breaker_open and status.held_for == 0 and (issuer.keys.ready or not needs_keys)
 
 

@@ -81,12 +81,13 @@ async def _login(args: argparse.Namespace, settings: Settings) -> str:
     outbound = Outbound(server)
     receiver = _Receiver(server.issuer)
     try:
-        metadata = await _fetch_metadata(outbound, server)
+        own = None if args.client_id else server.client
+        metadata = await _fetch_metadata(outbound, server, mutual_tls=bool(own and own.shows_certificate))
         port = await receiver.listen(args.port)
         sign_in = SignIn(client_id, f"http://{_HOST}:{port}{REDIRECT_PATH}", _choose_scopes(args, settings))
         await _send_to_browser(metadata, sign_in, open_it=not args.no_browser)
         code = await receiver.receive(sign_in, args.timeout)
-        return await _redeem(outbound, server, metadata, sign_in, code, public=bool(args.client_id))
+        return await _redeem(outbound, server, metadata, sign_in, code, public=own is None)
     finally:
         receiver.close()
         await outbound.aclose()
@@ -112,13 +113,15 @@ def _choose_scopes(args: argparse.Namespace, settings: Settings) -> tuple[str, .
     return tuple(dict.fromkeys(("openid", *required)))
 
 
-async def _fetch_metadata(outbound: Outbound, server: AuthorizationServer) -> Metadata:
+async def _fetch_metadata(outbound: Outbound, server: AuthorizationServer, *, mutual_tls: bool) -> Metadata:
     from ..exchange.metadata import build_metadata_urls, parse_metadata
 
     for url in build_metadata_urls(server.issuer):
         answer = await outbound.get(url)
         if answer.status == 200:
-            return parse_metadata(answer.body, server.issuer, allow_http=server.allow_http)
+            return parse_metadata(
+                answer.body, server.issuer, allow_http=server.allow_http, mutual_tls=mutual_tls
+            )
     raise LoginFailed(f"{server.issuer} publishes no metadata, so there is nowhere to sign in")
 
 
@@ -146,7 +149,8 @@ async def _redeem(
 ) -> str:
     from ..exchange.answer import show
     from ..exchange.authorization_code import build_code_form
-    from ..exchange.client_auth import Credentials, build_client_authentication
+    from ..exchange.client_auth import build_client_authentication
+    from ..exchange.credentials import Credentials
     from ..exchange.token_exchange import encode_form
 
     url = server.token_url or metadata.token_url
@@ -156,12 +160,13 @@ async def _redeem(
         credentials = Credentials(form=[("client_id", sign_in.client_id)])
     else:
         try:
-            credentials = build_client_authentication(server.client).authenticate(url, time.time())
+            authentication = build_client_authentication(server.client, ca_file=server.ca_file)
+            credentials = authentication.authenticate(url, time.time())
         except (OSError, ValueError) as error:
             raise LoginFailed(f"the client's credentials cannot be used: {error}") from error
     headers = {"Authorization": credentials.authorization} if credentials.authorization else {}
     form = encode_form([*build_code_form(sign_in, code), *credentials.form])
-    answer = await outbound.post(url, headers, form)
+    answer = await outbound.post(url, headers, form, certificate=credentials.certificate)
     document = answer.document or {}
     token = document.get("access_token")
     if answer.status != 200 or not isinstance(token, str) or not token.isprintable():

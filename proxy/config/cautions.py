@@ -11,7 +11,8 @@ from typing import Any
 from .faults import Fault, build_place, got
 from .models import Section, Settings
 
-_PUBLIC = frozenset({"ca_file", "cert_file"})  # every other file that is named holds a secret
+# Every other file that is named holds a secret.
+_PUBLIC = frozenset({"ca_file", "cert_file", "certificate_file"})
 
 
 def find_cautions(settings: Settings) -> Iterator[Fault]:

@@ -12,7 +12,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..jose.private_keys import load_keys
+from ..jose.assertions import parse_assertion
+from ..jose.certificates import find_certificate, load_certificates
+from ..jose.private_keys import PrivateKey, load_keys
 from .certificates import load_pair
 from .faults import Fault, got
 from .models import Client
@@ -20,6 +22,7 @@ from .models import Client
 _BEARER = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 _MOST_BYTES = 1024 * 1024  # the largest bundle of authorities is a quarter of that; a device never ends
 _ENCRYPTION_KEY_BYTES = 32  # AES-256
+MOST_SECRETS = 2  # of a client side by side: the one in use, and the one before or after it
 
 
 def check_secret_file(place: str, path: Path) -> Iterator[Fault]:
@@ -32,6 +35,28 @@ def check_secret_file(place: str, path: Path) -> Iterator[Fault]:
         yield Fault(place, f"empty{got(str(path))}")
     if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Fault(place, f"others may write to it: chmod go-w{got(str(path))}")
+
+
+def check_client_secret_file(place: str, path: Path) -> Iterator[Fault]:
+    """As ``check_secret_file``, and there are no more secrets than are tried, one a line."""
+    faults = tuple(check_secret_file(place, path))
+    yield from faults
+    if not faults and sum(map(bool, path.read_bytes().splitlines())) > MOST_SECRETS:
+        yield Fault(
+            place, f"more than {MOST_SECRETS} lines: one secret, or the new one and the old{got(str(path))}"
+        )
+
+
+def check_assertion_file(place: str, path: Path) -> Iterator[Fault]:
+    """As ``check_secret_file``, and the content is one JWT; its end may have come, for the file will change."""
+    faults = tuple(check_secret_file(place, path))
+    yield from faults
+    if faults:
+        return
+    try:
+        parse_assertion(path.read_bytes().strip())
+    except ValueError as error:
+        yield Fault(place, f"{error}{got(str(path))}")
 
 
 def check_bearer_file(place: str, path: Path) -> Iterator[Fault]:
@@ -70,6 +95,34 @@ def check_private_key(place: str, client: Client) -> Iterator[Fault]:
         load_keys(path.read_bytes(), alg=client.signing_alg, key_id=client.key_id)
     except ValueError as error:
         yield Fault(place, f"{error}{got(str(path))}")
+
+
+def check_signing_certificate(place: str, client: Client) -> Iterator[Fault]:
+    """Faults of the certificate that tells the client's key to the server: it must be of that key."""
+    if client.certificate_file is None:
+        return
+    content = _read(place, client.certificate_file)
+    if isinstance(content, Fault):
+        yield content
+        return
+    try:
+        certificates = load_certificates(content)
+    except ValueError as error:
+        yield Fault(place, f"{error}{got(str(client.certificate_file))}")
+        return
+    key = _load_key(client)
+    if key is not None and find_certificate(certificates, key) is None:
+        yield Fault(
+            place, f"holds no certificate of the key in private_key_file{got(str(client.certificate_file))}"
+        )
+
+
+def _load_key(client: Client) -> PrivateKey | None:
+    """The key that signs; None where it has a fault of its own, which is told at its place."""
+    try:
+        return load_keys(client.private_key_file.read_bytes())[0].key if client.private_key_file else None
+    except (OSError, ValueError):
+        return None
 
 
 def check_ca_file(place: str, path: Path | None) -> Iterator[Fault]:

@@ -15,9 +15,16 @@ from .units import Duration, FilePath, Network, Size
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-SigningAlg = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+SigningAlg = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 VerifyAlg = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt"]
+ClientAuth = Literal[
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "assertion_file",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+]
 Grant = Literal["token_exchange", "client_credentials", "jwt_bearer", "none"]
 
 
@@ -62,15 +69,26 @@ class Admin(Section):
 
 
 class Client(Section):
-    """Who we are at an authorization server, and how we prove it (RFC 6749 §2.3, RFC 7523)."""
+    """Who we are at an authorization server, and how we prove it (RFC 6749 §2.3, RFC 7523, RFC 8705)."""
 
-    id: Text
+    id: Text | None = None
     auth: ClientAuth = "client_secret_basic"
     secret: SecretStr | None = None
     secret_file: FilePath | None = None
     private_key_file: FilePath | None = None
     key_id: Text | None = None
     signing_alg: SigningAlg | None = None
+    certificate_file: FilePath | None = None
+    send_chain: bool = False
+    assertion_file: FilePath | None = None
+    assertion_type: Literal["jwt-bearer", "jwt-spiffe"] = "jwt-bearer"
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether it is known by the certificate of the TLS connection (RFC 8705 §2)."""
+        return self.auth in ("tls_client_auth", "self_signed_tls_client_auth")
 
 
 class AuthorizationServer(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from .dpop_proofs import verify_proof
 from .form import parse_form
 from .refusals import Refused
 from .sign_in import SignIn
+from .signing import encode_base64url
 from .tenant import CLIENT_CREDENTIALS, GRANTS, JWT_BEARER, TOKEN_EXCHANGE, Client, Server, Tenant
 from .token_endpoint import TokenEndpoint
 from .tokens import is_live, override, read_token, user_of
@@ -54,6 +56,14 @@ async def _answer_refusal(request: Request, refused: Refused) -> Response:
     return JSONResponse(refused.body(), refused.status, {**_NO_STORE, **headers})
 
 
+def _build_tls_metadata(base: str | None) -> dict[str, Any]:
+    """RFC 8705 §3.3 and §5, where there is somewhere to show a certificate."""
+    if base is None:
+        return {}
+    aliases = {"token_endpoint": f"{base}/token", "introspection_endpoint": f"{base}/introspect"}
+    return {"mtls_endpoint_aliases": aliases, "tls_client_certificate_bound_access_tokens": True}
+
+
 class _Endpoints:
     """One server's endpoints."""
 
@@ -84,9 +94,12 @@ class _Endpoints:
 
     async def _serve_metadata(self, request: Request) -> Response:
         base = self._tenant.url + self._server.endpoints
+        tls = self._tenant.tls_url
         methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+        methods += ["tls_client_auth", "self_signed_tls_client_auth"] if tls else []
         return JSONResponse(
-            {
+            _build_tls_metadata(tls and tls + self._server.endpoints)
+            | {
                 "issuer": self._tenant.issuer(self._server.name),
                 "authorization_endpoint": f"{base}/authorize",
                 "token_endpoint": f"{base}/token",
@@ -116,8 +129,8 @@ class _Endpoints:
         wire: Wire = request.scope["demo.wire"]
         wire.note_form(request.scope, form, _GRANT_NAMES.get(form.get("grant_type", ""), "other_grant"))
         client = await self._authenticate(request, form, "token")
-        jkt = self._check_dpop(request, client)
-        answer = self._tokens.answer(client, form, jkt)
+        confirmation = self._confirm(request, client)
+        answer = self._tokens.answer(client, form, confirmation)
         return JSONResponse(override(answer, self._tenant.faults.members), headers=_NO_STORE)
 
     async def _serve_introspection(self, request: Request) -> Response:
@@ -147,8 +160,25 @@ class _Endpoints:
         return override(members, {name: claims.get(name) for name in names})
 
     async def _authenticate(self, request: Request, form: dict[str, str], endpoint: str) -> Client:
-        url = f"{self._tenant.url}{self._server.endpoints}/{endpoint}"
-        return await authenticate_client(self._tenant, request.headers.get("authorization"), form, url)
+        url = self._find_url(request, endpoint)
+        certificate = request.scope.get("demo.certificate")
+        return await authenticate_client(
+            self._tenant, request.headers.get("authorization"), form, url, certificate
+        )
+
+    def _find_url(self, request: Request, endpoint: str) -> str:
+        """The endpoint as it was called: over TLS it has another address."""
+        base = self._tenant.tls_url if request.url.scheme == "https" else self._tenant.url
+        return f"{base}{self._server.endpoints}/{endpoint}"
+
+    def _confirm(self, request: Request, client: Client) -> dict[str, str]:
+        """What the token will be bound to (RFC 7800 §3.1): a key by its proof, the certificate shown, or nothing."""
+        jkt = self._check_dpop(request, client)
+        confirmation = {} if jkt is None else {"jkt": jkt}
+        certificate = request.scope.get("demo.certificate")
+        if client.binds_tokens and certificate:
+            confirmation["x5t#S256"] = encode_base64url(hashlib.sha256(certificate).digest())
+        return confirmation
 
     def _check_dpop(self, request: Request, client: Client) -> str | None:
         """The thumbprint to which the token will be bound; None where the client sends no proof and need not."""
@@ -159,7 +189,7 @@ class _Endpoints:
         return verify_proof(
             proofs,
             method="POST",
-            url=f"{self._tenant.url}{self._server.endpoints}/token",
+            url=self._find_url(request, "token"),
             now=self._tenant.now(),
             seen=self._tenant.seen_proofs,
             nonces=self._tenant.dpop_nonces,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ _EXCHANGED_AT = ("default", "orders", "payroll")
 
 
 def build_settings(
-    tenant: Tenant, api_url: str, *, key: tuple[Path, str] | None = None, dpop: bool = False
+    tenant: Tenant,
+    api_url: str,
+    *,
+    client: Mapping[str, Any] | None = None,
+    ca_file: Path | None = None,
+    dpop: bool = False,
 ) -> dict[str, Any]:
-    """One route for each thing to show; ``key`` is the private key file and its id instead of a secret."""
-    client = _build_client(tenant, key)
+    """One route for each thing to show; ``client`` is who we are instead of the client with a secret."""
+    server = {"client": client or build_secret_client(tenant), "dpop": dpop}
+    if ca_file is not None:
+        server["ca_file"] = str(ca_file)
     return {
         "listen": {"host": "127.0.0.1", "port": 0},
         "admin": {"host": "127.0.0.1", "port": 0},
-        "authorization_servers": {
-            name: {"issuer": tenant.issuer(name), "client": client, "dpop": dpop} for name in _EXCHANGED_AT
-        },
+        "authorization_servers": {name: {"issuer": tenant.issuer(name)} | server for name in _EXCHANGED_AT},
         "subject_tokens": [
             {
                 "authorization_server": "default",
@@ -53,9 +59,6 @@ def build_routes(tenant: Tenant, api_url: str) -> list[dict[str, Any]]:
     ]
 
 
-def _build_client(tenant: Tenant, key: tuple[Path, str] | None) -> dict[str, Any]:
-    if key is None:
-        return {"id": tenant.clients["obo-proxy"].id, "auth": "client_secret_basic", "secret": SERVICE_SECRET}
-    path, key_id = key
-    client_id = tenant.clients["obo-proxy-key"].id
-    return {"id": client_id, "auth": "private_key_jwt", "private_key_file": str(path), "key_id": key_id}
+def build_secret_client(tenant: Tenant) -> dict[str, Any]:
+    """The client that is known by a secret."""
+    return {"id": tenant.clients["obo-proxy"].id, "auth": "client_secret_basic", "secret": SERVICE_SECRET}

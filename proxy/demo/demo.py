@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from .authorization_server import build_authorization_server
+from .certificates import Authority, build_server_context
+from .clients import ClientFiles, Way
 from .configuration import build_settings
 from .faults import Calls, Faults
 from .listener import Listener
 from .orders_api import build_orders_api
 from .org import build_protections, build_tenant
 from .resource import Keys, Resource
-from .signing import build_public_jwk
 from .tenant import Tenant
 from .tokens import mint, mint_opaque
 from .wire import API, Recorded, Wire
@@ -35,6 +35,8 @@ class Demo:
     resource: Resource
     authorization_server: Listener
     orders_api: Listener
+    authority: Authority
+    client_files: ClientFiles
 
     def __init__(
         self,
@@ -56,10 +58,12 @@ class Demo:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._folder = Path(stack.enter_context(TemporaryDirectory(prefix="obo-proxy-demo-")))
-            self._write_private_key()
+            self.authority = Authority(self._folder)
+            self.client_files = ClientFiles(self._folder, self.authority, self._client_key)
             self.authorization_server = await stack.enter_async_context(
                 Listener(self._build_authorization_server, host=self._host, port=self._ports[0])
             )
+            await stack.enter_async_context(self._build_tls_listener())
             self.orders_api = await stack.enter_async_context(
                 Listener(self._build_orders_api, host=self._host, port=self._ports[1])
             )
@@ -107,12 +111,12 @@ class Demo:
     @property
     def private_key_file(self) -> Path:
         """The private key of the client ``obo-proxy-key``, as PEM."""
-        return self._folder / "client.pem"
+        return self.client_files.private_key_file
 
     @property
     def private_key_id(self) -> str:
         """Its key id."""
-        return str(build_public_jwk(self._client_key)["kid"])
+        return self.client_files.private_key_id
 
     def issuer(self, server: str = "default") -> str:
         """The issuer identifier of the server of that name: default, orders, payroll or org."""
@@ -151,19 +155,35 @@ class Demo:
             client.dpop_required = client.service
 
     def settings(
-        self, *, private_key_jwt: bool = False, dpop: bool = False, **overrides: Any
+        self,
+        *,
+        private_key_jwt: bool = False,
+        way: Way | None = None,
+        dpop: bool = False,
+        **overrides: Any,
     ) -> dict[str, Any]:
-        """The proxy's raw configuration for this stage; ``overrides`` replace whole top-level keys."""
-        key = (self.private_key_file, self.private_key_id) if private_key_jwt else None
-        return build_settings(self.tenant, self.api_url, key=key, dpop=dpop) | overrides
+        """The proxy's raw configuration for this stage; ``overrides`` replace whole top-level keys.
 
-    def _write_private_key(self) -> None:
-        pem = self._client_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self.private_key_file.touch(mode=0o600)
-        self.private_key_file.write_bytes(pem)
+        ``way`` is how the proxy proves who it is, by a secret unless said; ``private_key_jwt`` is one.
+        """
+        way = "private_key_jwt" if private_key_jwt else way
+        client = self.client_files.build_client(self.tenant, way) if way else None
+        ca_file = self.authority.ca_file if way in self.client_files.pairs else None
+        raw = build_settings(self.tenant, self.api_url, client=client, ca_file=ca_file, dpop=dpop)
+        return raw | overrides
+
+    def _build_tls_listener(self) -> Listener:
+        """The same authorization servers where clients show certificates."""
+        own = self.authority.issue("server", host=self._host)
+        self_signed = self.client_files.pairs["self_signed_tls_client_auth"]
+        tls = build_server_context(own, self.authority.ca_file, self_signed.cert_file)
+        listener = Listener(lambda _: self._authorization_wire, host=self._host, tls=tls)
+        self.tenant.tls_url = listener.url
+        return listener
 
     def _build_authorization_server(self, url: str) -> Wire:
         self.tenant = build_tenant(url, name=self._name, client_key=self._client_key)
+        self.client_files.register(self.tenant)
         self._authorization_wire = build_authorization_server(self.tenant)
         return self._authorization_wire
 

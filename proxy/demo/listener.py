@@ -5,23 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Generator
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class Listener:
-    """``async with`` starts it in the running loop. The port is taken at once, so that its URL is known before."""
+    """``async with`` starts it in the running loop. The port is taken at once, so that its URL is known before.
+
+    With ``tls`` the app finds its caller's certificate (DER) as ``demo.certificate`` in the scope, None without one.
+    """
 
     def __init__(
-        self, build_app: Callable[[str], ASGIApp], *, host: str = "127.0.0.1", port: int = 0
+        self,
+        build_app: Callable[[str], ASGIApp],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._socket: socket.socket | None = _bind(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{host}:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
+        self._tls = tls
         self._app = build_app(self.url)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -30,7 +41,7 @@ class Listener:
         """Begins to listen."""
         listening = self._socket or _bind(self.host, self.port)
         self._socket = None
-        self._server = _Server(self._app)
+        self._server = _Server(self._app, self._tls)
         self._serving = asyncio.create_task(self._server.serve([listening]))
         await self._server.ready.wait()
 
@@ -49,23 +60,34 @@ class Listener:
         await self.stop()
 
 
+class _Protocol(HttpToolsProtocol):
+    """Tells the app which certificate its caller has shown."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        handshake = self.transport.get_extra_info("ssl_object")
+        scope: Any = self.scope
+        scope["demo.certificate"] = handshake.getpeercert(binary_form=True) if handshake else None
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers and clock tick, for the process is not its own; and it stops at once."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                self._serve_until_stopped,
-                interface="asgi3",
-                http="httptools",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-            )
+    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None) -> None:
+        config = uvicorn.Config(
+            self._serve_until_stopped,
+            interface="asgi3",
+            http=_Protocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
         )
+        config.load()
+        config.ssl = tls
+        super().__init__(config)
         self._app = app
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()

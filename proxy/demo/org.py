@@ -18,20 +18,27 @@ from .tenant import (
     Tenant,
     User,
 )
+from .workloads import SERVICE_ACCOUNT, SPIFFE_ID, Workloads
 
 SERVICE_ID = "0oa1oboproxysvc00001"
 KEY_SERVICE_ID = "0oa1oboproxykey00001"
+WORKLOAD_SERVICE_ID = "0oa1oboproxywld00001"
+TLS_SERVICE_ID = "0oa1oboproxytls00001"
+SELF_SIGNED_SERVICE_ID = "0oa1oboproxyown00001"
 LOGIN_ID = "0oa1webapplogin00001"
 # Not a secret at all: it opens nothing but the demo. Characters that need form encoding are there on purpose.
 SERVICE_SECRET = "demo:secret%with+odd é/characters="
-_SERVICES = {SERVICE_ID, KEY_SERVICE_ID}
+_SERVICES = {SERVICE_ID, KEY_SERVICE_ID, WORKLOAD_SERVICE_ID, TLS_SERVICE_ID, SELF_SIGNED_SERVICE_ID}
+TLS_NAME = "obo-proxy"
 _SERVICE_GRANTS = {TOKEN_EXCHANGE, CLIENT_CREDENTIALS, JWT_BEARER}
 
 
 def build_tenant(url: str, *, name: str = "demo", client_key: PrivateKey | None = None) -> Tenant:
     """The org at ``url``. Keys are the process's for that ``name``; ``client_key`` is the key client's own."""
     key = client_key or ec.generate_private_key(ec.SECP256R1())
-    return Tenant(url, users=_users(), clients=_clients(key), servers=_servers(url, name))
+    return Tenant(
+        url, users=_users(), clients=_clients(key), servers=_servers(url, name), workloads=Workloads(name)
+    )
 
 
 def build_protections(tenant: Tenant) -> dict[str, Protection]:
@@ -63,6 +70,29 @@ def _clients(key: PrivateKey) -> dict[str, Client]:
             "private_key_jwt",
             set(_SERVICE_GRANTS),
             jwks=[build_public_jwk(key)],
+        ),
+        "obo-proxy-workload": Client(
+            WORKLOAD_SERVICE_ID,
+            "obo-proxy in a cluster",
+            True,
+            "federated_jwt",
+            set(_SERVICE_GRANTS),
+            subjects={SERVICE_ACCOUNT, SPIFFE_ID},
+        ),
+        "obo-proxy-tls": Client(
+            TLS_SERVICE_ID,
+            "obo-proxy with a certificate",
+            True,
+            "tls_client_auth",
+            set(_SERVICE_GRANTS),
+            certificate=f"CN={TLS_NAME}",
+        ),
+        "obo-proxy-self-signed": Client(
+            SELF_SIGNED_SERVICE_ID,
+            "obo-proxy with a certificate of its own",
+            True,
+            "self_signed_tls_client_auth",
+            set(_SERVICE_GRANTS),
         ),
         "web": Client(LOGIN_ID, "Web app", False, "none", {AUTHORIZATION_CODE}),
     }

@@ -29,6 +29,9 @@ REFUSALS = {
     "invalid_client_secret": Refusal(
         401, "invalid_client", "The client secret supplied for a confidential client is invalid."
     ),
+    "invalid_client_certificate": Refusal(
+        401, "invalid_client", "The client certificate is not the one registered for the client."
+    ),
     "client_assertion_type_invalid": Refusal(400, "invalid_request", "The client_assertion_type is invalid."),
     "client_assertion_invalid_jwt": Refusal(
         401, "invalid_client", "The parsing of the client_assertion failed."

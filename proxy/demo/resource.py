@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from .dpop_proofs import verify_proof
 from .refusals import Refused
+from .signing import encode_base64url
 
 Keys = list[dict[str, Any]]
 FetchKeys = Callable[[str], Awaitable[Keys]]
@@ -95,7 +97,11 @@ class Resource:
     def _check_binding(
         self, connection: HTTPConnection, method: str, scheme: str, token: str, claims: Mapping[str, Any]
     ) -> None:
-        """A bound token needs the scheme DPoP and a proof by its key; another must not pretend (RFC 9449 §7.1)."""
+        """A bound token needs its certificate (RFC 8705 §3), or the scheme DPoP and a proof by its key.
+
+        Another must not pretend to be one (RFC 9449 §7.1).
+        """
+        _check_certificate(connection, claims)
         jkt = claims.get("cnf", {}).get("jkt")
         if (jkt is not None) != (scheme == "dpop"):
             raise AccessRefused("invalid_token", "The scheme does not fit the token.", scheme="DPoP")
@@ -116,6 +122,13 @@ class Resource:
             raise AccessRefused(refused.error, refused.description, scheme="DPoP", nonce=nonce) from None
         if thumbprint != jkt:
             raise AccessRefused("invalid_dpop_proof", "The proof is by another key.", scheme="DPoP")
+
+
+def _check_certificate(connection: HTTPConnection, claims: Mapping[str, Any]) -> None:
+    bound_to = claims.get("cnf", {}).get("x5t#S256")
+    shown = connection.scope.get("demo.certificate") or b""
+    if bound_to is not None and bound_to != encode_base64url(hashlib.sha256(shown).digest()):
+        raise AccessRefused("invalid_token", "The access token is bound to another certificate.")
 
 
 async def fetch_keys(issuer: str) -> Keys:

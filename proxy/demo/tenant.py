@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from .faults import Faults
 from .signing import KeyRing
+from .workloads import Workloads
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
@@ -50,12 +51,22 @@ class Client:
     id: str
     name: str
     service: bool
-    auth: Literal["client_secret_basic", "private_key_jwt", "none"]
+    auth: Literal[
+        "client_secret_basic",
+        "private_key_jwt",
+        "federated_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+        "none",
+    ]
     grant_types: set[str]
     secret: str | None = field(default=None, repr=False)
     jwks: list[dict[str, Any]] = field(default_factory=list)
     jwks_uri: str | None = None
     dpop_required: bool = False
+    subjects: set[str] = field(default_factory=set)  # of others' assertions that vouch for it
+    certificate: str | None = None  # its subject (RFC 4514), or SHA-256 of one that it has signed itself
+    binds_tokens: bool = False  # to the certificate that it shows
 
 
 @dataclass
@@ -99,6 +110,8 @@ class Tenant:
     users: dict[str, User]
     clients: dict[str, Client]
     servers: dict[str, Server]
+    workloads: Workloads
+    tls_url: str | None = None  # where clients show certificates
     faults: Faults = field(default_factory=Faults)
     token_exchange_licensed: bool = True
     dpop_nonces: list[str] = field(

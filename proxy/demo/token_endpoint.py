@@ -30,6 +30,7 @@ _REQUESTED_TYPES = (f"{_TYPE}access_token", f"{_TYPE}jwt")
 
 Form = Mapping[str, str]
 Answer = dict[str, Any]
+Confirmation = Mapping[str, str]
 
 
 class TokenEndpoint:
@@ -39,8 +40,8 @@ class TokenEndpoint:
         self._tenant = tenant
         self._server = server
 
-    def answer(self, client: Client, form: Form, jkt: str | None) -> Answer:
-        """The token answer (RFC 6749 §5.1), or ``Refused``; ``jkt`` binds the token to that key."""
+    def answer(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
+        """The token answer (RFC 6749 §5.1), or ``Refused``; ``cnf`` is what the token is bound to (RFC 7800)."""
         grant = form.get("grant_type")
         if not grant:
             raise Refused("token_request_missing_grant_type", values=", ".join(GRANTS))
@@ -49,14 +50,14 @@ class TokenEndpoint:
         if grant not in client.grant_types:
             raise Refused("unauthorized_client", values=", ".join(sorted(client.grant_types)))
         if grant == AUTHORIZATION_CODE:
-            return self._redeem_code(client, form, jkt)
+            return self._redeem_code(client, form, cnf)
         if grant == CLIENT_CREDENTIALS:
-            return self._grant_client(client, form, jkt)
+            return self._grant_client(client, form, cnf)
         if grant == TOKEN_EXCHANGE:
-            return self._exchange(client, form, jkt)
-        return self._act_on_behalf(client, form, jkt)
+            return self._exchange(client, form, cnf)
+        return self._act_on_behalf(client, form, cnf)
 
-    def _redeem_code(self, client: Client, form: Form, jkt: str | None) -> Answer:
+    def _redeem_code(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
         code = self._tenant.codes.pop(_require(form, "code"), None)
         if code is None or code["expires_at"] < self._tenant.now() or code["client_id"] != client.id:
             raise Refused("invalid_authorization_code")
@@ -68,7 +69,7 @@ class TokenEndpoint:
         if challenge != code["code_challenge"]:
             raise Refused("pkce_verification_failed")
         user, scopes = self._tenant.user(code["login"]), code["scope"].split()
-        answer = self._issue(client, scopes, jkt, user=user, auth_time=code["auth_time"])
+        answer = self._issue(client, scopes, cnf, user=user, auth_time=code["auth_time"])
         if "openid" in scopes:
             claims = build_id_claims(
                 self._tenant,
@@ -81,16 +82,16 @@ class TokenEndpoint:
             answer["id_token"] = sign(self._server, claims)
         return answer
 
-    def _grant_client(self, client: Client, form: Form, jkt: str | None) -> Answer:
+    def _grant_client(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
         if self._server.name == "org" and client.auth != "private_key_jwt":
             raise Refused("unsupported_auth_method_client_creds")
         scopes = form.get("scope", "").split()
         if OPENID_SCOPES.intersection(scopes):
             raise Refused("openid_not_allowed_client_creds")
         check_scopes(self._server, client, CLIENT_CREDENTIALS, scopes, unlisted="no_default_scopes")
-        return self._issue(client, scopes, jkt)
+        return self._issue(client, scopes, cnf)
 
-    def _exchange(self, client: Client, form: Form, jkt: str | None) -> Answer:
+    def _exchange(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
         if not self._tenant.token_exchange_licensed:
             raise Refused("token_exchange_sku_not_enabled")
         if not client.service:
@@ -105,23 +106,23 @@ class TokenEndpoint:
         claims = self._read_subject(subject_token, prefix)
         actor = self._read_actor(form)
         self._check_target(form)
-        answer = self._issue_for_user(client, form, jkt, TOKEN_EXCHANGE, claims, actor)
+        answer = self._issue_for_user(client, form, cnf, TOKEN_EXCHANGE, claims, actor)
         return answer | {"issued_token_type": requested_type}
 
-    def _act_on_behalf(self, client: Client, form: Form, jkt: str | None) -> Answer:
+    def _act_on_behalf(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
         """Entra ID's parameters: the user's token is the ``assertion``, the scopes may carry the audience."""
         if form.get("requested_token_use") != "on_behalf_of":
             raise Refused("missing_token_request_parameter", name="requested_token_use")
         claims = self._read_subject(_require(form, "assertion"), "AT.")
         prefix = f"{self._server.audience}/"
         scopes = " ".join(scope.removeprefix(prefix) for scope in form.get("scope", "").split())
-        return self._issue_for_user(client, {**form, "scope": scopes}, jkt, JWT_BEARER, claims, None)
+        return self._issue_for_user(client, {**form, "scope": scopes}, cnf, JWT_BEARER, claims, None)
 
     def _issue_for_user(
         self,
         client: Client,
         form: Form,
-        jkt: str | None,
+        cnf: Confirmation,
         grant: str,
         subject: Mapping[str, Any],
         actor: Mapping[str, Any] | None,
@@ -134,7 +135,7 @@ class TokenEndpoint:
         if not user.consented:
             raise Refused("consent_required", values=", ".join(scopes))
         act = None if actor is None else {"sub": actor["sub"]}
-        return self._issue(client, scopes, jkt, user=user, auth_time=subject.get("auth_time"), act=act)
+        return self._issue(client, scopes, cnf, user=user, auth_time=subject.get("auth_time"), act=act)
 
     def _read_subject(self, token: str, prefix: str) -> dict[str, Any]:
         try:
@@ -192,13 +193,13 @@ class TokenEndpoint:
         self,
         client: Client,
         scopes: list[str],
-        jkt: str | None,
+        cnf: Confirmation,
         *,
         user: User | None = None,
         auth_time: int | None = None,
         act: Mapping[str, Any] | None = None,
     ) -> Answer:
-        extra = {"cnf": None if jkt is None else {"jkt": jkt}, "act": act, **self._tenant.faults.claims}
+        extra = {"cnf": cnf or None, "act": act, **self._tenant.faults.claims}
         claims = build_claims(
             self._tenant,
             self._server,
@@ -209,7 +210,7 @@ class TokenEndpoint:
             extra=extra,
         )
         answer = {
-            "token_type": "Bearer" if jkt is None else "DPoP",
+            "token_type": "DPoP" if "jkt" in cnf else "Bearer",
             "expires_in": self._server.lifetime,
             "access_token": sign(self._server, claims),
             "scope": " ".join(scopes),

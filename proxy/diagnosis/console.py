@@ -10,6 +10,7 @@ from .finding import Finding
 
 def name_places(finding: Finding, server: models.AuthorizationServer) -> Finding:
     """``finding`` with the app and the authorization server of its remedy named as ``server`` names them."""
-    client = f"(the app of client id {server.client.id})" if server.client else "(our app)"
+    client_id = server.client.id if server.client else None
+    client = f"(the app of client id {client_id})" if client_id else "(our app)"
     remedy = finding.remedy.replace("(our app)", client)
     return replace(finding, remedy=remedy.replace("(the server)", f"({server.issuer})"))

@@ -61,8 +61,7 @@ async def diagnose_exchange(
     elif any(finding.verdict != "pass" for finding in findings):
         findings.append(Finding("exchange", route.name, "skip", "there is no accepted token to exchange"))
     else:
-        issuer = parts.issuers[request.authorization_server]
-        exchanged = await examine_exchange(request, subject.subject_token, issuer, clock, about=route.name)
+        exchanged = await examine_exchange(request, subject.subject_token, parts, clock, about=route.name)
     return Diagnosis(
         route=route.name,
         findings=(*findings, *exchanged.findings),

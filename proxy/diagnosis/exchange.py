@@ -16,7 +16,7 @@ from ..errors import ProxyError
 from ..exchange.okta_refusals import CHECK_AUDIENCE, CHECK_POLICY
 from ..exchange.token_exchange import TokenRequest, parse_claims
 from ..jose.jws import verify_signature
-from ..parts import Issuer
+from ..parts import Issuer, Parts
 from ..runtime import Clock
 from .console import name_places
 from .demands import describe_duration, describe_texts, examine_demand
@@ -43,12 +43,13 @@ class ExchangeExamination:
 
 
 async def examine_exchange(
-    request: TokenRequest, subject_token: SubjectToken | None, issuer: Issuer, clock: Clock, *, about: str
+    request: TokenRequest, subject_token: SubjectToken | None, parts: Parts, clock: Clock, *, about: str
 ) -> ExchangeExamination:
     """Ask for the token of ``request``, accept it as a request would, and look at it as the API would.
 
     ``about`` is the route. Raises no ProxyError.
     """
+    issuer = parts.issuers[request.authorization_server]
     answer: Mapping[str, Any] = {}
 
     async def ask() -> Finding:
@@ -61,7 +62,7 @@ async def examine_exchange(
         return ExchangeExamination((asked,))
     value = answer.get("access_token")
     claims = parse_claims(value) if isinstance(value, str) else None
-    findings = [asked, _accept(answer, request, subject_token, issuer, clock, about)]
+    findings = [asked, _accept(answer, request, subject_token, parts, clock, about)]
     if claims is not None and isinstance(value, str):
         findings += await _examine_as_api(value, request, issuer, clock, about)
     return ExchangeExamination(tuple(name_places(finding, issuer.settings) for finding in findings), claims)
@@ -71,12 +72,15 @@ def _accept(
     answer: Mapping[str, Any],
     request: TokenRequest,
     subject_token: SubjectToken | None,
-    issuer: Issuer,
+    parts: Parts,
     clock: Clock,
     about: str,
 ) -> Finding:
+    server = parts.issuers[request.authorization_server].server
     try:
-        access_token = issuer.server.accept(answer, request, subject_token)
+        access_token = server.accept(answer, request, subject_token)
+        if access_token.certificate is not None:
+            parts.bound[about].find_certificate(access_token.certificate)
     except ProxyError as error:
         return build_failure("answer", about, error)
     ends = access_token.expires_at

@@ -17,6 +17,7 @@ from .console import name_places
 from .demands import describe_duration, describe_texts
 from .finding import Finding, build_failure, examine
 from .network import advise
+from .validity import examine_validity
 
 CLOCK_WARNING = 5.0  # s: a Date is cut to the second, and some time old when it is read
 CHECK_ISSUER = (
@@ -45,6 +46,7 @@ async def examine_server(
         await _examine_metadata(name, issuer, answers, clock),
         await _examine_keys(name, issuer, entries, clock),
         _examine_clock(name, answers, entries, clock),
+        *examine_validity(name, issuer, clock),
         await examine_client(name, parts, routes, clock),
     ]
     return [name_places(finding, issuer.settings) for finding in found]

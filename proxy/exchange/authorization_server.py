@@ -22,7 +22,9 @@ from ..errors import AuthorizationServerThrottled, ExchangeMisconfigured, Exchan
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
 from .answer import Answer
-from .client_auth import KeyFile, build_client_authentication, build_key_file
+from .client_auth import build_client_authentication
+from .client_tls import check_binding
+from .credentials import ClientAuthentication, Validity
 from .discovery import Discovery
 from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
@@ -56,6 +58,7 @@ class AuthorizationServerStatus:
     clock_offset: float
     dpop: bool
     dpop_nonce_known: bool
+    client_validity: Validity | None
     last_error: str | None
     last_remedy: str | None
 
@@ -81,19 +84,19 @@ class AuthorizationServer:
         self.name = name
         self.settings = settings
         self.dpop_key = DPoPKey(clock) if settings.dpop else None
-        self.key_file: KeyFile | None = build_key_file(settings.client) if settings.client else None
         self._clock = clock
         self._on_exchange = on_exchange
+        self._authentication: ClientAuthentication | None = None
         self._outbound = Outbound(settings)
         self._discovery = Discovery(settings, self._outbound, clock=clock, background=background)
         self._token: Endpoint | None = None
         self._introspector: Introspector | None = None
         if settings.client is not None:
-            authentication = build_client_authentication(settings.client, self.key_file)
+            self._authentication = build_client_authentication(settings.client, ca_file=settings.ca_file)
             build_endpoint = partial(
                 Endpoint,
                 self._outbound,
-                authentication=authentication,
+                authentication=self._authentication,
                 clock=clock,
                 sleep=sleep,
                 random=random,
@@ -120,7 +123,7 @@ class AuthorizationServer:
         client = self.settings.client
         return (
             self.settings.token_url or self.settings.issuer,
-            client.id if client else "",
+            self._authentication.identity() if self._authentication else "",
             client.auth if client else "",
             self.dpop_key.thumbprint if self.dpop_key else "",
         )
@@ -132,7 +135,8 @@ class AuthorizationServer:
         try:
             access_token = await self._grant(request, subject_token, call)
         except ProxyError as error:
-            if call.tries or self._last_error is None:  # being held back says nothing of why
+            # Being held back says nothing of why.
+            if call.tries or self._last_error is None or isinstance(error, ExchangeMisconfigured):
                 self._last_error = error
             self._report(request, subject_token, call, error, self._clock.monotonic() - began)
             raise
@@ -177,6 +181,8 @@ class AuthorizationServer:
             raise ExchangeResponseInvalid(
                 "the token is bound to a key, and we have none", remedy=CHECK_DPOP_ON
             )
+        if access_token.certificate is not None:
+            access_token = check_binding(access_token, access_token.certificate, self._authentication)
         if request.grant == "token_exchange" and "issued_token_type" not in answer and not self._warned:
             self._warned = True
             log.warning(
@@ -202,7 +208,16 @@ class AuthorizationServer:
 
     def public_jwks(self) -> dict[str, list[dict[str, str]]]:
         """Our public keys, for the server to fetch; none with a secret. Raises OSError or ValueError."""
-        return build_jwks(self.key_file.read() if self.key_file else ())
+        return build_jwks(self._authentication.signing_keys() if self._authentication else ())
+
+    def validity(self) -> Validity | None:
+        """The end of what vouches for us here, where it has one; as a fault where it cannot be read."""
+        if self._authentication is None or self.settings.client is None:
+            return None
+        try:
+            return self._authentication.validity()
+        except (OSError, ValueError) as error:
+            return Validity("key", self.settings.client.auth, fault=str(error))
 
     def status(self) -> AuthorizationServerStatus:
         """How things stand now."""
@@ -219,6 +234,7 @@ class AuthorizationServer:
             clock_offset=token.clock_offset if token else 0.0,
             dpop=self.settings.dpop,
             dpop_nonce_known=bool(token and token_url and token.nonces.find(token_url)),
+            client_validity=self.validity(),
             last_error=str(self._last_error) if self._last_error else None,
             last_remedy=self._last_error.remedy if self._last_error else None,
         )

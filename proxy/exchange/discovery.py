@@ -33,6 +33,7 @@ class Discovery:
         self._background = background
         self._fetching = asyncio.Lock()
         self._due = 0.0
+        self._mutual_tls = settings.client is not None and settings.client.shows_certificate
 
     async def fetch_metadata(self) -> Metadata:
         """The metadata as it is now; what was good before stays where it cannot be had.
@@ -50,7 +51,9 @@ class Discovery:
             if answer.status != 200:
                 continue
             try:
-                self.metadata = parse_metadata(answer.body, issuer, allow_http=self._settings.allow_http)
+                self.metadata = parse_metadata(
+                    answer.body, issuer, allow_http=self._settings.allow_http, mutual_tls=self._mutual_tls
+                )
             except ExchangeMisconfigured as error:
                 refusal = refusal or error
             else:

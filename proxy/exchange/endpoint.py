@@ -27,7 +27,7 @@ from ..runtime import Clock
 from .answer import Answer
 from .bulkhead import MOST, Bulkhead
 from .circuit_breaker import PAUSE, PROBE_EVERY, Breaker
-from .client_auth import ClientAuthentication, Credentials
+from .credentials import ClientAuthentication, Credentials
 from .dpop import DPoPKey, Nonces
 from .oauth_errors import classify, is_per_user
 from .okta_refusals import CHECK_CLIENT
@@ -158,6 +158,8 @@ class Endpoint:
                 self.gate.observe(answer)
                 return document
             error = classify(answer, has_user=has_user, hide=_secrets(form, credentials, call))
+            if error.own_remedy == CHECK_CLIENT:
+                error.own_remedy = self._authentication.remedy
             self._hold_back(answer, error)
             lesson = self._learn(error, answer, url, credentials)
             if lesson is None or lesson in call.lessons:
@@ -183,7 +185,8 @@ class Endpoint:
             nonce = self.nonces.find(url)
             headers["DPoP"] = self._dpop_key.proof("POST", url, nonce=nonce, now=self._server_time())
         call.tries += 1
-        answer = await self._outbound.post(url, headers, encode_form([*form, *credentials.form]))
+        body = encode_form([*form, *credentials.form])
+        answer = await self._outbound.post(url, headers, body, certificate=credentials.certificate)
         call.status = answer.status
         call.request_id = answer.headers.get("x-okta-request-id")
         self.nonces.learn(url, answer.headers)
@@ -199,15 +202,17 @@ class Endpoint:
         if signed and answer.date is not None and abs(answer.date - self._server_time()) > CLOCK_TOLERANCE:
             self.clock_offset = answer.date - self._clock.time()
             return "clock"
-        if error.oauth_error == "invalid_client" and self._authenticate(url).source != credentials.source:
-            return "credentials"
+        if error.oauth_error == "invalid_client":
+            self._authentication.refuse(credentials)
+            if self._authenticate(url).source != credentials.source:
+                return "credentials"
         return None
 
     def _authenticate(self, url: str) -> Credentials:
         try:
             return self._authentication.authenticate(url, self._server_time())
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
+            why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
             raise ExchangeMisconfigured(
                 f"our credentials cannot be read: {why}",
                 remedy=CHECK_CLIENT,

@@ -2,6 +2,7 @@
 
 Not here: the fetching. The document is believed only where it names the issuer it was asked about (§3.3)
 and keeps to the issuer's own host, so that nobody can point us to another server's token URL (RFC 9700 §4.4).
+Endpoints for mutual TLS (RFC 8705 §5) may also be on a host below it, for a port or name of its own is usual there.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ def build_metadata_urls(issuer: str) -> tuple[str, ...]:
     return inserted, appended
 
 
-def parse_metadata(body: bytes, issuer: str, *, allow_http: bool) -> Metadata:
-    """The metadata of ``issuer``. Raises ExchangeMisconfigured where the document is not to be believed."""
+def parse_metadata(body: bytes, issuer: str, *, allow_http: bool, mutual_tls: bool = False) -> Metadata:
+    """The metadata of ``issuer``; with ``mutual_tls`` the endpoints are those for it where there are such.
+
+    Raises ExchangeMisconfigured where the document is not to be believed.
+    """
     try:
         document = parse_json_object(body)
     except ValueError as error:
@@ -47,22 +51,32 @@ def parse_metadata(body: bytes, issuer: str, *, allow_http: bool) -> Metadata:
             f"the metadata found for {issuer} names another issuer: {document.get('issuer')!r:.200}",
             remedy="Set issuer to the metadata's own, letter by letter; with a custom domain it is that domain's.",
         )
+    aliases = document.get("mtls_endpoint_aliases") if mutual_tls else None
+
+    def parse(name: str) -> str | None:
+        if isinstance(aliases, dict) and name in aliases:
+            return _parse_endpoint(aliases, name, issuer, allow_http=allow_http, below=True)
+        return _parse_endpoint(document, name, issuer, allow_http=allow_http)
+
     return Metadata(
         issuer,
-        token_url=_parse_endpoint(document, "token_endpoint", issuer, allow_http=allow_http),
+        token_url=parse("token_endpoint"),
         jwks_url=_parse_endpoint(document, "jwks_uri", issuer, allow_http=allow_http),
-        introspection_url=_parse_endpoint(document, "introspection_endpoint", issuer, allow_http=allow_http),
+        introspection_url=parse("introspection_endpoint"),
         authorization_url=_parse_endpoint(document, "authorization_endpoint", issuer, allow_http=allow_http),
     )
 
 
-def _parse_endpoint(document: Mapping[str, Any], name: str, issuer: str, *, allow_http: bool) -> str | None:
+def _parse_endpoint(
+    document: Mapping[str, Any], name: str, issuer: str, *, allow_http: bool, below: bool = False
+) -> str | None:
     url = document.get(name)
     if url is None:
         return None
     if not isinstance(url, str) or not is_confidential(url, allow_http=allow_http):
         raise ExchangeMisconfigured(f"the metadata of {issuer} has a {name} that is no https URL")
-    if urlsplit(url).hostname != urlsplit(issuer).hostname:
+    host, own = urlsplit(url).hostname or "", urlsplit(issuer).hostname
+    if host != own and not (below and host.endswith(f".{own}")):
         raise ExchangeMisconfigured(
             f"the metadata of {issuer} has a {name} on another host",
             remedy="If that host is meant, name the endpoint in the configuration (token_url, jwks_url).",

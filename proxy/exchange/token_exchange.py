@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
+from ..jose.certificates import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
 
 Form = list[tuple[str, str]]
@@ -50,13 +51,16 @@ class AccessToken:
     """What the exchange gave (RFC 8693 §2.2.1), kept as the field value that shows it.
 
     ``expires_at`` (epoch s) is the earliest of ``expires_in`` and the token's own ``exp``; None where neither
-    was told.
+    was told. ``certificate`` is the thumbprint of the one that the token is bound to (RFC 8705 §3.1), if any;
+    ``bound`` whether more than the token has to be shown.
     """
 
     authorization: bytes = field(repr=False)
     token_type: Literal["Bearer", "DPoP"]
     expires_at: float | None
     scopes: tuple[str, ...]
+    certificate: str | None = None
+    bound: bool = False
 
     @property
     def value(self) -> str:
@@ -65,9 +69,16 @@ class AccessToken:
 
 
 def build_access_token(
-    value: str, token_type: Literal["Bearer", "DPoP"], expires_at: float | None, scopes: tuple[str, ...]
+    value: str,
+    token_type: Literal["Bearer", "DPoP"],
+    expires_at: float | None,
+    scopes: tuple[str, ...],
+    certificate: str | None = None,
 ) -> AccessToken:
-    return AccessToken(f"{token_type} {value}".encode("ascii"), token_type, expires_at, scopes)
+    bound = token_type == "DPoP" or certificate is not None
+    return AccessToken(
+        f"{token_type} {value}".encode("ascii"), token_type, expires_at, scopes, certificate, bound
+    )
 
 
 def build_form(
@@ -113,6 +124,7 @@ def parse_token_response(
         token_type=token_type,
         expires_at=_find_end(answer, claims, now),
         scopes=_parse_scopes(answer.get("scope"), request),
+        certificate=_find_certificate(claims),
     )
 
 
@@ -220,6 +232,13 @@ def _check_subject(claims: Mapping[str, Any], subject_token: SubjectToken) -> No
             "subject_mismatch: the issued token's sub is not the subject token's",
             remedy="Where the authorization server gives users another sub by design, set check_subject: false.",
         )
+
+
+def _find_certificate(claims: Mapping[str, Any] | None) -> str | None:
+    try:
+        return None if claims is None else parse_confirmation(claims)
+    except ValueError as error:
+        raise ExchangeResponseInvalid(f"the issued token is bound to nobody knows what: {error}") from None
 
 
 def _listed(audience: Any) -> list[Any]:

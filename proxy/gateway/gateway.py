@@ -42,7 +42,7 @@ from ..http.withholding import (
 )
 from ..runtime import current_request_id
 from ..upstream import Response
-from ..upstream.websocket import UpstreamWebSocket, WebSocketUpstream
+from ..upstream.websocket import UpstreamWebSocket
 from .token_fields import DPOP
 from .token_lifetime import cut_after
 from .upstream_request import IDEMPOTENT, A, Outgoing, Route, Transmit
@@ -79,7 +79,7 @@ class Gateway:
             raise NoRoute("the route takes no websockets")
         downstream.read_subprotocols()
         outgoing = await self._prepare(route, rest, downstream)
-        upstream = await self._call(outgoing, _open_websocket(route.websockets))
+        upstream = await self._call(outgoing, _open_websocket)
         with closing(upstream):
             headers = strip_handshake(strip_response(upstream.headers))
             headers.append(self.forwarding.via)
@@ -195,10 +195,21 @@ class Gateway:
 
     def _send(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> Awaitable[A]:
         outgoing.access_token = access_token
-        if access_token.token_type == DPOP:
-            return self._prove(outgoing, access_token, transmit)
+        if access_token.bound:
+            return self._send_bound(outgoing, access_token, transmit)
         presentation = outgoing.route.presentation
         return transmit(outgoing, presentation.build_fields(access_token, outgoing.method, outgoing.target))
+
+    async def _send_bound(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
+        """With what the token is bound to: the certificate of the connection (RFC 8705 §3), or a proof."""
+        if access_token.certificate is not None:
+            outgoing.route = await outgoing.route.bound.find(outgoing.route, access_token.certificate)
+        if access_token.token_type == DPOP:
+            return await self._prove(outgoing, access_token, transmit)
+        presentation = outgoing.route.presentation
+        return await transmit(
+            outgoing, presentation.build_fields(access_token, outgoing.method, outgoing.target)
+        )
 
     async def _prove(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
         """Once more where the upstream wants a nonce in the proof (RFC 9449 §9)."""
@@ -242,9 +253,11 @@ def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) ->
     )
 
 
-def _open_websocket(upstream: WebSocketUpstream) -> Transmit[UpstreamWebSocket]:
-    def transmit(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Awaitable[UpstreamWebSocket]:
-        fields = [*outgoing.fields, *outgoing.ours, *credentials]
-        return upstream.open(outgoing.target, fields, outgoing.subprotocols, user=outgoing.user)
-
-    return transmit
+def _open_websocket(
+    outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]
+) -> Awaitable[UpstreamWebSocket]:
+    upstream = outgoing.route.websockets
+    if upstream is None:
+        raise NoRoute("the route takes no websockets")
+    fields = [*outgoing.fields, *outgoing.ours, *credentials]
+    return upstream.open(outgoing.target, fields, outgoing.subprotocols, user=outgoing.user)

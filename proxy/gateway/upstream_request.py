@@ -16,7 +16,7 @@ from ..downstream.request import Body, Downstream
 from ..exchange.token_exchange import AccessToken
 from ..http.bearer import check_token
 from ..http.headers import Fields
-from ..upstream import Upstream
+from ..upstream import PresentedCertificate, Upstream
 from ..upstream.websocket import WebSocketUpstream
 from .cross_site import CrossSiteGuard
 from .token_fields import Presentation
@@ -44,14 +44,33 @@ class Authentication:
         return self.verifier.verify(token)
 
 
+class ByCertificate(Protocol):
+    """A route as it is for tokens that are bound to a certificate of ours."""
+
+    @property
+    def upstreams(self) -> list[Upstream]:
+        """Those that are in use now."""
+        ...
+
+    def find_certificate(self, thumbprint: str) -> PresentedCertificate:
+        """Raises ExchangeResponseInvalid where the upstream is not shown it."""
+        ...
+
+    async def find(self, route: Route, thumbprint: str) -> Route:
+        """``route`` over connections on which that certificate is shown. Raises ExchangeResponseInvalid."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One API and everything it takes to call it.
 
     Without ``authentication`` no user is needed; without ``access_tokens`` no token is sent. ``guard`` is None
     unless a token is sent for whoever asks. ``websockets`` is None where the route takes none; ``lifetime`` where
-    nothing ends with its token. ``preflight`` is the route that a CORS preflight takes instead, where it may pass
-    without a token.
+    nothing ends with its token. ``bound`` finds the route that a request takes whose token is bound to a
+    certificate, ``preflight`` is the one that a CORS preflight takes instead, where it may pass without a token.
     """
 
     name: str
@@ -66,6 +85,7 @@ class Route:
     presentation: Presentation
     max_body_bytes: int | None
     lifetime: Lifetime | None
+    bound: ByCertificate
     preflight: Route | None = None
 
     def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:

@@ -31,7 +31,7 @@ _CURVES: Mapping[str, type[ec.EllipticCurve]] = {
     "ES384": ec.SECP384R1,
     "ES512": ec.SECP521R1,
 }
-_RSA_ALGS = ("RS256", "RS384", "RS512")
+_RSA_ALGS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _PEM_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 
@@ -58,7 +58,8 @@ def load_keys(content: bytes, *, alg: str | None = None, key_id: str | None = No
     """The private keys of a file: PEM blocks, a JWK, or a JWK Set; the first is the one to sign with.
 
     ``alg`` and ``key_id`` are what the configuration says of the first; a file's own ``kid`` counts where
-    it is silent, and the thumbprint where both are. Raises ValueError, which never quotes the content.
+    it is silent, and the thumbprint where both are. The others go by ``alg`` as well if it is one of theirs.
+    Raises ValueError, which never quotes the content.
     """
     found = _load_pem(content) if b"-----BEGIN" in content else _load_jwks(content)
     if not found:
@@ -66,7 +67,7 @@ def load_keys(content: bytes, *, alg: str | None = None, key_id: str | None = No
     (first, kid), *others = found
     return (
         ClientKey(first, check_alg(first, alg), key_id or kid or thumbprint(public_jwk(first))),
-        *(ClientKey(key, check_alg(key, None), kid or thumbprint(public_jwk(key))) for key, kid in others),
+        *(ClientKey(key, _choose_alg(key, alg), kid or thumbprint(public_jwk(key))) for key, kid in others),
     )
 
 
@@ -123,6 +124,11 @@ def _plain(members: Mapping[str, Any]) -> dict[str, str]:
 def _described(alg: str | None, key_id: str | None) -> dict[str, str]:
     members = {"use": "sig", "alg": alg, "kid": key_id} if alg or key_id else {}
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _choose_alg(key: PrivateKey, alg: str | None) -> str:
+    fitting = _fitting_algs(key)
+    return alg if alg in fitting else fitting[0]
 
 
 def _fitting_algs(key: PrivateKey) -> tuple[str, ...]:

@@ -106,6 +106,8 @@ class ServerGauges(NamedTuple):
     rate_limit_remaining: int | None = None
     keys_age: float | None = None
     keys_failures: int = 0
+    assertion_left: float | None = None
+    certificate_left: float | None = None
 
 
 class Gauges(NamedTuple):

@@ -26,7 +26,7 @@ from ..errors import ProxyError
 from ..exchange.record import ExchangeRecord
 from ..http.headers import Field, Fields
 from ..http.trace_context import TRACEPARENT, TRACESTATE, build_trace_fields
-from ..upstream import Response, Upstream
+from ..upstream import Origin, Response, Upstream
 from ..upstream.websocket import UpstreamWebSocket, WebSocketUpstream
 from .tracing import Forward, Serve
 
@@ -74,8 +74,8 @@ class Spans:
             span.set_status(StatusCode.ERROR)
         span.end(now)
 
-    def build_upstream(self, url: str, **settings: Any) -> Upstream:
-        return TracedUpstream(self._tracer, url, **settings)
+    def build_upstream(self, place: str | Origin, **settings: Any) -> Upstream:
+        return TracedUpstream(self._tracer, place, **settings)
 
     def build_websockets(self, *settings: Any) -> WebSocketUpstream:
         return TracedWebSocketUpstream(self._tracer, *settings)
@@ -111,8 +111,8 @@ class Spans:
 class TracedUpstream(Upstream):
     """An upstream whose requests carry the trace on."""
 
-    def __init__(self, tracer: Tracer, url: str, **settings: Any) -> None:
-        super().__init__(url, **settings)
+    def __init__(self, tracer: Tracer, place: str | Origin, **settings: Any) -> None:
+        super().__init__(place, **settings)
         self._tracer = tracer
 
     async def send(self, head: bytes, *, method: str, **request: Any) -> Response:

@@ -31,6 +31,18 @@ _SERVER_GAUGES: tuple[tuple[str, str, Callable[[ServerGauges], float | None]], .
     ("rate_limit_remaining", "Calls left in its window, as it last said", lambda it: it.rate_limit_remaining),
     ("signing_keys_age_seconds", "Time since its keys were fetched", lambda it: it.keys_age),
 )
+_CLIENT_GAUGES: tuple[tuple[str, str, Callable[[ServerGauges], float | None]], ...] = (
+    (
+        "assertion_expires_seconds",
+        "Time until our assertion ends; below 0 it has",
+        lambda it: it.assertion_left,
+    ),
+    (
+        "certificate_expires_seconds",
+        "Time until our certificate ends; below 0 it has",
+        lambda it: it.certificate_left,
+    ),
+)
 
 
 class MetricsCollector(Collector):
@@ -101,9 +113,10 @@ def _collect_cache(gauges: Gauges) -> Iterator[Metric]:
 
 def _collect_servers(servers: Mapping[str, ServerGauges]) -> Iterator[Metric]:
     label = ("authorization_server",)
-    for name, text, read in _SERVER_GAUGES:
-        known = [((server,), value) for server, it in servers.items() if (value := read(it)) is not None]
-        yield _gauge(f"obo_authorization_server_{name}", text, label, known)
+    for prefix, gauges in (("authorization_server", _SERVER_GAUGES), ("client", _CLIENT_GAUGES)):
+        for name, text, read in gauges:
+            known = [((server,), value) for server, it in servers.items() if (value := read(it)) is not None]
+            yield _gauge(f"obo_{prefix}_{name}", text, label, known)
     failures = [((server,), it.keys_failures) for server, it in servers.items()]
     yield _counter(
         "obo_authorization_server_signing_keys_failures", "Times its keys were not to be had", label, failures

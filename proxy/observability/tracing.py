@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..exchange.record import ExchangeRecord
-from ..upstream import Upstream
+from ..upstream import Origin, Upstream
 from ..upstream.websocket import WebSocketUpstream
 
 Forward = Callable[[Any, Any], Awaitable[None]]  # by the parts, for a downstream
@@ -24,7 +24,7 @@ class Tracing(Protocol):
         """An exchange has just ended, within the request that began it."""
         ...
 
-    def build_upstream(self, url: str, **settings: Any) -> Upstream:
+    def build_upstream(self, place: str | Origin, **settings: Any) -> Upstream:
         """An upstream whose requests carry the trace on."""
         ...
 

@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..config import models
-from ..config.certificates import load_pair
 from ..errors import UpstreamTimeout, UpstreamUnreachable
+from .tls import ClientCertificate, build_context
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A TCP or unix-domain address; over TLS where ``context`` is there."""
+    """A TCP or unix-domain address; over TLS where ``context`` is there, or a ``certificate`` that we show."""
 
     host: str = ""
     port: int = 0
     path: str = ""
     context: ssl.SSLContext | None = field(default=None, repr=False)
     server_name: str | None = None
+    certificate: ClientCertificate | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
@@ -45,8 +46,9 @@ class Origin:
         if self.path:
             await loop.create_unix_connection(factory, self.path)
         else:
+            context = self.certificate.current().context if self.certificate else self.context
             await loop.create_connection(
-                factory, self.host, self.port, ssl=self.context, server_hostname=self.server_name
+                factory, self.host, self.port, ssl=context, server_hostname=self.server_name
             )
 
 
@@ -65,19 +67,7 @@ def parse_origin(url: str, tls: models.UpstreamTLS | None) -> Origin:
     return Origin(
         parts.hostname,
         parts.port or 443,
-        context=build_context(tls),
+        context=None if tls.cert_file else build_context(tls),
         server_name=tls.server_name or parts.hostname,
+        certificate=ClientCertificate(tls) if tls.cert_file else None,
     )
-
-
-def build_context(tls: models.UpstreamTLS) -> ssl.SSLContext:
-    """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities.
-
-    Raises OSError for files that cannot be used.
-    """
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if tls.cert_file is not None:
-        load_pair(context, tls.cert_file, tls.key_file)
-    return context

@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import jwt
 import pytest
 
 from proxy.config.cautions import find_cautions
 from proxy.config.load import parse_settings
-from proxy.jose.private_keys import generate_key, pem
 from tests.support.certificates import Authority
 
 from .samples import CLIENT, change
 
-KEY = pem(generate_key("ES256"))
+ASSERTION = jwt.encode({"iss": "a", "sub": "b", "exp": 1}, "0" * 64).encode()
 
 
 def write(path: Path, content: bytes, mode: int) -> str:
@@ -34,7 +34,8 @@ def test_secrets_that_everybody_may_read(mode: int, said: bool, tmp_path: Path) 
     client = {
         "id": "a",
         "auth": "private_key_jwt",
-        "private_key_file": write(tmp_path / "key", KEY, mode),
+        "private_key_file": write(tmp_path / "key", issued.key_file.read_bytes(), mode),
+        "certificate_file": str(issued.cert_file),
     }
     shared = {
         "url": "valkey://x",
@@ -52,6 +53,20 @@ def test_secrets_that_everybody_may_read(mode: int, said: bool, tmp_path: Path) 
                 "client": {"id": "a", "secret_file": write(tmp_path / "secret", b"a", mode)},
             },
         ),
+        (
+            "authorization_servers.third",
+            {"issuer": "https://third", "client": {"id": "a", "auth": "tls_client_auth", **tls}},
+        ),
+        (
+            "authorization_servers.fourth",
+            {
+                "issuer": "https://fourth",
+                "client": {
+                    "auth": "assertion_file",
+                    "assertion_file": write(tmp_path / "assertion", ASSERTION, mode),
+                },
+            },
+        ),
         ("routes.0.authorization_server", "okta"),
         ("routes.0.subject_token_file", write(tmp_path / "token", b"a", mode)),
         ("routes.0.upstream", "https://orders"),
@@ -65,6 +80,8 @@ def test_secrets_that_everybody_may_read(mode: int, said: bool, tmp_path: Path) 
             "cache.shared.encryption_key_file",
             f"{CLIENT}.private_key_file",
             "authorization_servers.other.client.secret_file",
+            "authorization_servers.third.client.key_file",
+            "authorization_servers.fourth.client.assertion_file",
             "routes[0].subject_token_file",
             "routes[0].tls.key_file",
         }

@@ -23,6 +23,7 @@ SHIPPED = Path(__file__).parents[2] / "config"
 EXAMPLES = sorted(SHIPPED.glob("*.yaml"))
 # What the reference must give for an example's sake.
 EXEMPLARY = {
+    "authorization_servers.client.id",
     "authorization_servers.client.secret",
     "routes.audience",
     "routes.scopes",

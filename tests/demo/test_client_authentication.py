@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 import uuid
 from base64 import b64encode
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from proxy.demo import Demo
-from proxy.demo.client_authentication import ASSERTION_TYPE
-from proxy.demo.org import KEY_SERVICE_ID, LOGIN_ID, SERVICE_ID, SERVICE_SECRET
+from proxy.demo.client_authentication import ASSERTION_TYPE, SPIFFE_ASSERTION_TYPE
+from proxy.demo.org import KEY_SERVICE_ID, LOGIN_ID, SERVICE_ID, SERVICE_SECRET, WORKLOAD_SERVICE_ID
 from proxy.demo.refusals import REFUSALS
 from proxy.demo.signing import build_public_jwk
 from proxy.demo.tenant import CLIENT_CREDENTIALS
+from proxy.demo.workloads import SERVICE_ACCOUNT, SPIFFE_ID
 from tests.demo.conftest import URL
 from tests.support.demo import basic
 
@@ -172,3 +175,72 @@ async def test_keys_fetched_from_the_client(org):
     down = await assert_by(org, sign_assertion(org, key=key, header={"kid": jwk["kid"]}))
     assert down.json()["error_description"] == REFUSALS["client_assertion_invalid_kid"].description
     assert (await assert_by(org, sign_assertion(org))).status_code == 200
+
+
+WORKLOADS = {SERVICE_ACCOUNT: ASSERTION_TYPE, SPIFFE_ID: SPIFFE_ASSERTION_TYPE}
+
+
+async def vouch_by(org, subject=SERVICE_ACCOUNT, *, audience=URL, expires_in=60, **form):
+    assertion = org.tenant.workloads.vouch(subject, audience, expires_in=expires_in)
+    right = {"client_assertion": assertion, "client_assertion_type": WORKLOADS.get(subject, ASSERTION_TYPE)}
+    return await org.ask("orders", {**REQUEST, **right, **form})
+
+
+@pytest.mark.parametrize("subject", WORKLOADS)
+@pytest.mark.parametrize("form", [{}, {"client_id": WORKLOAD_SERVICE_ID}], ids=["alone", "with client_id"])
+async def test_workload(org, subject, form):
+    """RFC 7523, SPIFFE: the assertion alone says who asks, and may come as often as it likes."""
+    for audience in (URL, f"{URL}/oauth2/orders", TOKEN_URL):
+        answer = await vouch_by(org, subject, audience=audience, **form)
+        assert answer.status_code == 200
+        token = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+        assert token["cid"] == WORKLOAD_SERVICE_ID
+
+
+BAD_WORKLOADS = {
+    "another audience": ({"audience": "https://elsewhere"}, "client_assertion_invalid_audience"),
+    "ended": ({"expires_in": -1}, "client_assertion_expired_token"),
+    "another account": ({"subject": "system:serviceaccount:a:b"}, "client_assertion_invalid_subject"),
+    "another client": ({"client_id": SERVICE_ID}, "client_assertion_invalid_subject"),
+    "as an SVID": ({"client_assertion_type": SPIFFE_ASSERTION_TYPE}, "client_assertion_type_invalid"),
+    "an SVID as none": (
+        {"subject": SPIFFE_ID, "client_assertion_type": ASSERTION_TYPE},
+        "client_assertion_invalid_issuer",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "refusal"), BAD_WORKLOADS.values(), ids=BAD_WORKLOADS)
+async def test_bad_workload(org, wrong, refusal):
+    """Each fault of an assertion has its own words."""
+    answer = await vouch_by(org, **wrong)
+    assert answer.json()["error_description"] == REFUSALS[refusal].description
+
+
+async def test_workload_forged(org):
+    """Nobody else signs for the cluster."""
+    claims = {"iss": org.tenant.workloads.issuer, "sub": SERVICE_ACCOUNT, "aud": [URL], "exp": 4_000_000_000}
+    answer = await assert_by(org, jwt.encode(claims, org.client_key, "ES256"))
+    assert answer.json()["error_description"] == REFUSALS["client_assertion_invalid_signature"].description
+
+
+@pytest.mark.parametrize("way", ["tls_client_auth", "self_signed_tls_client_auth"])
+async def test_certificate(demo, way):
+    """RFC 8705: at the address for mutual TLS, with the certificate that is registered, and no other."""
+    client = demo.client_files.build_client(demo.tenant, way)
+    others = {one: demo.client_files.pairs[one] for one in demo.client_files.pairs if one != way}
+    right, wrong = demo.client_files.pairs[way], *others.values()
+    url = f"{demo.tenant.tls_url}/oauth2/orders/v1/token"
+    answers = []
+    for pair in (right, wrong, None):
+        context = ssl.create_default_context(cafile=demo.authority.ca_file)
+        if pair is not None:
+            context.load_cert_chain(pair.cert_file, pair.key_file)
+        async with httpx.AsyncClient(verify=context, trust_env=False) as http:
+            answers.append(await http.post(url, data={**REQUEST, "client_id": client["id"]}))
+    assert [answer.status_code for answer in answers] == [200, 401, 401]
+    told = [answer.json().get("error_description") for answer in answers[1:]]
+    assert told == [
+        REFUSALS["invalid_client_certificate"].description,
+        REFUSALS["missing_client_credentials"].description,
+    ]

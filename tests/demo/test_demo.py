@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import jwt
@@ -16,9 +17,11 @@ from pydantic import SecretStr
 
 from proxy.config.load import load_settings, parse_settings
 from proxy.demo import Demo
+from proxy.demo.clients import Way
 from proxy.demo.listener import is_free
 from proxy.demo.welcome import build_welcome
 from tests.support.demo import FORGERIES, decode
+from tests.support.proxy import running
 
 
 async def get(url):
@@ -181,3 +184,14 @@ async def test_configuration_file_in_step(demo):
         for name, server in shipped.authorization_servers.items()
     }
     assert servers == built.authorization_servers
+
+
+@pytest.mark.parametrize("way", [None, *get_args(Way)])
+async def test_each_way_to_prove_who_we_are(demo, way):
+    """The configuration for each is sound, and the authorization server takes what the proxy makes of it."""
+    async with running(demo.settings(way=way)) as proxy:
+        answer = await proxy.get("/orders/1", demo.mint("alice"))
+        assert (answer.status_code, answer.json()["on_behalf_of"]) == (200, "alice")
+        if way == "certificate":
+            assertion = demo.requests[-1].form["client_assertion"]
+            assert set(jwt.get_unverified_header(assertion)) == {"alg", "typ", "x5t#S256"}

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from proxy.config.models import Client
-from proxy.exchange.client_auth import build_client_authentication, build_key_file
+from proxy.exchange.client_auth import build_client_authentication
 from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem, public_jwk
 
 URL = "https://example.okta.com/oauth2/default/v1/token"
@@ -109,17 +109,15 @@ def test_a_key_file_is_read_again(tmp_path, caplog):
     file = tmp_path / "key"
     old, new = generate_key("ES256"), generate_key("ES256")
     write(file, b"-----BEGIN")
-    keys = build_key_file(Client(id="id", auth="private_key_jwt", private_key_file=file))
+    client = Client(id="id", auth="private_key_jwt", private_key_file=file)
+    authentication = build_client_authentication(client)
     with pytest.raises(ValueError, match="no private key"):
-        keys.read()
-    write(file, pem(old))
-    assert public_jwk(keys.read()[0].key) == public_jwk(old)
-    write(file, b"-----BEGIN")
-    for _ in range(2):
-        assert public_jwk(keys.read()[0].key) == public_jwk(old)
-    assert [record.message for record in caplog.records] == ["the client's key file is unsound"]
-    write(file, pem(new))
-    assert public_jwk(keys.read()[0].key) == public_jwk(new)
+        authentication.authenticate(URL, NOW)
+    for content, key in ((pem(old), old), (b"-----BEGIN", old), (pem(new), new)):
+        write(file, content)
+        for _ in range(2):
+            assert public_jwk(authentication.signing_keys()[0].key) == public_jwk(key)
+    assert [record.message for record in caplog.records] == ["new credentials are not usable"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +125,9 @@ def test_a_key_file_is_read_again(tmp_path, caplog):
     [
         (Client(id="id"), "secret or secret_file"),
         (Client(id="id", auth="private_key_jwt"), "private_key_file"),
+        (Client(secret="s"), "needs id"),
+        (Client(auth="assertion_file"), "needs the file"),
+        (Client(id="id", auth="tls_client_auth"), "cert_file and key_file"),
     ],
 )
 def test_a_client_without_credentials(client, says):

@@ -105,3 +105,49 @@ def test_what_is_no_document(body):
 def test_where_secrets_may_go(url, allow_http, confidential):
     """A-18: https, or http where it is allowed or never leaves the host."""
     assert is_confidential(url, allow_http=allow_http) is confidential
+
+
+TLS = {"token_endpoint": "https://example.okta.com:8443/mtls/token"}
+
+
+def parse(change, *, mutual_tls):
+    return parse_metadata(json.dumps(GOOD | change).encode(), ISSUER, allow_http=False, mutual_tls=mutual_tls)
+
+
+def test_the_endpoints_for_mutual_tls():
+    """RFC 8705 §5: the aliases where there are some, else the usual ones; nobody else is shown to them."""
+    change = {"mtls_endpoint_aliases": TLS}
+    metadata = parse(change, mutual_tls=True)
+    assert metadata.token_url == TLS["token_endpoint"]
+    assert metadata.introspection_url == GOOD["introspection_endpoint"]
+    assert parse(change, mutual_tls=False).token_url == GOOD["token_endpoint"]
+    assert parse({}, mutual_tls=True).token_url == GOOD["token_endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://mtls.example.okta.com/token", True),
+        ("https://a.b.example.okta.com:9443/token", True),
+        ("https://mtls.okta.com/token", False),
+        ("https://evilexample.okta.com/token", False),
+        ("https://example.okta.com.evil.example/token", False),
+        ("http://mtls.example.okta.com/token", False),
+        (5, False),
+    ],
+)
+def test_an_alias_is_on_the_issuers_host_or_below_it(url, taken):
+    """K-02: users' tokens go there, so it is believed no further than that; token_url may name any other."""
+    change = {"mtls_endpoint_aliases": {"token_endpoint": url}}
+    if taken:
+        assert parse(change, mutual_tls=True).token_url == url
+    else:
+        with pytest.raises(ExchangeMisconfigured):
+            parse(change, mutual_tls=True)
+    assert parse(change, mutual_tls=False).token_url == GOOD["token_endpoint"]
+
+
+@pytest.mark.parametrize("aliases", [None, [], "https://example.okta.com", {}])
+def test_aliases_that_are_none(aliases):
+    """RFC 8414 §3.2: what is not understood is left alone."""
+    assert parse({"mtls_endpoint_aliases": aliases}, mutual_tls=True).token_url == GOOD["token_endpoint"]

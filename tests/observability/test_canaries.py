@@ -7,6 +7,7 @@ import logging
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -156,7 +157,7 @@ async def suffer(demo: Demo, proxy: Running, canaries: Canaries, told: Told) -> 
         number += 1  # a user of its own each time, so that nothing is remembered
         token = mint(demo, canaries, claims={"session": f"s-{number}"})
         for body in ({"error": "invalid_grant"}, {"error": "invalid_client"}, {"error": "access_denied"}, {}):
-            said = f"you sent {token} as {USER} ({CLAIM}) with {SERVICE_SECRET}"
+            said = f"you sent {token} as {USER} ({CLAIM}) with {SERVICE_SECRET} and {last_assertion(demo)}"
             faults.refuse("token", 400, {**body, "error_description": said, "errorSummary": said}, times=1)
             told.keep(await proxy.get("/orders", token))
         faults.clear()
@@ -181,25 +182,68 @@ async def suffer(demo: Demo, proxy: Running, canaries: Canaries, told: Told) -> 
     told.keep(await proxy.get("/orders", mint(demo, canaries, claims={"session": "away"})))
 
 
+def last_assertion(demo: Demo) -> str:
+    """What the authorization server was sent last to tell who we are, if it came in the form."""
+    sent = [
+        request.form["client_assertion"] for request in demo.requests if "client_assertion" in request.form
+    ]
+    return sent[-1] if sent else ""
+
+
+def write_spoilt(demo: Demo, canaries: Canaries, client: dict[str, Any]) -> Iterator[str]:
+    """The files that vouch for us end, are cut, or are something else; what is wrong with which, while it is so."""
+    ended = demo.tenant.workloads.vouch("canary-workload-2Hd6", demo.org_url, expires_in=-1)
+    contents = {"ended": ended, "cut": ended[:-20], "odd": "canary-odd-4Jc8-no-credential"}
+    canaries.add("workload", "canary-workload-2Hd6")
+    for key in {"assertion_file", "key_file", "private_key_file"} & client.keys():
+        file = Path(client[key])
+        before = file.read_text()
+        for name, content in contents.items():
+            file.write_text(canaries.add(f"{name} {key}", content))
+            yield f"{name} {key}"
+        file.write_text(before)
+
+
+async def spoil(demo: Demo, proxy: Running, canaries: Canaries, told: Told, client: dict[str, Any]) -> None:
+    """Requests while the files are no good."""
+    for name in write_spoilt(demo, canaries, client):
+        told.keep(await proxy.get("/orders", mint(demo, canaries, claims={"session": name})))
+        told.texts.append((f"status, {name}", (await proxy.admin.get("/api/status")).text))
+
+
 @pytest.mark.parametrize(
     ("client", "log_format"),
-    [({}, "json"), ({"private_key_jwt": True, "dpop": True}, "console")],
-    ids=["secret", "key and DPoP"],
+    [
+        ({}, "json"),
+        ({"private_key_jwt": True, "dpop": True}, "console"),
+        ({"way": "assertion_file"}, "json"),
+        ({"way": "jwt-spiffe"}, "console"),
+        ({"way": "tls_client_auth"}, "json"),
+        ({"way": "self_signed_tls_client_auth", "dpop": True}, "console"),
+    ],
+    ids=["secret", "key and DPoP", "service account", "SVID", "certificate", "own certificate and DPoP"],
 )
-async def test_no_canary_is_heard(demo: Demo, client: dict[str, bool], log_format: str, capfd: Any):
+async def test_no_canary_is_heard(demo: Demo, client: dict[str, Any], log_format: str, capfd: Any):
     """X-14: with the log at debug, through all grants and faults, none in log, metrics, traces, pages or problems."""
     canaries, told = Canaries(), Told()
     canaries.add("client secret", SERVICE_SECRET)
     canaries.add("private key", demo.private_key_file.read_text())
+    for way, pair in demo.client_files.pairs.items():
+        canaries.add(f"key of {way}", pair.key_file.read_text())
     canaries.add("subject", USER)
     canaries.add("claim", CLAIM)
-    async with watched(demo.settings(**client, routes=routes(demo)), told, log_format=log_format) as proxy:
+    raw = demo.settings(**client, routes=routes(demo))
+    async with watched(raw, told, log_format=log_format) as proxy:
+        await spoil(demo, proxy, canaries, told, raw["authorization_servers"]["orders"]["client"])
         await use_it(demo, proxy, canaries, told)
     canaries.add_recorded(demo.requests)
     canaries.add_recorded(demo.api_requests)
     told.texts += zip(("stdout", "stderr"), capfd.readouterr(), strict=True)
     assert len(canaries) > 100
     assert {name for name, _ in told.texts} >= {"log", "traces", "problem", "/metrics", "/api/status"}
+    assert any("ended at" in text for _, text in told.texts) == (
+        client.get("way") in demo.client_files.assertion_files
+    )
     heard = {(place, name) for place, text in told.texts for name in canaries.found_in(text)}
     assert not heard, sorted(heard)
 

@@ -23,7 +23,7 @@ def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], fl
         revocations_unheard_for=9.0,
         servers={
             "okta": ServerGauges(breaker_open=True, rate_limit_remaining=12),
-            "entra": ServerGauges(keys_age=7.0),
+            "entra": ServerGauges(keys_age=7.0, assertion_left=-3.0, certificate_left=60.0),
         },
     )
     registry.register(MetricsCollector(metrics, lambda: gauges))
@@ -68,6 +68,8 @@ def test_every_metric_of_the_contract_is_there():
         ("obo_authorization_server_breaker_open", {"authorization_server": "okta"}, 1),
         ("obo_authorization_server_rate_limit_remaining", {"authorization_server": "okta"}, 12),
         ("obo_authorization_server_signing_keys_age_seconds", {"authorization_server": "entra"}, 7),
+        ("obo_client_assertion_expires_seconds", {"authorization_server": "entra"}, -3),
+        ("obo_client_certificate_expires_seconds", {"authorization_server": "entra"}, 60),
         ("obo_responses_broken_off_total", {"route": "orders"}, 1),
         ("obo_departures_total", {"phase": "before_response"}, 1),
         ("obo_event_loop_lag_seconds_count", {}, 1),

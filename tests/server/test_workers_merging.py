@@ -65,6 +65,7 @@ def test_buckets_stand_in_the_order_of_their_bounds():
         ("obo_keys_age_seconds", (30, 90), 90),
         ("obo_breaker_open", (1, 1), 1),
         ("obo_rate_limit_remaining", (12, 7), 7),
+        ("obo_client_assertion_expires_seconds", (300, -5), -5),
     ],
 )
 def test_gauges(name: str, values: tuple[float, float], merged: float):

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from proxy.jose.private_keys import PrivateKey
+
 NOW = dt.datetime.now(dt.UTC)
 DAY = dt.timedelta(days=1)
 
@@ -42,29 +44,37 @@ class Authority:
         self.ca_file = folder / f"{name}.pem"
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, host: str = "localhost", *, lasts: dt.timedelta = DAY) -> Issued:
-        """A certificate for ``host``; one that ``lasts`` a negative time has expired."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(
+        self, host: str = "localhost", *, lasts: dt.timedelta = DAY, key: PrivateKey | None = None
+    ) -> Issued:
+        """A certificate for ``host``, or for a SPIFFE ID; one that ``lasts`` a negative time has expired."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         certificate = (
             _builder(subject, self._name, key, lasts)
             .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs=False), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier),
                 critical=False,
             )
             .sign(self._key, hashes.SHA256())
         )
-        stem = f"{host}-{certificate.serial_number:x}"
+        stem = f"{host.rpartition('/')[2]}-{certificate.serial_number:x}"
         issued = Issued(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
-        issued.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        issued.key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        issued.key_file.chmod(0o600)
+        _write(issued, certificate, key)
         return issued
+
+
+def sign_itself(folder: Path, name: str = "itself", *, lasts: dt.timedelta = DAY) -> Issued:
+    """A certificate that nobody has issued."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = _builder(subject, subject, key, lasts).sign(key, hashes.SHA256())
+    issued = Issued(folder / f"{name}.pem", folder / f"{name}.key")
+    _write(issued, certificate, key)
+    return issued
 
 
 def server_context(issued: Issued, *, client_ca: Path | None = None) -> ssl.SSLContext:
@@ -77,8 +87,18 @@ def server_context(issued: Issued, *, client_ca: Path | None = None) -> ssl.SSLC
     return context
 
 
+def _write(issued: Issued, certificate: x509.Certificate, key: PrivateKey) -> None:
+    issued.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    issued.key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    issued.key_file.chmod(0o600)
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: dt.timedelta
+    subject: x509.Name, issuer: x509.Name, key: PrivateKey, lasts: dt.timedelta
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -107,6 +127,8 @@ def _key_usage(*, signs: bool) -> x509.KeyUsage:
 
 
 def _general_name(host: str) -> x509.GeneralName:
+    if host.startswith("spiffe:"):
+        return x509.UniformResourceIdentifier(host)
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -81,6 +82,6 @@ class Exchanging:
         self.clock.advance(seconds)
 
 
-def exchanging(*script: Any, **settings: Any) -> Exchanging:
+def exchanging(*script: Any, tls: ssl.SSLContext | None = None, **settings: Any) -> Exchanging:
     """Answers in turn; settings of the authorization server by name, with ``{}`` for the script's URL."""
-    return Exchanging(ScriptedServer(*script), settings)
+    return Exchanging(ScriptedServer(*script, tls=tls), settings)

@@ -31,6 +31,7 @@ class Asked:
     target: str
     headers: dict[str, str]
     body: bytes = field(repr=False)
+    certificate: bytes | None = field(default=None, repr=False)  # DER, as its connection has shown it
 
     @property
     def form(self) -> dict[str, str]:
@@ -90,6 +91,8 @@ class ScriptedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await _read(reader)
+        if (handshake := writer.get_extra_info("ssl_object")) is not None:
+            asked.certificate = handshake.getpeercert(binary_form=True)
         self.asked.append(asked)
         step = self.script[min(len(self.asked), len(self.script)) - 1]
         self.in_flight += 1

@@ -7,6 +7,7 @@ even where the server had closed the connection meanwhile: whoever signs request
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from ...errors import Overloaded, UpstreamBroken, UpstreamError
 from ...runtime import Sweep
 from ...upstream import Origin, Response, Upstream, build_context
 from ..answer import Answer
-from .bounds import MAX_CONNECT, check_encoding, check_size, unreachable
+from .bounds import MAX_CONNECT, check_alert, check_encoding, check_size, unreachable
 
 MAX_CONNECTIONS = 256  # to one origin: more than its endpoints' bulkheads let out at once
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -50,13 +51,14 @@ def parse_place(url: str) -> Place:
 
 
 class Direct:
-    """The connections are made and used on one running loop."""
+    """The connections are made and used on one running loop; ``context`` shows a certificate of ours."""
 
-    def __init__(self, settings: models.AuthorizationServer) -> None:
+    def __init__(self, settings: models.AuthorizationServer, context: ssl.SSLContext | None = None) -> None:
         self._tls = models.UpstreamTLS(ca_file=settings.ca_file)
+        self._shows_certificate = context is not None
         # Reading all authorities takes long, and a server over plain HTTP hardly ever needs them.
         needed = settings.ca_file is not None or settings.issuer.startswith("https:")
-        self._context = build_context(self._tls) if needed else None
+        self._context = context or (build_context(self._tls) if needed else None)
         # Once connected, a request lasts as long as who awaits it allows; the engine merely must not give up before.
         patience = 2 * settings.timeout
         self._timeouts = models.Timeouts(
@@ -77,6 +79,8 @@ class Direct:
             response = await upstream.send(message, method=method, body=None, idempotent=method == "GET")
             return await _read(response)
         except (UpstreamError, UpstreamBroken, Overloaded) as error:
+            if self._shows_certificate:
+                check_alert(error)
             raise unreachable(error) from None
 
     async def aclose(self) -> None:

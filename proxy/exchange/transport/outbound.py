@@ -13,6 +13,7 @@ from typing import Protocol
 from ...config.models import AuthorizationServer
 from ...errors import AuthorizationServerTimeout
 from ...runtime import Background
+from ...upstream import PresentedCertificate
 from ..answer import Answer
 from .direct import Direct
 from .proxied import Proxied
@@ -34,22 +35,32 @@ class Way(Protocol):
 class Outbound:
     """Requests to one authorization server, by its settings.
 
-    Raises OSError (ssl.SSLError is one) where the CA file cannot be used.
+    Those that show a certificate have connections of their own. Raises OSError (ssl.SSLError is one) where the CA
+    file cannot be used.
     """
 
     def __init__(self, settings: AuthorizationServer) -> None:
         self._settings = settings
         self._timeout = settings.timeout
         self._way = _build_way(settings)
+        self._certified: tuple[PresentedCertificate, Way] | None = None
         self._background = Background()
 
     async def get(self, url: str) -> Answer:
         """Raises AuthorizationServerUnavailable, AuthorizationServerTimeout or ExchangeResponseInvalid."""
-        return await self._send("GET", url, HEADERS, b"")
+        return await self._send(self._way, "GET", url, HEADERS, b"")
 
-    async def post(self, url: str, headers: Mapping[str, str], form: bytes) -> Answer:
-        """As ``get``, for a form."""
-        return await self._send("POST", url, {**HEADERS, **FORM, **headers}, form)
+    async def post(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        form: bytes,
+        *,
+        certificate: PresentedCertificate | None = None,
+    ) -> Answer:
+        """As ``get``, for a form, on a connection on which ``certificate`` is shown."""
+        way = self._way if certificate is None else self._find_certified_way(certificate)
+        return await self._send(way, "POST", url, {**HEADERS, **FORM, **headers}, form)
 
     def prepare_authorities(self) -> Callable[[], None]:
         """Read the CA file again; requests from the result's call on go by it. Raises OSError."""
@@ -60,6 +71,18 @@ class Outbound:
     async def aclose(self) -> None:
         await self._background.aclose()
         await self._way.aclose()
+        if self._certified is not None:
+            await self._certified[1].aclose()
+
+    def _find_certified_way(self, certificate: PresentedCertificate) -> Way:
+        """The connections that show ``certificate``; after a rotation new ones, and the old ones end."""
+        before = self._certified
+        if before is None or before[0] is not certificate:
+            self._certified = (certificate, _build_way(self._settings, certificate))
+            if before is not None:
+                self._background.spawn(self._close_unused(before[1]), name="outbound")
+            return self._certified[1]
+        return before[1]
 
     def _go_by(self, way: Way) -> None:
         before, self._way = self._way, way
@@ -71,13 +94,14 @@ class Outbound:
         finally:
             await way.aclose()
 
-    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _send(self, way: Way, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._way.send(method, url, headers, body)
+                return await way.send(method, url, headers, body)
         except TimeoutError:
             raise AuthorizationServerTimeout(f"no whole answer within {self._timeout:g} s") from None
 
 
-def _build_way(settings: AuthorizationServer) -> Way:
-    return Direct(settings) if settings.proxy_url is None else Proxied(settings)
+def _build_way(settings: AuthorizationServer, certificate: PresentedCertificate | None = None) -> Way:
+    context = certificate.context if certificate else None
+    return Direct(settings, context) if settings.proxy_url is None else Proxied(settings, context)

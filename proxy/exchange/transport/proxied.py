@@ -14,16 +14,17 @@ import httpx
 
 from ...config.models import AuthorizationServer
 from ..answer import Answer, show
-from .bounds import MAX_CONNECT, check_encoding, check_size, unreachable
+from .bounds import MAX_CONNECT, check_alert, check_encoding, check_size, unreachable
 
 
 class Proxied:
-    """By way of ``settings.proxy_url``."""
+    """By way of ``settings.proxy_url``; ``context`` shows a certificate of ours to the server behind."""
 
-    def __init__(self, settings: AuthorizationServer) -> None:
+    def __init__(self, settings: AuthorizationServer, context: ssl.SSLContext | None = None) -> None:
+        self._shows_certificate = context is not None
         self._client = httpx.AsyncClient(
             headers={"Connection": "close"},
-            verify=ssl.create_default_context(cafile=settings.ca_file),
+            verify=context or ssl.create_default_context(cafile=settings.ca_file),
             proxy=settings.proxy_url,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             timeout=httpx.Timeout(None, connect=min(settings.timeout, MAX_CONNECT)),
@@ -38,6 +39,8 @@ class Proxied:
         try:
             return await self._send(method, url, headers, body)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
+            if self._shows_certificate:
+                check_alert(error)
             raise unreachable(_describe(error)) from None
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ Series = tuple[str, str, frozenset[tuple[str, str]]]  # family, sample, labels
 
 OWN = ("process_", "python_")  # what is one process's: told for each, by its label
 LARGEST = ("_info", "_seconds", "_ratio", "_open")  # gauges of which the largest says more than the sum
-SMALLEST = ("_remaining",)
+SMALLEST = ("_remaining", "_expires_seconds")
 CUMULATIVE = frozenset({"counter", "histogram", "summary"})
 
 
@@ -90,9 +90,9 @@ def _merge_gauges(tallies: Iterable[Tally]) -> Iterator[tuple[Series, float]]:
 
 
 def _choose(family: str) -> Callable[[Iterable[float]], float]:
-    if family.endswith(LARGEST):
-        return max
-    return min if family.endswith(SMALLEST) else sum
+    if family.endswith(SMALLEST):
+        return min
+    return max if family.endswith(LARGEST) else sum
 
 
 def _samples(tally: Tally, *, own: bool) -> Iterator[tuple[Metric, Sample]]:

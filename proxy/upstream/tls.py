@@ -1,0 +1,68 @@
+"""TLS where we are the client: whom we trust, and the certificate that we show (RFC 8446 §4.4.2)."""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..config import models
+from ..config.certificates import load_pair
+from ..config.secret_file import ParsedFiles
+from ..jose.certificates import Certificate, load_certificates
+
+MOST_REMEMBERED = 4  # certificates: what is bound to one goes on being used for a while after its rotation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PresentedCertificate:
+    """A certificate with its private key and chain, ready for handshakes."""
+
+    context: ssl.SSLContext = field(repr=False)
+    certificate: Certificate
+
+    @property
+    def thumbprint(self) -> str:
+        return self.certificate.thumbprint
+
+
+class ClientCertificate:
+    """The certificate and the private key in two files, put to use together once both have changed.
+
+    The authorities of the other side are read with them. Raises OSError or ValueError where the files are unfit.
+    """
+
+    def __init__(self, tls: models.UpstreamTLS) -> None:
+        paths = [path for path in (tls.cert_file, tls.key_file, tls.ca_file) if path is not None]
+        self.files = ParsedFiles(self._parse, *paths)
+        self._tls = tls
+        self._known: deque[PresentedCertificate] = deque(maxlen=MOST_REMEMBERED)
+        self.current()
+
+    def current(self) -> PresentedCertificate:
+        """What new connections show."""
+        presented = self.files.read()
+        if not self._known or self._known[-1] is not presented:
+            self._known.append(presented)
+        return presented
+
+    def find(self, thumbprint: str) -> PresentedCertificate | None:
+        """The certificate of that ``x5t#S256``, if we show it or did so a few rotations ago."""
+        self.current()
+        return next((known for known in self._known if known.thumbprint == thumbprint), None)
+
+    def _parse(self, certificate: bytes, *_others: bytes) -> PresentedCertificate:
+        return PresentedCertificate(build_context(self._tls), load_certificates(certificate)[0])
+
+
+def build_context(tls: models.UpstreamTLS) -> ssl.SSLContext:
+    """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities.
+
+    Raises OSError for files that cannot be used.
+    """
+    context = ssl.create_default_context(cafile=tls.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if tls.cert_file is not None:
+        load_pair(context, tls.cert_file, tls.key_file)
+    return context

@@ -1,0 +1,99 @@
+"""The certificate that we show: swapped with its key, without a restart and without a failed connection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proxy.config.models import UpstreamTLS
+from proxy.jose.encoding import encode_base64url
+from proxy.upstream import ClientCertificate, Upstream
+from proxy.upstream.tls import MOST_REMEMBERED
+from tests.support.certificates import Authority, Issued, server_context
+from tests.support.kubelet import Volume
+from tests.support.raw_upstream import CLOSE, RawUpstream, response
+
+from .requests import send
+
+Connect = Callable[..., Upstream]
+
+
+def content(certificate: Issued, key: Issued | None = None) -> dict[str, bytes]:
+    pair = {"tls.crt": certificate.cert_file, "tls.key": (key or certificate).key_file}
+    return {name: path.read_bytes() for name, path in pair.items()}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def volume(authority: Authority, tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "volume", content(authority.issue("first")))
+
+
+def settings(volume: Volume, authority: Authority) -> UpstreamTLS:
+    return UpstreamTLS(ca_file=authority.ca_file, cert_file=volume / "tls.crt", key_file=volume / "tls.key")
+
+
+def seen_by(upstream: RawUpstream) -> list[str]:
+    """The thumbprints of the certificates that its connections have shown."""
+    handshakes = [one.transport.get_extra_info("ssl_object") for one in upstream.connections]
+    shown = [handshake.getpeercert(binary_form=True) for handshake in handshakes]
+    return [encode_base64url(hashlib.sha256(der).digest()) for der in shown]
+
+
+async def test_new_connections_show_the_new_pair(connect: Connect, authority: Authority, volume: Volume):
+    """RFC 8705: what is in the files now is what the next connection shows, and the requests go on."""
+    tls = settings(volume, authority)
+    context = server_context(authority.issue("localhost"), client_ca=authority.ca_file)
+    async with RawUpstream([response(b"ok", b"Connection: close"), CLOSE], tls=context) as server:
+        upstream = connect(server.url, tls=tls)
+        certificate = upstream.origin.certificate
+        expected = []
+        for name in ("second", "third"):
+            expected.append(certificate.current().thumbprint)
+            assert (await send(upstream)).status == 200
+            volume.update(content(authority.issue(name)))
+        assert seen_by(server) == expected
+        assert len(set(expected)) == 2
+
+
+async def test_halves_that_do_not_belong_together(
+    authority: Authority, volume: Volume, caplog: pytest.LogCaptureFixture
+):
+    """The pair before stays in use, which is told; what belongs together takes its place."""
+    certificate = ClientCertificate(settings(volume, authority))
+    first = certificate.current()
+    second, third = authority.issue("second"), authority.issue("third")
+    for half in (content(second, key=third), {"tls.crt": b"canary", "tls.key": b"canary"}):
+        volume.update(half)
+        assert certificate.current() is first
+        assert certificate.files.fault
+        assert "canary" not in certificate.files.fault
+    assert [line.msg for line in caplog.records] == ["new credentials are not usable"] * 2
+    volume.update(content(second))
+    assert certificate.current().thumbprint != first.thumbprint
+    assert certificate.files.fault is None
+
+
+def test_certificates_are_remembered_for_a_while(authority: Authority, volume: Volume):
+    """What is bound to one outlives its rotation; but not everything is kept for ever."""
+    certificate = ClientCertificate(settings(volume, authority))
+    shown = [certificate.current()]
+    for number in range(MOST_REMEMBERED):
+        volume.update(content(authority.issue(f"number-{number}")))
+        shown.append(certificate.current())
+    assert [certificate.find(one.thumbprint) for one in shown] == [None, *shown[1:]]
+    assert certificate.find("unknown") is None
+
+
+def test_a_pair_that_never_was_one(authority: Authority, tmp_path: Path):
+    """Contract 2.3: is noticed at once."""
+    volume = Volume(tmp_path / "odd", content(authority.issue("a"), key=authority.issue("b")))
+    with pytest.raises((OSError, ValueError)):
+        ClientCertificate(settings(volume, authority))
