@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import jwt
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
@@ -32,6 +33,8 @@ from proxy.errors import ProxyError
 from proxy.exchange.okta_refusals import REFUSALS
 from proxy.observability.metrics import Gauges, Metrics, ServerGauges
 from proxy.observability.prometheus import MetricsCollector
+from tests.support.certificates import Authority
+from tests.support.kubelet import Volume
 from tests.support.proxy import Running, running
 
 ROOT = Path(__file__).parent.parent
@@ -144,14 +147,27 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     secret = Path("secrets/client-secret")
     secret.touch(0o600)
     secret.write_text("a secret")
+    mount(tmp_path)
     return tmp_path
+
+
+MOUNTED = "/var/run/secrets"
+
+
+def mount(folder: Path) -> None:
+    """What the platform mounts below ``MOUNTED``, below ``folder`` instead."""
+    issued = Authority(folder).issue("obo-proxy")
+    pair = {"tls.crt": issued.cert_file.read_text(), "tls.key": issued.key_file.read_text()}
+    tokens = {"as": jwt.encode({"sub": "system:serviceaccount:a:b", "exp": 1}, "0" * 64)}
+    for name, files in {"tokens": tokens, "spiffe.io": pair, "certificate": pair}.items():
+        Volume(folder / name, files)
 
 
 @pytest.mark.parametrize("block", marked("config", "part"), ids=str)
 def test_configurations_are_sound(block: Block, working_directory: Path):
     """What is shown as a configuration loads, with the files it names."""
-    raw = yaml.safe_load(block.content)
     kind, _, example = block.mark.partition(": ")
+    raw = yaml.safe_load(block.content.replace(MOUNTED, str(working_directory)))
     if kind == "part":
         raw = yaml.safe_load((EXAMPLES / example).read_text()) | raw
     file = working_directory / "obo-proxy.yaml"
@@ -272,7 +288,11 @@ def find_metrics() -> set[str]:
         shared_failures=1,
         revocations_owed=1,
         revocations_unheard_for=1.0,
-        servers={"okta": ServerGauges(rate_limit_remaining=1, keys_age=1.0)},
+        servers={
+            "okta": ServerGauges(
+                rate_limit_remaining=1, keys_age=1.0, assertion_left=1.0, certificate_left=1.0
+            )
+        },
     )
     registry = CollectorRegistry()
     registry.register(MetricsCollector(Metrics(), lambda: gauges))
