@@ -103,7 +103,7 @@ async def test_a_reload_with_another_cache_keeps_what_is_owed(demo: Demo, proxy:
     before = proxy.app.parts.store
     settings = proxy.app.settings
     cache = settings.cache.model_copy(update={"max_entries": 99})
-    await proxy.app.reload(settings.model_copy(update={"cache": cache}))
+    proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"cache": cache})))
     assert proxy.app.parts.store is not before
     async with asyncio.timeout(10):
         while not proxy.app.parts.store.shared.revocations.owed:
