@@ -53,6 +53,8 @@ class BoundRoutes:
 
     async def _add(self, route: Route, presented: PresentedCertificate) -> Route:
         await self._close_disused()
+        if (found := self._routes.get(presented.thumbprint)) is not None:
+            return found
         origin = replace(self._origin, certificate=None, context=presented.context)
         upstream, websockets = self._connect(origin)
         found = replace(route, upstream=upstream, websockets=websockets)

@@ -30,8 +30,10 @@ def make_subject_token(
     return SubjectToken(value, "okta", ISSUER, subject, claims, identity, expires_at)
 
 
-def make_access_token(value: str, expires_at: float | None = START + 3600) -> AccessToken:
-    return build_access_token(value, "Bearer", expires_at, ("orders:read",))
+def make_access_token(
+    value: str, expires_at: float | None = START + 3600, certificate: str | None = None
+) -> AccessToken:
+    return build_access_token(value, "Bearer", expires_at, ("orders:read",), certificate)
 
 
 class FakeSource:
@@ -42,6 +44,7 @@ class FakeSource:
     def __init__(self, clock: StillClock, lifetime: float | None = 3600.0) -> None:
         self.clock = clock
         self.lifetime = lifetime
+        self.certificate: str | None = None  # that the tokens are bound to
         self.asked: list[SubjectToken | None] = []
         self.called = asyncio.Event()
         self.gate: asyncio.Event | None = None
@@ -62,7 +65,7 @@ class FakeSource:
             raise error
         subject = "proxy" if subject_token is None else subject_token.subject
         expires_at = None if self.lifetime is None else self.clock.time() + self.lifetime
-        return make_access_token(f"{subject}#{number}", expires_at)
+        return make_access_token(f"{subject}#{number}", expires_at, self.certificate)
 
 
 class Rig:

@@ -7,6 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from proxy.config.models import UpstreamTLS
 from proxy.jose.encoding import encode_base64url
@@ -24,6 +30,12 @@ Connect = Callable[..., Upstream]
 def content(certificate: Issued, key: Issued | None = None) -> dict[str, bytes]:
     pair = {"tls.crt": certificate.cert_file, "tls.key": (key or certificate).key_file}
     return {name: path.read_bytes() for name, path in pair.items()}
+
+
+def encrypt(issued: Issued) -> bytes:
+    """The private key under a password, which nobody can be asked for."""
+    key = load_pem_private_key(issued.key_file.read_bytes(), None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
 
 
 @pytest.fixture
@@ -70,12 +82,13 @@ async def test_halves_that_do_not_belong_together(
     certificate = ClientCertificate(settings(volume, authority))
     first = certificate.current()
     second, third = authority.issue("second"), authority.issue("third")
-    for half in (content(second, key=third), {"tls.crt": b"canary", "tls.key": b"canary"}):
+    broken = {"tls.crt": b"canary", "tls.key": b"canary"}
+    for half in (content(second, key=third), broken, content(second) | {"tls.key": encrypt(second)}):
         volume.update(half)
         assert certificate.current() is first
         assert certificate.files.fault
         assert "canary" not in certificate.files.fault
-    assert [line.msg for line in caplog.records] == ["new credentials are not usable"] * 2
+    assert [line.msg for line in caplog.records] == ["new credentials are not usable"] * 3
     volume.update(content(second))
     assert certificate.current().thumbprint != first.thumbprint
     assert certificate.files.fault is None

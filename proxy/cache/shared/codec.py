@@ -51,7 +51,6 @@ def _encode_outcome(outcome: Outcome) -> dict[str, Any]:
         "token_type": outcome.token_type,
         "expires_at": outcome.expires_at,
         "scopes": outcome.scopes,
-        "certificate": outcome.certificate,
     }
 
 
@@ -67,5 +66,4 @@ def _decode_outcome(members: dict[str, Any]) -> Outcome:
         members["token_type"],
         members["expires_at"],
         tuple(members["scopes"]),
-        members.get("certificate"),
     )

@@ -181,7 +181,8 @@ class SharedCache:
         outcome, first = answer.outcome, names[0]
         gone = [first.lease]
         if not isinstance(outcome, ProxyError):
-            await self._seal(first, first.answer, mark, answer, self._bound(outcome, answer))
+            if outcome.certificate is None:  # another replica may well have another certificate
+                await self._seal(first, first.answer, mark, answer, self._bound(outcome, answer))
         elif _is_final_refusal(outcome):
             gone += [each.answer for each in names]
             if outcome.remember_by == "subject_token":

@@ -100,6 +100,17 @@ async def test_a_token_to_be_used_once_is_not_shared(redis, store):
         assert two.source.calls == 1
 
 
+async def test_a_token_bound_to_a_certificate_is_not_shared(redis, store):
+    """RFC 8705 §3: a replica with a certificate of its own could not use it; and nobody is kept waiting."""
+    async with replicas(redis.url) as (one, two):
+        for replica, certificate in ((one, "first"), (two, "second")):
+            replica.source.certificate = certificate
+            assert await replica.get(ALICE) == "alice#1"
+            await replica.settle()
+            assert replica.tokens.cached(ALICE).certificate == certificate
+        assert await names_of(store, "answer") == await names_of(store, "lease") == []
+
+
 async def test_a_cold_start_makes_one_exchange(redis):
     """C-22: four replicas, fifty callers each, one user: the lease lets one exchange."""
     async with replicas(redis.url, 4) as running:
