@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
 
     def _keep_alive(self) -> None:
         """Ping, unless nothing has come since the last ping although it would have been read."""
-        if not self._heard and Hold.MESSAGE not in self._intake.held:
+        if not self._heard and not self._intake.held & Hold.MESSAGE:
             self._fail(CloseCode.INTERNAL_ERROR)
         elif self._writable.is_set() and self._protocol.state is State.OPEN:
             self._protocol.send_ping(b"")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from enum import Flag, auto
 from traceback import clear_frames
 
 from websockets.http11 import Request, Response
@@ -16,12 +15,12 @@ PIECE = (
 FRAMES = 256  # parsed in one turn of the loop, about; others are to have theirs
 
 
-class Hold(Flag):
-    """Why nothing more is parsed."""
+class Hold:
+    """Why nothing more is parsed: bits, for an ``enum.Flag`` costs more than all else here."""
 
-    HANDSHAKE = auto()  # it is not answered yet
-    MESSAGE = auto()  # one waits to be taken
-    ANSWER = auto()  # a peer that asks for pongs does not read them
+    HANDSHAKE = 1  # it is not answered yet
+    MESSAGE = 2  # one waits to be taken
+    ANSWER = 4  # a peer that asks for pongs does not read them
 
 
 class Intake:
@@ -38,12 +37,12 @@ class Intake:
         self._parse: Callable[[bytes | bytearray], int] | None = parse
         self._loop = asyncio.get_running_loop()
         self._unparsed = bytearray()
-        self._holds = Hold(0)
+        self._holds = 0
         self._turn: asyncio.Handle | None = None
 
     @property
-    def held(self) -> Hold:
-        """Whether it is held, and why."""
+    def held(self) -> int:
+        """Whether it is held, and why (``Hold``)."""
         return self._holds
 
     def feed(self, data: bytes) -> None:
@@ -52,11 +51,11 @@ class Intake:
         if self._turn is None:
             self._parse_some()
 
-    def hold(self, reason: Hold) -> None:
+    def hold(self, reason: int) -> None:
         """Parse nothing more until it is released."""
         self._holds |= reason
 
-    def release(self, reason: Hold) -> None:
+    def release(self, reason: int) -> None:
         """Go on, unless it is held for another reason."""
         self._holds &= ~reason
         self._steer()

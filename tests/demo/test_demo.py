@@ -160,6 +160,7 @@ async def test_welcome(demo):
     for address in ("http://proxy.test", "http://admin.test", demo.org_url, demo.api_url):
         assert address in text
     assert decode(text.partition("BOB='")[2].partition("'")[0])["sub"] == "bob"
+    assert "Not for production" in text
 
 
 async def test_configuration_file_in_step(demo):

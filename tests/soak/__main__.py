@@ -3,7 +3,7 @@
 departures: callers who leave at random moments, five times as many as the pool has places, for N seconds.
 slow: slowhttptest (Debian's package) in its four modes for N seconds each, while a probe must be answered in 0.1 s.
 outage: the authorization server is gone for N seconds under load.
-pings: a websocket that pings and does not read for N seconds, while a probe must be answered in 0.25 s.
+pings: a websocket that pings and does not read for N seconds, while a probe must be answered in 1 s.
 slow-bodies: trickling request bodies, twice as many as the pool has places, of three kinds for N seconds each, while a
 probe must be answered in 1 s.
 trailers: a trailer of 96 MiB, then 2 kB/s in tiny pieces for N seconds, while a probe must be answered in 1 s.
