@@ -80,9 +80,9 @@ class WebSocketUpstream:
 
         The websocket counts in ``user``'s share of the connections until it is closed.
         """
+        connection = Connection(Handshake(target, fields, subprotocols))
         await self._upstream.enter(user)
         leave = partial(self._upstream.leave, user)
-        connection = Connection(Handshake(target, fields, subprotocols))
         try:
             response = await self._shake_hands(connection)
         except BaseException:

@@ -160,7 +160,7 @@ async def test_nothing_is_left_of_a_connection_too_many(limit):
 
 
 async def test_nothing_is_left_of_a_connection_that_a_drain_ends():
-    """F-36, F-40: each response is the last one on its connection then."""
+    """F-36: each response is the last one on its connection then."""
     async with listening(app) as listener:
         listener.announce_end()
         assert await leftovers(visitor(listener, GET, END)) == {}
