@@ -140,13 +140,12 @@ class Gateway:
             fields = names.strip_referer(fields)
         known = None if token is None else token.encode("ascii")
         secrets = names.find_secrets(downstream.ended, in_query, known)
-        refuse_many(secrets)
-        for secret in secrets:
-            refuse_copies(secret, downstream.raw_path, ours)
-            fields = withhold(secret, fields)
-            query_part = withhold_from_query(secret, query_part)
-            if subprotocols:
-                subprotocols = withhold_from_subprotocols(secret, subprotocols)
+        if secrets:
+            refuse_many(secrets)
+            refuse_copies(secrets, downstream.raw_path, ours)
+            fields = withhold(secrets, fields)
+            query_part = withhold_from_query(secrets, query_part)
+            subprotocols = withhold_from_subprotocols(secrets, subprotocols) if subprotocols else ()
         return fields, query_part, subprotocols
 
     def _find_user(self, subject_token: SubjectToken | None, downstream: Downstream) -> Hashable:

@@ -20,7 +20,7 @@ from .percent_encoding import decode_repeatedly
 # What nobody has verified is a secret from this length on: less is guessed sooner than read, and may stand anywhere
 # by chance, as "null" does, which some applications send for a token that they have not got.
 SHORTEST = 16  # bytes
-MOST = 4  # credentials: one in each place, and each costs a search through all of the head
+MOST = 4  # credentials: one in each place, for which all of the head is searched
 _LONGEST_SCHEME = 32  # bytes: more than any authentication scheme has, and the space behind it
 
 _AUTHORIZATION = b"authorization"
@@ -54,7 +54,7 @@ class CredentialNames:
     ) -> Sequence[bytes]:
         """What stands under these names, and among the subprotocols, after the ``token`` that is known already.
 
-        Where there are more than ``MOST``, not all of them.
+        One more than ``MOST`` at the most.
         """
         if token is not None and not in_query:
             single = self._find_single(ended)
@@ -78,7 +78,7 @@ class CredentialNames:
         if single is not None and not in_query and len(single) > len(text) + _LONGEST_SCHEME:
             return False  # it is longer
         secrets = self.find_secrets(ended, in_query)
-        return any(len(secret) <= len(text) and holds(secret, text) for secret in secrets)
+        return bool(secrets) and holds(secrets, text)
 
     def strip_referer(self, fields: list[Field]) -> list[Field]:
         """``fields`` without a ``Referer`` that has such a parameter: the page was called with a token, too."""
@@ -95,26 +95,26 @@ class CredentialNames:
         return values[0]
 
 
-def withhold(secret: bytes, fields: list[Field]) -> list[Field]:
-    """``fields`` without ``secret``: a cookie that holds it goes, and so does any other field that does."""
-    shortest = len(secret)
+def withhold(secrets: Sequence[bytes], fields: list[Field]) -> list[Field]:
+    """``fields`` without ``secrets``: a cookie that holds one goes, and so does any other field that does."""
+    shortest = _find_shortest(secrets)
     for _, value in fields:
-        if len(value) >= shortest and holds(secret, value):
-            return [field for each in fields for field in _withhold(secret, each)]
+        if len(value) >= shortest and holds(secrets, value):
+            return [field for each in fields for field in _withhold(secrets, each)]
     return fields
 
 
-def withhold_from_query(secret: bytes, query_part: bytes) -> bytes:
-    """``query_part``, with its ``?``, without the parameters that hold ``secret``."""
-    if len(query_part) <= len(secret) or not holds(secret, query_part):
+def withhold_from_query(secrets: Sequence[bytes], query_part: bytes) -> bytes:
+    """``query_part``, with its ``?``, without the parameters that hold one of ``secrets``."""
+    if len(query_part) <= _find_shortest(secrets) or not holds(secrets, query_part):
         return query_part
-    return _build_query_part(_without(secret, query_part[1:], b"&"))
+    return _build_query_part(_without(secrets, query_part[1:], b"&"))
 
 
-def withhold_from_subprotocols(secret: bytes, subprotocols: Sequence[str]) -> list[str]:
-    """``subprotocols`` without those that hold ``secret``, also in the encoding that others than we have for it."""
-    encoded = encode_base64url(secret)
-    return [name for name in subprotocols if not (encoded in name or holds(secret, name.encode("latin-1")))]
+def withhold_from_subprotocols(secrets: Sequence[bytes], subprotocols: Sequence[str]) -> list[str]:
+    """``subprotocols`` without those that hold one of ``secrets``, also in the encoding that others have for it."""
+    forms = [*secrets, *(encode_base64url(secret).encode("ascii") for secret in secrets)]
+    return [name for name in subprotocols if not holds(forms, name.encode("latin-1"))]
 
 
 def refuse_many(secrets: Sequence[bytes]) -> None:
@@ -123,32 +123,36 @@ def refuse_many(secrets: Sequence[bytes]) -> None:
         raise AuthorizationMalformed("the request shows more credentials than there are places for them")
 
 
-def refuse_copies(secret: bytes, path: bytes, repeated: Iterable[Field]) -> None:
-    """Raises AuthorizationMalformed where ``secret`` stands in what cannot be left out (RFC 6750 §2)."""
-    shortest = len(secret)
-    if len(path) > shortest and holds(secret, path):
+def refuse_copies(secrets: Sequence[bytes], path: bytes, repeated: Iterable[Field]) -> None:
+    """Raises AuthorizationMalformed where one of ``secrets`` stands in what cannot be left out (RFC 6750 §2)."""
+    shortest = _find_shortest(secrets)
+    if len(path) > shortest and holds(secrets, path):
         raise AuthorizationMalformed("the token stands in the path, too")
     for name, value in repeated:
-        if len(value) >= shortest and holds(secret, value):
+        if len(value) >= shortest and holds(secrets, value):
             raise AuthorizationMalformed(f"the token stands in {name.decode('ascii')}, too")
 
 
-def holds(secret: bytes, text: bytes) -> bool:
-    """Whether ``secret`` stands in ``text``, as it is or percent-encoded; also where that cannot be told."""
-    shortest = len(secret)
-    for part in text.split(
-        b";"
-    ):  # which stands in no token (RFC 6750 §2.1); most cookies are shorter than one
-        if len(part) >= shortest and (secret in part or (b"%" in part and _is_encoded(secret, part))):
-            return True
-    return False
+def holds(secrets: Sequence[bytes], text: bytes) -> bool:
+    """Whether one of ``secrets`` stands in ``text``, as it is or percent-encoded; also where that cannot be told."""
+    if b"%" not in text:
+        return any(secret in text for secret in secrets)
+    # The semicolon stands in no token (RFC 6750 §2.1). Most cookies are shorter than one, and need no decoding.
+    shortest = _find_shortest(secrets)
+    parts = [part for part in text.split(b";") if len(part) >= shortest]
+    return any(_hold_part(secrets, part) for part in parts)
 
 
-def _is_encoded(secret: bytes, text: bytes) -> bool:
+def _hold_part(secrets: Sequence[bytes], text: bytes) -> bool:
     try:
-        return any(secret in reading for reading in decode_repeatedly(text)[1:])
+        readings = decode_repeatedly(text)
     except ValueError:
         return True
+    return any(secret in reading for reading in readings for secret in secrets)
+
+
+def _find_shortest(secrets: Sequence[bytes]) -> int:
+    return len(secrets[0]) if len(secrets) == 1 else min(map(len, secrets))
 
 
 def _strip_padding(token: bytes) -> bytes:
@@ -162,16 +166,16 @@ def _add(secrets: list[bytes], credential: bytes) -> None:
         secrets.append(secret)
 
 
-def _withhold(secret: bytes, field: Field) -> Iterator[Field]:
+def _withhold(secrets: Sequence[bytes], field: Field) -> Iterator[Field]:
     name, value = field
-    if len(value) < len(secret) or not holds(secret, value):
+    if not holds(secrets, value):
         yield field
-    elif name == b"cookie" and (rest := _without(secret, value, b";").strip()):
+    elif name == b"cookie" and (rest := _without(secrets, value, b";").strip()):
         yield name, rest
 
 
-def _without(secret: bytes, value: bytes, separator: bytes) -> bytes:
-    return separator.join(part for part in value.split(separator) if not holds(secret, part))
+def _without(secrets: Sequence[bytes], value: bytes, separator: bytes) -> bytes:
+    return separator.join(part for part in value.split(separator) if not holds(secrets, part))
 
 
 def _build_query_part(query: bytes) -> bytes:
