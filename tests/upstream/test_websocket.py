@@ -104,7 +104,7 @@ async def test_text_of_the_upstream_that_is_none(opened):
 
 @pytest.fixture
 def short_periods(monkeypatch):
-    monkeypatch.setattr("proxy.websockets.connection.PING_PERIOD", 0.1)
+    monkeypatch.setattr("proxy.upstream.websocket_connection.PING_PERIOD", 0.1)
 
 
 @pytest.mark.usefixtures("short_periods")

@@ -354,7 +354,7 @@ async def test_many_purges_at_once_are_all_heard(redis, store):
 
 async def test_the_stream_is_bounded(redis, store, monkeypatch):
     """Old entries make room; who has not heard them renews all it has, and hears those that are left."""
-    monkeypatch.setattr("proxy.shared_stream.MOST_ENTRIES", 10)
+    monkeypatch.setattr("proxy.cache.shared.stream.MOST_ENTRIES", 10)
     async with replicas(redis.url, revalidate_after=3600) as (one, two):
         await fill(one, two)
         for number in range(250):  # trimmed by hundreds
@@ -466,8 +466,8 @@ async def test_a_stream_of_another_type_is_a_store_that_refuses(redis, store):
 
 async def test_owed_purges_have_a_bound(redis, monkeypatch, caplog):
     """C-25: beyond it none is taken, and nothing shared before is used, whoever's it is, until all of it has ended."""
-    monkeypatch.setattr("proxy.shared_telling.BUDGET", 0.01)
-    monkeypatch.setattr("proxy.shared_telling.MOST_OWED", 3)
+    monkeypatch.setattr("proxy.cache.shared.telling.BUDGET", 0.01)
+    monkeypatch.setattr("proxy.cache.shared.telling.MOST_OWED", 3)
     async with replicas(redis.url, budget=BUDGET) as (one, two):
         await fill(one)
         await redis.stop()
@@ -495,7 +495,7 @@ async def test_owed_purges_have_a_bound(redis, monkeypatch, caplog):
 
 async def test_a_purge_is_owed_no_longer_than_there_is_something_to_purge(redis, monkeypatch):
     """C-25: by then every token of before has ended, here and everywhere."""
-    monkeypatch.setattr("proxy.shared_telling.BUDGET", 0.01)
+    monkeypatch.setattr("proxy.cache.shared.telling.BUDGET", 0.01)
     async with replicas(redis.url) as (one, _):
         await redis.stop()
         with pytest.raises(RevocationOwed):
@@ -507,7 +507,7 @@ async def test_a_purge_is_owed_no_longer_than_there_is_something_to_purge(redis,
 
 async def test_who_ends_hands_over_what_it_owes(redis, monkeypatch, caplog):
     """F-39: a reload with another cache keeps telling; a process that ends says what nobody will hear."""
-    monkeypatch.setattr("proxy.shared_telling.BUDGET", 0.01)
+    monkeypatch.setattr("proxy.cache.shared.telling.BUDGET", 0.01)
     async with replicas(redis.url, 3) as (one, two, three):
         await fill(three)
         await redis.stop()
