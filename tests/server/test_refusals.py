@@ -124,7 +124,7 @@ async def test_a_refusal_is_answered_logged_counted_and_noted(demo: Demo, caplog
 
 @only_uvloop
 async def test_connections_beyond_the_limit_are_told_counted_and_noted(demo: Demo, caplog):
-    """F-27: the remedy names the limit that was met."""
+    """F-30: the remedy names the limit that was met."""
     async with watched(demo, caplog, max_connections=1) as proxy, connected(proxy.server.address):
         async with connected(proxy.server.address) as client:
             status, code, request_id = await read_refusal(client)
