@@ -1,4 +1,4 @@
-"""The public port of several workers: bound once, its connections dealt to the workers in turn."""
+"""A port bound once, and its connections dealt: to several workers in turn, or to the listener that speaks TLS."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ async def bind(host: str, port: int) -> list[socket.socket]:
 
 
 class Acceptor:
-    """``deal`` takes a connection and says whether a worker has it now.
+    """``deal`` takes a connection and says whether somebody has it now.
 
-    While none does, connections wait, one here and the others in the system's queue: none is refused because
+    While nobody does, connections wait, one here and the others in the system's queue: none is refused because
     workers are starting again.
     """
 

@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from proxy.http.pieces import SMALL, Pieces, gather
+from proxy.server.cycle import Cycle
 from proxy.upstream.response_parser import ResponseParser
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -26,27 +27,36 @@ def test_the_order_is_kept(largest):
     assert isinstance(pieces[0], bytes)
 
 
-def peak_of_feeding(parser, data):
+def peak_of(feed, *data):
     """Bytes that it takes at the most."""
     tracemalloc.start()
     try:
-        parser.feed(data)
+        for piece in data:
+            feed(piece)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_tiny_chunks_take_little_more_than_they_hold():
+def test_tiny_chunks_of_a_response_take_little_more_than_they_hold():
     """F-36: as objects of their own, pieces of two bytes would take twenty times their size."""
     parser = ResponseParser(bodiless=False)
     parser.feed(HEAD)
-    assert peak_of_feeding(parser, b"2\r\nab\r\n" * 20_000) < 3 * 40_000
+    assert peak_of(parser.feed, b"2\r\nab\r\n" * 20_000) < 3 * 40_000
     assert parser.take_body() == b"ab" * 20_000
+
+
+async def test_tiny_chunks_of_a_request_take_little_more_than_they_hold():
+    """F-36: while the application does not come to take them."""
+    cycle = Cycle(None, None, target=b"/", keep_alive=True, expects_continue=False)
+    pieces = [bytes([number % 256, 0]) for number in range(20_000)]
+    assert peak_of(cycle.feed, *pieces) < 3 * 40_000
+    assert (await cycle.receive())["body"] == b"".join(pieces)
 
 
 def test_trailers_of_a_response_take_no_memory():
     """F-36: nobody reads them."""
     parser = ResponseParser(bodiless=False)
     parser.feed(HEAD + b"1\r\na\r\n0\r\n")
-    assert peak_of_feeding(parser, b"X:\r\n" * 15_000 + b"\r\n") < 10_000
+    assert peak_of(parser.feed, b"X:\r\n" * 15_000 + b"\r\n") < 10_000
     assert parser.reusable
