@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from .authentication.claims import SubjectTokenPolicy
@@ -17,12 +17,16 @@ from .authentication.subject_token import SubjectToken, require_authentication, 
 from .authentication.verifier import Accepted, Verifier
 from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
+from .cache.two_legs import TwoLegs
 from .config import models
 from .config.faults import ConfigurationError, Fault
+from .config.models import NEEDS_USER, TWO_LEGS
 from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
+from .exchange.first_leg import FirstLeg
 from .exchange.record import ExchangeRecord
 from .exchange.token_exchange import TokenRequest
+from .exchange.token_types import ID_JAG, JWT
 from .gateway.bound_routes import BoundRoutes
 from .gateway.caller_credentials import build_take_token
 from .gateway.cross_site import CrossSiteGuard
@@ -42,7 +46,7 @@ from .upstream import Origin, Upstream
 from .upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
-NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
+_FIRST_TYPES = {"id_jag": ID_JAG, "identity_chaining": JWT}
 
 
 def build_parts(
@@ -170,9 +174,6 @@ def _build_route(
             require=build_demands(route, clock),
         )
     request = build_token_request(route, settings)
-    access_tokens = None
-    if request is not None:
-        access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
 
     def connect(place: str | Origin) -> tuple[Upstream, WebSocketUpstream | None]:
         upstream = (tracing.build_upstream if tracing else Upstream)(
@@ -194,7 +195,7 @@ def _build_route(
         preserve_host=route.preserve_host,
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
         authentication=authentication,
-        access_tokens=access_tokens,
+        access_tokens=_build_access_tokens(route, settings, issuers, store),
         guard=_build_guard(route, settings.listen),
         presentation=Presentation(
             _build_base_url(route.upstream),
@@ -220,21 +221,76 @@ def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard |
 
 
 def build_token_request(route: models.Route, settings: models.Settings) -> TokenRequest | None:
-    """What ``route`` asks its token URL for; None where it needs no token."""
+    """What ``route`` asks for the token that its API is called with; None where it needs none."""
     authorization_server = settings.authorization_server_of(route)
     if route.grant == "none" or authorization_server is None:
         return None
-    return TokenRequest(
-        authorization_server=authorization_server,
-        grant=route.grant,
-        audience=route.audience,
-        resource=route.resource,
-        scopes=route.scopes,
-        subject_token_type=route.subject_token_type,
-        requested_token_type=route.requested_token_type,
-        actor=route.actor,
-        extra_parameters=tuple(sorted(route.extra_parameters.items())),
+    asked = _build_asked(route)
+    match route.grant:
+        case "id_jag" | "identity_chaining":
+            return TokenRequest(authorization_server, "assertion", **asked, leg=2)
+        case grant:
+            return TokenRequest(
+                authorization_server,
+                grant,
+                **asked,
+                audience=route.audience,
+                resource=route.resource,
+                subject_token_type=route.subject_token_type,
+                requested_token_type=route.requested_token_type,
+                actor=route.actor,
+            )
+
+
+def _build_asked(route: models.Route) -> Any:
+    """What goes along in either leg."""
+    return {
+        "scopes": route.scopes,
+        "extra_parameters": tuple(sorted(route.extra_parameters.items())),
+    }
+
+
+def build_first_request(route: models.Route, settings: models.Settings) -> TokenRequest | None:
+    """What ``route`` asks its identity provider for; None where its token takes one call alone."""
+    redeemer = settings.authorization_server_of(route)
+    if route.grant not in TWO_LEGS or route.identity_provider is None or redeemer is None:
+        return None
+    server = settings.authorization_servers[redeemer]
+    audience = route.audience or (server.issuer,)
+    kind: Literal["id_jag", "identity_chaining"] = (
+        "id_jag" if route.grant == "id_jag" else "identity_chaining"
     )
+    return TokenRequest(
+        route.identity_provider,
+        "token_exchange",
+        **_build_asked(route),
+        audience=audience,
+        resource=route.resource,
+        subject_token_type=route.subject_token_type,
+        requested_token_type=_FIRST_TYPES[kind],
+        actor=route.actor,
+        leg=1,
+        first_leg=FirstLeg(kind, audience, server.client.id if server.client else None),
+    )
+
+
+def _build_access_tokens(
+    route: models.Route, settings: models.Settings, issuers: dict[str, Issuer], store: TokenStore
+) -> AccessTokens | None:
+    request = build_token_request(route, settings)
+    if request is None:
+        return None
+    server = issuers[request.authorization_server].server
+    first_request = build_first_request(route, settings)
+    if first_request is None:
+        return AccessTokens(request, server, store.cache)
+    identity_provider = issuers[first_request.authorization_server].server
+    first = AccessTokens(
+        first_request, identity_provider, store.cache, may_renew=lambda _: False, whole_life=True
+    )
+    legs = TwoLegs(first, server)
+    counted = route.grant == "id_jag"
+    return AccessTokens(request, legs, store.cache, may_renew=legs.holds_first if counted else None)
 
 
 def build_demands(route: models.Route, clock: Clock) -> Callable[[SubjectToken], None] | None:

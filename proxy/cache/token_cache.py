@@ -7,6 +7,7 @@ revives nothing, and the wall clock, so that one set forward (or a machine that 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -113,16 +114,20 @@ class TokenCache:
             return False
         return self.is_held(loan.entry) or self.prolong(loan.entry)
 
-    def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
+    def put(
+        self, key: CacheKey, access_token: AccessToken, answer: Answer, *, whole_life: bool = False
+    ) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
 
+        With ``whole_life`` that is not bounded by ``max_ttl``.
         An answer may be another replica's and of a while ago: its whole lifetime says how much leeway it
         gets, its age when it is to be renewed. Whose token made the entry before is asked about when that was due.
         """
         now, wall = self._clock.monotonic(), self._clock.time()
         settings = self._settings
         obtained_at = min(answer.obtained_at, wall)
-        bound = find_bound(access_token, answer.subject_expires_at, obtained_at, settings.max_ttl)
+        max_ttl = math.inf if whole_life else settings.max_ttl
+        bound = find_bound(access_token, answer.subject_expires_at, obtained_at, max_ttl)
         lifetime = (bound - obtained_at) - min(settings.expiry_leeway, (bound - obtained_at) * LEEWAY_PART)
         remaining = obtained_at + lifetime - wall
         if not remaining > 0:
@@ -171,6 +176,12 @@ class TokenCache:
             entry.renew_at = now + RENEWAL_PAUSE
         self.renewals += 1
         return True
+
+    def let_run_out(self, key: CacheKey, entry: Entry) -> None:
+        """Renew the entry no more, whichever token of the session asks: it serves until it ends."""
+        entry.renew_at = entry.revalidate_at = math.inf
+        if key.asker != entry.maker:
+            self.verdicts.postpone(key.asker, math.inf)
 
     def refuse_renewal(self, key: CacheKey, entry: Entry) -> None:
         """Drop what was to be renewed, if it was made with the refused token; else others' verdict is still due."""

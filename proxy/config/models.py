@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from .units import Duration, FilePath, Network, Size
+from .units import Duration, FilePath, Network, Size, Texts
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -25,7 +25,9 @@ ClientAuth = Literal[
     "tls_client_auth",
     "self_signed_tls_client_auth",
 ]
-Grant = Literal["token_exchange", "client_credentials", "jwt_bearer", "none"]
+Grant = Literal["token_exchange", "id_jag", "identity_chaining", "client_credentials", "jwt_bearer", "none"]
+TWO_LEGS: frozenset[Grant] = frozenset({"id_jag", "identity_chaining"})
+NEEDS_USER: frozenset[Grant] = TWO_LEGS | {"token_exchange", "jwt_bearer"}
 
 
 class Section(BaseModel):
@@ -155,9 +157,10 @@ class Route(Section):
     path_rewrite: str | None = None
     preserve_host: bool = False
     grant: Grant = "token_exchange"
+    identity_provider: Name | None = None
     authorization_server: Name | None = None
-    audience: Text | None = None
-    resource: Text | None = None
+    audience: Texts = ()
+    resource: Texts = ()
     scopes: tuple[Text, ...] = ()
     subject_token_type: Literal["access_token", "jwt", "id_token"] = "access_token"
     subject_token_file: FilePath | None = None

@@ -10,7 +10,7 @@ from ..errors import ProxyError
 from ..http.routes import Pattern, RouteTable
 from .faults import Fault, got
 from .files import check_ca_file, check_certificate, check_secret_file
-from .models import Route, TokenIn, UpstreamTLS
+from .models import NEEDS_USER, TWO_LEGS, Route, TokenIn, UpstreamTLS
 from .urls import check_url, is_host, parse_url
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
@@ -19,6 +19,8 @@ _SCOPE = re.compile(r"[!#-\[\]-~]+")  # RFC 6749 §3.3
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]+")
 # Okta refuses all of these to a service app, and says so of token exchange with openid_not_allowed_token_exchange.
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+# Those that no ID-JAG carries: they are the identity provider's own.
+_SYSTEM_SCOPES = _OPENID_SCOPES | {"groups", "device_sso"}
 # fmt: off
 _OUR_PARAMETERS = frozenset({
     "grant_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "audience",
@@ -35,9 +37,12 @@ _NO_TOKEN_FIELDS = frozenset({
 _KEYS_OF_TOKEN = ("authorization_server", "audience", "resource", "scopes", "extra_parameters")
 _KEYS_OF_USER = ("subject_token_file", "required_scopes", "acr_values", "max_age")
 _KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor")
-_KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE)
+_KEYS_OF_LEGS = ("identity_provider", "subject_token_type", "actor")
+_KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE, "identity_provider")
 _KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {
-    "token_exchange": _KEYS,
+    "token_exchange": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE),
+    "id_jag": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_LEGS),
+    "identity_chaining": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_LEGS),
     "jwt_bearer": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER),
     "client_credentials": _KEYS_OF_TOKEN,
     "none": (),
@@ -46,7 +51,7 @@ _KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {
 
 def needs_user(route: Route) -> bool:
     """Whether ``route`` is called on a user's behalf."""
-    return route.grant in ("token_exchange", "jwt_bearer")
+    return route.grant in NEEDS_USER
 
 
 def sends_ours_unasked(route: Route) -> bool:
@@ -152,8 +157,15 @@ def _find_request_faults(place: str, route: Route) -> Iterator[Fault]:
         yield from find_scope_faults(f"{place}.scopes", route.scopes)
     if route.grant in ("token_exchange", "client_credentials"):
         yield from _find_openid_scopes(f"{place}.scopes", route.scopes)
-    if route.resource is not None:
-        yield from _find_resource_faults(f"{place}.resource", route.resource)
+    if route.grant == "id_jag":
+        yield from _find_system_scopes(f"{place}.scopes", route.scopes)
+    if route.grant in TWO_LEGS and route.subject_token_type == "jwt":
+        yield Fault(
+            f"{place}.subject_token_type", f"id_token or access_token with grant: {route.grant}{got('jwt')}"
+        )
+    for index, resource in enumerate(route.resource):
+        at = f"[{index}]" if len(route.resource) > 1 else ""
+        yield from _find_resource_faults(f"{place}.resource{at}", resource)
     for name in sorted(_OUR_PARAMETERS & set(route.extra_parameters)):
         yield Fault(f"{place}.extra_parameters.{name}", "set by the proxy itself, so it may not be given")
 
@@ -165,6 +177,16 @@ def _find_openid_scopes(place: str, scopes: tuple[str, ...]) -> Iterator[Fault]:
                 f"{place}[{index}]",
                 "an OpenID Connect scope, which Okta refuses to a service app:"
                 f" ask for the API's own scopes{got(scope)}",
+            )
+
+
+def _find_system_scopes(place: str, scopes: tuple[str, ...]) -> Iterator[Fault]:
+    for index, scope in enumerate(scopes):
+        if scope in _SYSTEM_SCOPES or scope.startswith("okta."):
+            yield Fault(
+                f"{place}[{index}]",
+                "a system scope, which Okta refuses for ID-JAGs (invalid_scope): ask for the scopes of the API's"
+                f" own authorization server{got(scope)}",
             )
 
 

@@ -10,7 +10,7 @@ from itertools import chain, combinations
 from ..config.urls import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
-from .models import Admin, Cache, Listen, Route
+from .models import TWO_LEGS, Admin, Cache, Listen, Route
 from .route_rules import TOKEN, find_route_faults, find_scope_faults, is_canonical, needs_user
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
@@ -42,6 +42,7 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
         yield from find_route_faults(place, route)
         yield from _find_server_of_route_faults(sound, place, route)
         yield from _find_aimless_exchange(sound, place, route)
+        yield from _find_leg_faults(sound, place, route)
     yield from _find_twins(sound)
     yield from _find_missing_clients(sound)
     yield from _find_cache_faults(settings.cache)
@@ -120,7 +121,7 @@ def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
                 f"{place}.clock_tolerance",
                 f"more than {_LARGEST_TOLERANCE:.0f} s{got(entry.clock_tolerance)}",
             )
-        yield from _find_unknown_server(sound, place, entry.authorization_server)
+        yield from _find_unknown_server(sound, f"{place}.authorization_server", entry.authorization_server)
         server = settings.authorization_servers.get(entry.authorization_server)
         if server and not entry.introspect and is_okta_org(server.issuer):
             yield Fault(
@@ -135,14 +136,14 @@ def _find_unknown_server(sound: Sound, place: str, name: str) -> Iterator[Fault]
         return
     near = difflib.get_close_matches(name, sound.server_names, n=1)
     hint = f", did you mean {near[0]!r}?" if near else ""
-    yield Fault(f"{place}.authorization_server", f"no such authorization server{hint}{got(name)}")
+    yield Fault(place, f"no such authorization server{hint}{got(name)}")
 
 
 def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
     if route.grant == "none":
         return
     if route.authorization_server is not None:
-        yield from _find_unknown_server(sound, place, route.authorization_server)
+        yield from _find_unknown_server(sound, f"{place}.authorization_server", route.authorization_server)
     elif not sound.server_names:
         yield Fault("authorization_servers", f"required: the route {route.name!r} gets its token from one")
     elif len(sound.server_names) > 1:
@@ -151,11 +152,32 @@ def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iter
 
 def _find_aimless_exchange(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
     keys = ("audience", "resource", "scopes")
-    if not needs_user(route) or any(getattr(route, key) for key in keys):
-        return
+    if not needs_user(route) or route.grant in TWO_LEGS or any(getattr(route, key) for key in keys):
+        return  # the audience of a first token is known: the server that redeems it
     if all(sound.is_whole(f"{place}.{key}") for key in keys):
         yield Fault(
             f"{place}.audience", "required, or resource or scopes: else the token would be for nothing named"
+        )
+
+
+def _find_leg_faults(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
+    """Two legs lead to two servers: who makes the first token, and who redeems it."""
+    if route.grant not in TWO_LEGS or not sound.is_whole(f"{place}.identity_provider"):
+        return
+    at = f"{place}.identity_provider"
+    if route.identity_provider is None:
+        yield Fault(
+            at,
+            f"required with grant: {route.grant}: who makes the first token, by its name in authorization_servers",
+        )
+        return
+    yield from _find_unknown_server(sound, at, route.identity_provider)
+    one_server = sound.server_names[0] if len(sound.server_names) == 1 else None
+    if route.identity_provider == (route.authorization_server or one_server):
+        yield Fault(
+            at,
+            "also the authorization_server, which redeems the first token: name the other of the two,"
+            f" or use grant: token_exchange{got(route.identity_provider)}",
         )
 
 
@@ -186,6 +208,8 @@ def _find_missing_clients(sound: Sound) -> Iterator[Fault]:
     for route in settings.routes:
         if name := settings.authorization_server_of(route):
             reasons.setdefault(name, f"the route {route.name!r} gets its token here")
+        if route.grant in TWO_LEGS and route.identity_provider is not None:
+            reasons.setdefault(route.identity_provider, f"the route {route.name!r} gets its first token here")
     for name, reason in reasons.items():
         server = settings.authorization_servers.get(name)
         if server and server.client is None:

@@ -8,12 +8,15 @@ from typing import Any
 
 from ..authentication.subject_token import SubjectToken
 from ..config import models
+from ..config.models import NEEDS_USER
+from ..exchange.token_exchange import TokenRequest
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import NEEDS_USER, build_demands, build_token_request
+from ..wiring import build_demands, build_first_request, build_token_request
 from .differences import hide_tokens
-from .exchange import ExchangeExamination, examine_exchange
+from .exchange import ExchangeExamination, examine_exchange, examine_first_leg
 from .finding import Finding, examine
+from .spending import USUAL_LIFETIME, judge_spending
 from .subject import SubjectExamination, examine_subject_token
 
 
@@ -61,13 +64,38 @@ async def diagnose_exchange(
     elif any(finding.verdict != "pass" for finding in findings):
         findings.append(Finding("exchange", route.name, "skip", "there is no accepted token to exchange"))
     else:
-        exchanged = await examine_exchange(request, subject.subject_token, parts, clock, about=route.name)
+        exchanged = await _examine_legs(request, subject.subject_token, route, parts, clock)
     return Diagnosis(
         route=route.name,
         findings=(*findings, *exchanged.findings),
         before=hide_tokens(subject.claims),
         after=hide_tokens(exchanged.claims),
     )
+
+
+async def _examine_legs(
+    request: TokenRequest,
+    subject_token: SubjectToken | None,
+    route: models.Route,
+    parts: Parts,
+    clock: Clock,
+) -> ExchangeExamination:
+    """One exchange, or both calls in turn; what they cost is told where it is counted."""
+    first_request = build_first_request(route, parts.settings)
+    if first_request is None or subject_token is None:
+        return await examine_exchange(request, subject_token, parts, clock, about=route.name)
+    first = await examine_first_leg(first_request, subject_token, parts, clock, about=route.name)
+    if first.token is None:
+        return ExchangeExamination(first.findings)
+    assertion = replace(subject_token, value=first.token.value)
+    second = await examine_exchange(request, assertion, parts, clock, about=route.name)
+    ends = [None if token is None else token.expires_at for token in (second.token, first.token)]
+    lifetime, first_lifetime = (None if end is None else end - clock.time() for end in ends)
+    cost = judge_spending(
+        route, parts.settings.cache, lifetime=lifetime, first_lifetime=first_lifetime or USUAL_LIFETIME
+    )
+    findings = (*first.findings, *second.findings, *([cost] if cost else []))
+    return replace(second, findings=findings)
 
 
 async def _examine_demands(subject_token: SubjectToken | None, route: models.Route, clock: Clock) -> Finding:

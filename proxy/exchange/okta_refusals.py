@@ -60,6 +60,14 @@ CHECK_PARAMETERS = (
 )
 CHECK_CONSENT = f"{_SERVER} > Scopes > (the scope) > User consent: Implicit, for nobody can be asked here."
 CHECK_LICENCE = "Ask Okta for the API Access Management licence, which the exchange needs."
+CHECK_CONNECTION = (
+    "Okta Admin Console: the requesting app (or AI agent) > Manage connections: a connection to the resource app must"
+    " be there, and its client id there must be the client.id of the server that redeems."
+)
+CHECK_FIRST_AUDIENCE = (
+    "The route's audience, where it has one, must be the issuer of the server that redeems the first token, letter by"
+    " letter, and the identity provider must know that server by it."
+)
 LOG_IN = "The user must log in again; nothing is to be mended here."
 
 

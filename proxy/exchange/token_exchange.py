@@ -17,38 +17,43 @@ from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
 from ..jose.certificates import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
+from .first_leg import FirstLeg, check_first_token, refuse_first_token
+from .token_types import ACCESS_TOKEN, TokenType, build_uri, check_issued_token_type, parse_token_type
 
 Form = list[tuple[str, str]]
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
 
 MAX_TOKEN_LENGTH = 16 * 1024  # characters; more would not fit into the headers that APIs accept
 _LONGEST_LIFE = 10 * 365 * 86400.0  # s; beyond that a number is a mistake, not a time
 _B68TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
-_ISSUED_TOKEN_TYPES = (TOKEN_TYPE + "access_token", TOKEN_TYPE + "jwt")
-_TOKEN_TYPES: Mapping[str, Literal["Bearer", "DPoP"]] = {"bearer": "Bearer", "dpop": "DPoP"}
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a route asks a token URL for: everything that shapes the answer but the user."""
+    """What a route asks a token URL for: everything that shapes the answer but the user.
+
+    ``assertion`` redeems another server's token (RFC 7523 §2.1), ``jwt_bearer`` is what Entra ID makes of that.
+    ``leg`` is 1 or 2 where the token takes two calls; ``first_leg`` says what the first one must bring.
+    """
 
     authorization_server: str
-    grant: Literal["token_exchange", "client_credentials", "jwt_bearer"]
-    audience: str | None = None
-    resource: str | None = None
+    grant: Literal["token_exchange", "client_credentials", "jwt_bearer", "assertion"]
+    audience: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     subject_token_type: str = "access_token"
     requested_token_type: str | None = None
     actor: bool = False
     extra_parameters: tuple[tuple[str, str], ...] = ()
+    leg: Literal[1, 2] | None = None
+    first_leg: FirstLeg | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What the exchange gave (RFC 8693 §2.2.1), kept as the field value that shows it.
+    """What the exchange gave (RFC 8693 §2.2.1), kept as the field value that shows it to nearly all APIs.
 
     ``expires_at`` (epoch s) is the earliest of ``expires_in`` and the token's own ``exp``; None where neither
     was told. ``certificate`` is the thumbprint of the one that the token is bound to (RFC 8705 §3.1), if any;
@@ -56,7 +61,7 @@ class AccessToken:
     """
 
     authorization: bytes = field(repr=False)
-    token_type: Literal["Bearer", "DPoP"]
+    token_type: TokenType
     expires_at: float | None
     scopes: tuple[str, ...]
     certificate: str | None = None
@@ -70,14 +75,15 @@ class AccessToken:
 
 def build_access_token(
     value: str,
-    token_type: Literal["Bearer", "DPoP"],
+    token_type: TokenType,
     expires_at: float | None,
     scopes: tuple[str, ...],
     certificate: str | None = None,
 ) -> AccessToken:
     bound = token_type == "DPoP" or certificate is not None
+    scheme = "DPoP" if token_type == "DPoP" else "Bearer"
     return AccessToken(
-        f"{token_type} {value}".encode("ascii"), token_type, expires_at, scopes, certificate, bound
+        f"{scheme} {value}".encode("ascii"), token_type, expires_at, scopes, certificate, bound
     )
 
 
@@ -86,13 +92,12 @@ def build_form(
 ) -> Form:
     """The form's fields, without those of client authentication. The grant says whether it needs a user."""
     form = _BUILDERS[request.grant](request, "" if subject_token is None else subject_token.value)
-    for name in ("audience", "resource"):
-        if (value := getattr(request, name)) is not None:
-            form.append((name, value))
+    form += [("audience", audience) for audience in request.audience]  # RFC 8693 §2.1: repeated
+    form += [("resource", resource) for resource in request.resource]
     if request.scopes:
         form.append(("scope", " ".join(request.scopes)))
     if actor_token is not None:
-        form += [("actor_token", actor_token.value), ("actor_token_type", TOKEN_TYPE + "access_token")]
+        form += [("actor_token", actor_token.value), ("actor_token_type", ACCESS_TOKEN)]
     return [*form, *request.extra_parameters]
 
 
@@ -114,11 +119,10 @@ def parse_token_response(
     ``subject_token`` is the one sent. Raises ExchangeResponseInvalid.
     """
     value = _parse_value(answer.get("access_token"), subject_token)
-    token_type = _parse_token_type(answer.get("token_type"))
-    _check_issued_token_type(answer.get("issued_token_type"))
-    claims = parse_claims(value)
-    if claims is not None:
-        _check_claims(claims, request, subject_token if check_subject else None, now)
+    requested = None if request.requested_token_type is None else build_uri(request.requested_token_type)
+    token_type = parse_token_type(answer.get("token_type"), requested)
+    check_issued_token_type(answer.get("issued_token_type"), requested)
+    claims = _read_claims(value, request, subject_token if check_subject else None, now)
     return build_access_token(
         value=value,
         token_type=token_type,
@@ -130,24 +134,18 @@ def parse_token_response(
 
 def parse_claims(value: str) -> Mapping[str, Any] | None:
     """The claims of a signed JWT, unverified; None where the token is anything else, and so opaque."""
-    segments = value.split(".")
-    if len(segments) != 3:
-        return None
-    try:
-        header, claims = (parse_json_object(decode_base64url(segment)) for segment in segments[:2])
-    except ValueError:
-        return None
-    return claims if "alg" in header else None
+    read = _parse_jwt(value)
+    return None if read is None else read[1]
 
 
 def _build_token_exchange(request: TokenRequest, subject_token: str) -> Form:
     form = [
         ("grant_type", TOKEN_EXCHANGE),
         ("subject_token", subject_token),
-        ("subject_token_type", TOKEN_TYPE + request.subject_token_type),
+        ("subject_token_type", build_uri(request.subject_token_type)),
     ]
     if request.requested_token_type is not None:
-        form.append(("requested_token_type", TOKEN_TYPE + request.requested_token_type))
+        form.append(("requested_token_type", build_uri(request.requested_token_type)))
     return form
 
 
@@ -164,10 +162,15 @@ def _build_jwt_bearer(_request: TokenRequest, subject_token: str) -> Form:
     ]
 
 
+def _build_assertion(_request: TokenRequest, subject_token: str) -> Form:
+    return [("grant_type", JWT_BEARER), ("assertion", subject_token)]
+
+
 _BUILDERS = {
     "token_exchange": _build_token_exchange,
     "client_credentials": _build_client_credentials,
     "jwt_bearer": _build_jwt_bearer,
+    "assertion": _build_assertion,
 }
 
 
@@ -181,18 +184,6 @@ def _parse_value(value: Any, subject_token: SubjectToken | None) -> str:
     if subject_token is not None and value == subject_token.value:
         raise ExchangeResponseInvalid("the access_token is the subject token itself")
     return value
-
-
-def _parse_token_type(value: Any) -> Literal["Bearer", "DPoP"]:
-    found = _TOKEN_TYPES.get(value.lower()) if isinstance(value, str) else None
-    if found is None:
-        raise ExchangeResponseInvalid("the token_type is neither Bearer nor DPoP")
-    return found
-
-
-def _check_issued_token_type(value: Any) -> None:
-    if value is not None and value not in _ISSUED_TOKEN_TYPES:
-        raise ExchangeResponseInvalid("the issued_token_type is neither an access token's nor a JWT's")
 
 
 def _parse_scopes(value: Any, request: TokenRequest) -> tuple[str, ...]:
@@ -211,11 +202,42 @@ def _parse_scopes(value: Any, request: TokenRequest) -> tuple[str, ...]:
     return scopes
 
 
+def _parse_jwt(value: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Header and claims."""
+    segments = value.split(".")
+    if len(segments) != 3:
+        return None
+    try:
+        header, claims = (parse_json_object(decode_base64url(segment)) for segment in segments[:2])
+    except ValueError:
+        return None
+    return (header, claims) if "alg" in header else None
+
+
+def _read_claims(
+    value: str, request: TokenRequest, subject_token: SubjectToken | None, now: float
+) -> Mapping[str, Any] | None:
+    """The claims of what was issued, if they are those asked for; None where it is opaque."""
+    read = _parse_jwt(value)
+    if request.first_leg is not None:
+        if read is None:
+            raise ExchangeResponseInvalid("the first token is not a signed JWT")
+        subject = None if subject_token is None else subject_token.subject
+        check_first_token(*read, request.first_leg, subject=subject, now=now)
+        return read[1]
+    if read is None:
+        return None
+    header, claims = read
+    refuse_first_token(header)
+    _check_claims(claims, request, subject_token, now)
+    return claims
+
+
 def _check_claims(
     claims: Mapping[str, Any], request: TokenRequest, subject_token: SubjectToken | None, now: float
 ) -> None:
     """RFC 9700 §2.3: the audience asked for, the user's subject, and some life left."""
-    if request.audience is not None and request.audience not in _listed(claims.get("aud")):
+    if request.audience and not set(request.audience) <= set(map(str, _listed(claims.get("aud")))):
         raise ExchangeResponseInvalid(
             "audience_mismatch: the issued token's aud does not hold the audience asked for",
             remedy="Let the authorization server issue tokens for the route's audience, or correct the route.",

@@ -76,7 +76,7 @@ async def test_a_grant_for_a_user_needs_one():
 async def test_the_actor_token_is_our_own_and_kept():
     """RFC 8693 §2.1: our client-credentials token goes along; one is fetched for many users."""
     actor = TokenRequest(
-        "okta", "token_exchange", audience="api://orders", scopes=("orders:read",), actor=True
+        "okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",), actor=True
     )
     ours = answer(200, TOKEN | {"access_token": "ours"})
     async with exchanging(ours, GOOD, GOOD, ours, GOOD) as at:

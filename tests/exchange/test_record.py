@@ -42,7 +42,7 @@ def test_fields_are_flat():
         request=TokenRequest(
             "okta",
             "token_exchange",
-            audience="api://orders",
+            audience=("api://orders",),
             scopes=("orders:read", "orders:write"),
             extra_parameters=(("secret", "not told"),),
         ),
@@ -62,6 +62,7 @@ def test_fields_are_flat():
         "subject": hash_subject(ALICE),
         "client_id": "0oa1",
         "grant": "token_exchange",
+        "leg": None,
         "audience": "api://orders",
         "resource": None,
         "scopes": "orders:read orders:write",

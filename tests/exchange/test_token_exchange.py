@@ -24,7 +24,7 @@ from proxy.exchange.token_exchange import (
 
 NOW = 1_800_000_000.0
 URN = "urn:ietf:params:oauth:token-type:"
-REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 ALICE = SubjectToken("alice.token", "okta", "https://as", "alice", {}, b"", NOW + 600)
 GOOD = {"access_token": "opaque", "token_type": "Bearer", "issued_token_type": URN + "access_token"}
 
@@ -46,7 +46,9 @@ def parse(answer: dict, request: TokenRequest = REQUEST, *, check_subject: bool 
 
 def test_the_form_is_rfc_8693s_as_oktas_guide_shows_it():
     """X-01: exactly these fields, percent-encoded."""
-    request = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read", "a+b"))
+    request = TokenRequest(
+        "okta", "token_exchange", audience=("api://orders",), scopes=("orders:read", "a+b")
+    )
     assert encode_form(build_form(request, ALICE)) == (
         b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange"
         b"&subject_token=alice.token"
@@ -60,7 +62,7 @@ def test_all_that_a_route_may_add():
     request = TokenRequest(
         "okta",
         "token_exchange",
-        resource="https://orders.example",
+        resource=("https://orders.example",),
         subject_token_type="id_token",
         requested_token_type="jwt",
         actor=True,
@@ -176,7 +178,7 @@ def test_answers_that_are_taken(answer):
 def test_another_sub_by_design():
     """X-07: check_subject: false accepts a pairwise sub; our own token has nobody's."""
     assert parse({"access_token": make_jwt(sub="pairwise")}, check_subject=False)
-    own = TokenRequest("okta", "client_credentials", audience="api://orders")
+    own = TokenRequest("okta", "client_credentials", audience=("api://orders",))
     assert parse({"access_token": make_jwt(sub="0oa9")}, own)
 
 

@@ -16,7 +16,7 @@ ISSUER_OF_ALL = Issuer(alg="EdDSA")
 GENUINE = ISSUER_OF_ALL.mint()
 _KEY = parse_jwk(ISSUER_OF_ALL.jwk)
 _POLICY = SubjectTokenPolicy(ISSUER, AUDIENCE, algorithms=frozenset({"EdDSA"}))
-_REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+_REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 
 
 def verify_token(data: bytes) -> None:
