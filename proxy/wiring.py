@@ -23,6 +23,7 @@ from .config.faults import ConfigurationError, Fault
 from .config.models import NEEDS_USER, TWO_LEGS
 from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
+from .exchange.authorization_details import build_authorization_details
 from .exchange.first_leg import FirstLeg
 from .exchange.record import ExchangeRecord
 from .exchange.token_exchange import TokenRequest
@@ -32,7 +33,7 @@ from .gateway.caller_credentials import build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
 from .gateway.published_documents import Documents
-from .gateway.token_fields import Presentation
+from .gateway.token_fields import build_presentation
 from .gateway.token_lifetime import Lifetime
 from .gateway.upstream_request import Authentication, Route
 from .http.forwarding import Forwarding
@@ -197,7 +198,8 @@ def _build_route(
         authentication=authentication,
         access_tokens=_build_access_tokens(route, settings, issuers, store),
         guard=_build_guard(route, settings.listen),
-        presentation=Presentation(
+        presentation=build_presentation(
+            route.token_out,
             _build_base_url(route.upstream),
             issuers[request.authorization_server].server.dpop_key if request else None,
         ),
@@ -247,6 +249,7 @@ def _build_asked(route: models.Route) -> Any:
     return {
         "scopes": route.scopes,
         "extra_parameters": tuple(sorted(route.extra_parameters.items())),
+        "authorization_details": build_authorization_details(route.authorization_details),
     }
 
 

@@ -129,6 +129,20 @@ class TokenIn(Section):
     query: Text | None = None
 
 
+class TokenOut(Section):
+    """Where the token stands on the way up: in a header, a query parameter or a cookie."""
+
+    header: Text | None = None
+    scheme: str = "Bearer"
+    query: Text | None = None
+    cookie: Text | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it stands where RFC 6750 §2.1 wants it."""
+        return self.header is not None and self.header.lower() == "authorization" and self.scheme == "Bearer"
+
+
 class Timeouts(Section):
     """How long the upstream may take to connect, to begin its response, and between two reads."""
 
@@ -165,7 +179,9 @@ class Route(Section):
     subject_token_type: Literal["access_token", "jwt", "id_token"] = "access_token"
     subject_token_file: FilePath | None = None
     token_in: TokenIn = TokenIn(header="Authorization")
-    requested_token_type: Literal["access_token", "jwt"] | None = None
+    requested_token_type: Text | None = None
+    token_out: TokenOut = TokenOut(header="Authorization")
+    authorization_details: tuple[dict[Text, Any], ...] = Field((), repr=False)
     actor: bool = False
     extra_parameters: dict[Text, str] = Field({}, repr=False)
     required_scopes: tuple[Text, ...] = ()

@@ -11,9 +11,10 @@ from ..config.urls import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .models import TWO_LEGS, Admin, Cache, Listen, Route
-from .route_rules import TOKEN, find_route_faults, find_scope_faults, is_canonical, needs_user
+from .route_rules import find_route_faults, find_scope_faults, is_canonical, needs_user
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
+from .token_rules import TOKEN
 from .urls import check_url, is_host
 
 _SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
@@ -43,6 +44,7 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
         yield from _find_server_of_route_faults(sound, place, route)
         yield from _find_aimless_exchange(sound, place, route)
         yield from _find_leg_faults(sound, place, route)
+        yield from _find_displaced_proof(sound, place, route)
     yield from _find_twins(sound)
     yield from _find_missing_clients(sound)
     yield from _find_cache_faults(settings.cache)
@@ -151,7 +153,7 @@ def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iter
 
 
 def _find_aimless_exchange(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
-    keys = ("audience", "resource", "scopes")
+    keys = ("audience", "resource", "scopes", "authorization_details")
     if not needs_user(route) or route.grant in TWO_LEGS or any(getattr(route, key) for key in keys):
         return  # the audience of a first token is known: the server that redeems it
     if all(sound.is_whole(f"{place}.{key}") for key in keys):
@@ -178,6 +180,17 @@ def _find_leg_faults(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
             at,
             "also the authorization_server, which redeems the first token: name the other of the two,"
             f" or use grant: token_exchange{got(route.identity_provider)}",
+        )
+
+
+def _find_displaced_proof(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
+    name = sound.settings.authorization_server_of(route)
+    server = sound.settings.authorization_servers.get(name) if name else None
+    if server and server.dpop and not route.token_out.is_usual:
+        yield Fault(
+            f"{place}.token_out",
+            "a DPoP token stands in Authorization alone (RFC 9449 §7.1): leave it out, or set dpop: false on"
+            f" authorization_servers.{name}",
         )
 
 

@@ -17,13 +17,24 @@ from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
 from ..jose.certificates import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
+from .authorization_details import check_granted
 from .first_leg import FirstLeg, check_first_token, refuse_first_token
-from .token_types import ACCESS_TOKEN, TokenType, build_uri, check_issued_token_type, parse_token_type
+from .token_types import (
+    ACCESS_TOKEN,
+    FEDERATED_TOKEN,
+    TokenType,
+    build_uri,
+    check_issued_token_type,
+    find_value,
+    parse_token_type,
+)
 
 Form = list[tuple[str, str]]
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+# Auth0's Token Vault: a token exchange in all but the name.
+AUTH0_TOKEN_VAULT = "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token"
 
 MAX_TOKEN_LENGTH = 16 * 1024  # characters; more would not fit into the headers that APIs accept
 _LONGEST_LIFE = 10 * 365 * 86400.0  # s; beyond that a number is a mistake, not a time
@@ -35,7 +46,8 @@ class TokenRequest:
     """What a route asks a token URL for: everything that shapes the answer but the user.
 
     ``assertion`` redeems another server's token (RFC 7523 §2.1), ``jwt_bearer`` is what Entra ID makes of that.
-    ``leg`` is 1 or 2 where the token takes two calls; ``first_leg`` says what the first one must bring.
+    ``authorization_details`` are RFC 9396's, as JSON. ``leg`` is 1 or 2 where the token takes two calls;
+    ``first_leg`` says what the first one must bring.
     """
 
     authorization_server: str
@@ -47,6 +59,7 @@ class TokenRequest:
     requested_token_type: str | None = None
     actor: bool = False
     extra_parameters: tuple[tuple[str, str], ...] = ()
+    authorization_details: str | None = None
     leg: Literal[1, 2] | None = None
     first_leg: FirstLeg | None = None
 
@@ -96,6 +109,8 @@ def build_form(
     form += [("resource", resource) for resource in request.resource]
     if request.scopes:
         form.append(("scope", " ".join(request.scopes)))
+    if request.authorization_details is not None:
+        form.append(("authorization_details", request.authorization_details))
     if actor_token is not None:
         form += [("actor_token", actor_token.value), ("actor_token_type", ACCESS_TOKEN)]
     return [*form, *request.extra_parameters]
@@ -118,10 +133,12 @@ def parse_token_response(
 
     ``subject_token`` is the one sent. Raises ExchangeResponseInvalid.
     """
-    value = _parse_value(answer.get("access_token"), subject_token)
     requested = None if request.requested_token_type is None else build_uri(request.requested_token_type)
+    value = _parse_value(find_value(answer, requested), subject_token)
     token_type = parse_token_type(answer.get("token_type"), requested)
     check_issued_token_type(answer.get("issued_token_type"), requested)
+    if request.authorization_details is not None:
+        check_granted(answer.get("authorization_details"), request.authorization_details, leg=request.leg)
     claims = _read_claims(value, request, subject_token if check_subject else None, now)
     return build_access_token(
         value=value,
@@ -139,13 +156,14 @@ def parse_claims(value: str) -> Mapping[str, Any] | None:
 
 
 def _build_token_exchange(request: TokenRequest, subject_token: str) -> Form:
+    requested = request.requested_token_type
     form = [
-        ("grant_type", TOKEN_EXCHANGE),
+        ("grant_type", AUTH0_TOKEN_VAULT if requested == FEDERATED_TOKEN else TOKEN_EXCHANGE),
         ("subject_token", subject_token),
         ("subject_token_type", build_uri(request.subject_token_type)),
     ]
-    if request.requested_token_type is not None:
-        form.append(("requested_token_type", build_uri(request.requested_token_type)))
+    if requested is not None:
+        form.append(("requested_token_type", build_uri(requested)))
     return form
 
 

@@ -7,6 +7,7 @@ and its ``token_type`` is ``N_A``. What a vendor's own URI names may be one or t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from ..errors import ExchangeResponseInvalid
@@ -18,6 +19,10 @@ ID_JAG: Final = TOKEN_TYPE + "id-jag"  # draft-ietf-oauth-identity-assertion-aut
 ACCESS_TOKEN: Final = TOKEN_TYPE + "access_token"
 JWT: Final = TOKEN_TYPE + "jwt"
 
+FEDERATED_TOKEN: Final = "http://auth0.com/oauth/token-type/federated-connection-access-token"
+VAULTED_SECRET: Final = "urn:okta:params:oauth:token-type:vaulted-secret"
+
+_SECRETS: Final = ("apikey", "private", "password")  # of a vaulted secret: one of them, by its kind
 _USABLE: Final = (ACCESS_TOKEN, JWT)
 _SPELLINGS: Final[dict[str, TokenType]] = {"bearer": "Bearer", "dpop": "DPoP", "n_a": "N_A"}
 
@@ -25,6 +30,14 @@ _SPELLINGS: Final[dict[str, TokenType]] = {"bearer": "Bearer", "dpop": "DPoP", "
 def build_uri(name: str) -> str:
     """The URI of a token type: ``jwt`` is short for the IETF's, an absolute URI stands for itself."""
     return name if ":" in name else TOKEN_TYPE + name
+
+
+def find_value(answer: Mapping[str, Any], requested: str | None) -> Any:
+    """What the answer brings: its ``access_token``, whatever its type; a secret from Okta's vault stands elsewhere."""
+    vaulted = answer.get("vaulted_secret") if requested == VAULTED_SECRET else None
+    if not isinstance(vaulted, dict):
+        return answer.get("access_token")
+    return next((vaulted[name] for name in _SECRETS if vaulted.get(name)), None)
 
 
 def parse_token_type(value: Any, requested: str | None) -> TokenType:

@@ -196,8 +196,7 @@ class Gateway:
         outgoing.access_token = access_token
         if access_token.bound:
             return self._send_bound(outgoing, access_token, transmit)
-        presentation = outgoing.route.presentation
-        return transmit(outgoing, presentation.build_fields(access_token, outgoing.method, outgoing.target))
+        return outgoing.route.presentation.send(outgoing, access_token, transmit)
 
     async def _send_bound(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
         """With what the token is bound to: the certificate of the connection (RFC 8705 §3), or a proof."""
@@ -205,20 +204,17 @@ class Gateway:
             outgoing.route = await outgoing.route.bound.find(outgoing.route, access_token.certificate)
         if access_token.token_type == DPOP:
             return await self._prove(outgoing, access_token, transmit)
-        presentation = outgoing.route.presentation
-        return await transmit(
-            outgoing, presentation.build_fields(access_token, outgoing.method, outgoing.target)
-        )
+        return await outgoing.route.presentation.send(outgoing, access_token, transmit)
 
     async def _prove(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
         """Once more where the upstream wants a nonce in the proof (RFC 9449 §9)."""
         presentation = outgoing.route.presentation
-        fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
+        fields = presentation.build_proven_fields(access_token, outgoing.method, outgoing.target)
         answer = await transmit(outgoing, fields)
         if not presentation.learn(answer.status, answer.headers) or not outgoing.repeatable:
             return answer
         answer.close()
-        fields = presentation.build_fields(access_token, outgoing.method, outgoing.target)
+        fields = presentation.build_proven_fields(access_token, outgoing.method, outgoing.target)
         return await transmit(outgoing, fields)
 
     def _build_answer_fields(self, response: Response) -> list[tuple[bytes, bytes]]:

@@ -1,16 +1,42 @@
-"""How an access token is shown to an upstream (RFC 6750 §2.1, RFC 9449 §7.1).
+"""How an access token is shown to an upstream (RFC 6750 §2.1, RFC 9449 §7.1), or where else its API looks for it.
 
 A bearer token is shown as it is, one that is bound to a key with a proof of that key, and never one kind as
-the other.
+the other. Where a token stands elsewhere than in ``Authorization``, whatever the caller sent in that place goes first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from ..config.models import TokenOut
 from ..exchange.dpop import DPoPKey, Nonces
 from ..exchange.token_exchange import AccessToken
-from ..http.headers import Fields, values
+from ..http.bearer import split_query
+from ..http.headers import Field, Fields, fold, values
 
 DPOP = "DPoP"
+
+
+class Request(Protocol):
+    """A request that a token is to be shown on."""
+
+    method: str
+    target: bytes
+    fields: Fields
+
+
+class Answer(Protocol):
+    """What its upstream says."""
+
+    @property
+    def headers(self) -> list[Field]: ...
+
+
+R = TypeVar("R", bound=Request)
+A = TypeVar("A", bound=Answer)
+Transmit = Callable[[R, list[Field]], Awaitable[A]]
 
 
 class Presentation:
@@ -21,12 +47,16 @@ class Presentation:
         self._key = key
         self._nonces = Nonces()
 
-    def build_fields(
+    def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> Awaitable[A]:
+        """Send ``request`` with a token that is shown without a proof."""
+        return transmit(request, [(b"authorization", access_token.authorization)])
+
+    def build_proven_fields(
         self, access_token: AccessToken, method: str, target: bytes
     ) -> list[tuple[bytes, bytes]]:
-        """The fields that show ``access_token`` on one request: a proof is never used twice."""
+        """The fields that show a token which is bound to our key, on one request: a proof is never used twice."""
         fields = [(b"authorization", access_token.authorization)]
-        if access_token.token_type == DPOP and self._key is not None:
+        if self._key is not None:
             url = self._base_url + target.decode("ascii")
             proof = self._key.proof(
                 method, url, nonce=self._nonces.find(url), access_token=access_token.value
@@ -40,3 +70,81 @@ class Presentation:
         learnt = self._nonces.learn(self._base_url, {"dpop-nonce": nonce})
         challenges = b" ".join(values(fields, b"www-authenticate"))
         return learnt and status == 401 and b"use_dpop_nonce" in challenges
+
+
+class InHeader(Presentation):
+    """Shows tokens in a field of another name, or behind another scheme."""
+
+    def __init__(self, base_url: str, name: str, scheme: str) -> None:
+        super().__init__(base_url, None)
+        self._name = name.lower().encode("ascii")
+        self._folded = fold(self._name)
+        self._prefix = f"{scheme} " if scheme else ""
+
+    def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> Awaitable[A]:
+        request.fields = [field for field in request.fields if fold(field[0]) != self._folded]
+        return transmit(request, [(self._name, f"{self._prefix}{access_token.value}".encode("ascii"))])
+
+
+class InQuery(Presentation):
+    """Shows tokens in a query parameter (RFC 6750 §2.3); what an upstream repeats of it goes no further."""
+
+    def __init__(self, base_url: str, name: str) -> None:
+        super().__init__(base_url, None)
+        self._name = name.encode("ascii")
+
+    async def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> A:
+        path, _, query = request.target.partition(b"?")
+        kept = [part for part in (split_query(query, {self._name})[1],) if part]
+        shown = self._name + b"=" + quote(access_token.value, safe="").encode("ascii")
+        request.target = path + b"?" + b"&".join([*kept, shown])
+        answer = await transmit(request, [])
+        _conceal(answer.headers, access_token, self._name)
+        return answer
+
+
+class InCookie(Presentation):
+    """Shows tokens in a cookie (RFC 6265 §4.2), beside the caller's others."""
+
+    def __init__(self, base_url: str, name: str) -> None:
+        super().__init__(base_url, None)
+        self._name = name.encode("ascii")
+
+    async def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> A:
+        cookies = [pair.strip() for line in values(request.fields, b"cookie") for pair in line.split(b";")]
+        kept = [pair for pair in cookies if pair and pair.partition(b"=")[0].strip() != self._name]
+        request.fields = [field for field in request.fields if field[0] != b"cookie"]
+        shown = self._name + b"=" + access_token.value.encode("ascii")
+        answer = await transmit(request, [(b"cookie", b"; ".join([*kept, shown]))])
+        _conceal(answer.headers, access_token, self._name)
+        return answer
+
+
+def build_presentation(place: TokenOut, base_url: str, key: DPoPKey | None) -> Presentation:
+    """How tokens are shown that stand at ``place``."""
+    if place.query is not None:
+        return InQuery(base_url, place.query)
+    if place.cookie is not None:
+        return InCookie(base_url, place.cookie)
+    if place.is_usual:
+        return Presentation(base_url, key)
+    return InHeader(base_url, place.header or "Authorization", place.scheme)
+
+
+def _conceal(headers: list[Field], access_token: AccessToken, name: bytes) -> None:
+    """Take the token out of an answer's fields, such as the redirect of an API that repeats its query."""
+    token = access_token.value.encode("ascii")
+    spellings = {token, quote(token, safe="").encode("ascii")}
+
+    def shows(value: bytes) -> bool:
+        return any(spelling in value for spelling in spellings)
+
+    concealed: list[Field] = []
+    for field, value in headers:
+        if shows(value) and field == b"location":
+            path, _, query = value.partition(b"?")
+            rest = split_query(query, {name})[1]
+            value = path + (b"?" + rest if rest else b"")  # noqa: PLW2901
+        if not shows(value):
+            concealed.append((field, value))
+    headers[:] = concealed

@@ -15,7 +15,7 @@ from ..cache.access_tokens import AccessTokens
 from ..downstream.request import Body, Downstream
 from ..exchange.token_exchange import AccessToken
 from ..http.bearer import check_token
-from ..http.headers import Fields
+from ..http.headers import Field, Fields
 from ..upstream import PresentedCertificate, Upstream
 from ..upstream.websocket import WebSocketUpstream
 from .cross_site import CrossSiteGuard
@@ -134,7 +134,7 @@ class Answer(Protocol):
     def status(self) -> int: ...
 
     @property
-    def headers(self) -> Fields: ...
+    def headers(self) -> list[Field]: ...
 
     def close(self) -> None:
         """Be done with it."""

@@ -216,6 +216,7 @@ CHANGES = {
     "requested_token_type": "jwt",
     "actor": True,
     "extra_parameters": (("a", "b"),),
+    "authorization_details": '[{"type":"payment"}]',
     "leg": 1,
     "first_leg": FirstLeg("id_jag", ("https://auth.example",)),
 }

@@ -159,6 +159,109 @@ def test_keys_that_a_grant_has_no_use_for(grant: str, key: str, value: Any) -> N
     assert faults_of(raw) == [unused(key, grant)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        (
+            [("requested_token_type", "saml2")],
+            "routes[0].requested_token_type: neither access_token, jwt nor an absolute URI (got 'saml2')",
+        ),
+        (
+            [("requested_token_type", "urn:ietf:params:oauth:token-type:id-jag")],
+            "routes[0].requested_token_type: no API takes an ID-JAG: use grant: id_jag",
+        ),
+        (
+            [("authorization_details", [{"actions": ["read"]}])],
+            "routes[0].authorization_details[0].type: required (RFC 9396 §2)",
+        ),
+        ([("authorization_details", "payment")], "routes[0].authorization_details: not a list"),
+        ([("token_out", {})], "routes[0].token_out: needs one of header, query and cookie"),
+        (
+            [("token_out", {"header": "X-A", "cookie": "a"})],
+            "routes[0].token_out: needs one of header, query and cookie",
+        ),
+        (
+            [("token_out", {"query": "a&b"})],
+            "routes[0].token_out.query: not the name of a query parameter (got 'a&b')",
+        ),
+        (
+            [("token_out", {"cookie": "a;b"})],
+            "routes[0].token_out.cookie: not the name of a cookie (got 'a;b')",
+        ),
+        (
+            [("token_out", {"cookie": "a", "scheme": "X"})],
+            "routes[0].token_out.scheme: only a header has one",
+        ),
+        (
+            [("token_out", {"header": "Connection"})],
+            "routes[0].token_out.header: not a header that may carry a token (got 'Connection')",
+        ),
+        (
+            [("token_out", {"header": "Proxy_Authorization"})],
+            "routes[0].token_out.header: not a header that may carry a token (got 'Proxy_Authorization')",
+        ),
+        (
+            [("token_out", {"header": "Host"})],
+            "routes[0].token_out.header: not a header that may carry a token (got 'Host')",
+        ),
+        (
+            [("token_out", {"header": "X-Forwarded-For"})],
+            "routes[0].token_out.header: not a header that may carry a token",
+        ),
+        (
+            [("token_out", {"header": "Sec-WebSocket-Protocol"})],
+            "routes[0].token_out.header: not a header that may carry a token",
+        ),
+        (
+            [("token_out", {"header": "X-A", "scheme": "a b"})],
+            "routes[0].token_out.scheme: not an authentication scheme (got 'a b')",
+        ),
+        (
+            [("token_in", {"header": "X-A"}), ("token_out", {"header": "x_a"})],
+            "routes[0].token_out: also the place of the caller's own token (token_in)",
+        ),
+        (
+            [("token_in", {"query": "t"}), ("token_out", {"query": "t"})],
+            "routes[0].token_out: also the place of the caller's own token (token_in)",
+        ),
+        (
+            [("grant", "none"), ("audience", ...), ("token_out", {"cookie": "a"})],
+            "routes[0].token_out: not used with grant: none, so leave it out",
+        ),
+    ],
+)
+def test_the_token_that_is_asked_for(changes: list[tuple[str, Any]], fault: str) -> None:
+    """What it is, and where it stands on the way up: nowhere that HTTP, or the caller's own token, has for itself."""
+    (found,) = faults_of(change(*((f"routes.0.{key}", value) for key, value in changes)))
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("requested_token_type", "urn:okta:params:oauth:token-type:oauth-sts"),
+        ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("token_out", {"header": "X-Api-Token", "scheme": ""}),
+        ("token_out", {"header": "Authorization", "scheme": "Bearer"}),
+        ("token_out", {"header": "Authorization", "scheme": ""}),
+        ("token_out", {"query": "access_token"}),
+        ("token_out", {"cookie": "session"}),
+        ("authorization_details", [{"type": "payment"}]),
+        ("audience", ["api://a", "api://b"]),
+    ],
+)
+def test_tokens_of_every_kind_are_sound(key: str, value: Any) -> None:
+    """As the reference says."""
+    assert faults_of(change((f"routes.0.{key}", value))) == []
+
+
+def test_a_proof_needs_the_authorization_field() -> None:
+    """RFC 9449 §7.1."""
+    raw = change(("authorization_servers.okta.dpop", True), ("routes.0.token_out", {"cookie": "a"}))
+    (fault,) = faults_of(raw)
+    assert fault.startswith("routes[0].token_out: a DPoP token stands in Authorization alone")
+
+
 CHAT = {"issuer": "https://auth.chat.example", "client": {"id": "obo", "secret": "s3cr3t"}}
 
 
