@@ -153,6 +153,7 @@ class App:
             route=downstream.route,
             request_id=downstream.request_id,
             resource_metadata=documents.metadata_url(downstream) if documents else None,
+            scopes=self._parts.required_scopes.get(downstream.route, ()),
         )
         if downstream.started:
             downstream.abort()

@@ -96,6 +96,7 @@ def build_parts(
         bound={route.name: route.bound for route in routes},
         gateway=build_gateway(_build_table(settings.routes, routes), forwarding),
         documents=_build_documents(settings, issuers),
+        required_scopes={route.name: route.required_scopes for route in settings.routes},
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
 

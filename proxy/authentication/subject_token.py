@@ -99,9 +99,13 @@ def require_authentication(
     raise StepUpRequired(reason, acr_values=tuple(acr_values), max_age=age)
 
 
-def refuse_org_token(token: UnverifiedToken) -> None:
-    """SubjectTokenInvalid for a token of Okta's org authorization server: its signing keys are not published."""
-    if str(token.jws.header.get("typ")).lower() == OKTA_ORG_TYPE or is_org_issuer(token.issuer):
+def refuse_org_token(token: UnverifiedToken, *, id_tokens: bool = False) -> None:
+    """SubjectTokenInvalid for an access token of Okta's org authorization server: nobody else can verify it.
+
+    With ``id_tokens`` its ID tokens pass, whose keys are public.
+    """
+    is_access_token = str(token.jws.header.get("typ")).lower() == OKTA_ORG_TYPE
+    if is_access_token or (not id_tokens and is_org_issuer(token.issuer)):
         raise SubjectTokenInvalid(
             "org_authorization_server_token: Okta's org authorization server made this token, and nobody but "
             "Okta can verify it",

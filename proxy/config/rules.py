@@ -125,10 +125,14 @@ def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
             )
         yield from _find_unknown_server(sound, f"{place}.authorization_server", entry.authorization_server)
         server = settings.authorization_servers.get(entry.authorization_server)
-        if server and not entry.introspect and is_okta_org(server.issuer):
+        takes_id_tokens = any(
+            needs_user(route) and route.subject_token_type == "id_token" for route in settings.routes
+        )
+        if server and not entry.introspect and is_okta_org(server.issuer) and not takes_id_tokens:
             yield Fault(
                 f"{place}.authorization_server",
-                "an Okta org authorization server, whose access tokens only Okta may verify: name a custom one"
+                "an Okta org authorization server, whose access tokens only Okta may verify: let a route take its"
+                " ID tokens (subject_token_type: id_token), name a custom one"
                 f" (https://{{yourOktaDomain}}/oauth2/default) or set introspect: true{got(server.issuer)}",
             )
 

@@ -18,7 +18,13 @@ from cachetools import TTLCache
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
+from ..errors import (
+    AuthorizationServerThrottled,
+    ExchangeMisconfigured,
+    ExchangeResponseInvalid,
+    InteractionRequired,
+    ProxyError,
+)
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
 from .answer import Answer
@@ -29,7 +35,7 @@ from .discovery import Discovery
 from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
-from .metadata import Metadata
+from .metadata import Metadata, is_own_page
 from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
 from .okta_refusals import CHECK_DPOP_ON
 from .rate_limit import RateLimit
@@ -161,6 +167,15 @@ class AuthorizationServer:
             return await self._need(self._token).post(
                 form, asker=asker, has_user=subject_token is not None, call=call
             )
+        except InteractionRequired as error:
+            if error.interaction_uri is not None and not is_own_page(
+                error.interaction_uri, self.settings.issuer
+            ):
+                raise InteractionRequired(
+                    f"{error}; its interaction_uri is on another host, and withheld",
+                    oauth_error=error.oauth_error,
+                ) from None
+            raise
         except AuthorizationServerThrottled as error:
             if is_per_user(error) and subject_token is not None:
                 self._held[asker] = None

@@ -13,6 +13,7 @@ from ..errors import (
     AuthorizationServerThrottled,
     ExchangeDenied,
     ExchangeMisconfigured,
+    InteractionRequired,
     ProxyError,
     StepUpRequired,
     SubjectTokenRefused,
@@ -123,7 +124,8 @@ REFUSALS: tuple[Refusal, ...] = (
     # The user must do something first.
     _step_up("insufficient_user_authentication"),
     _step_up("unmet_authentication_requirements"),
-    _step_up("interaction_required"),
+    _step_up("interaction_required", "aadsts"),  # Entra ID: multi-factor authentication, a device, a network
+    Refusal("interaction_required", "", InteractionRequired),
     _step_up("login_required"),
     _step_up("mfa_required"),
     _denied("consent_required", "", CHECK_CONSENT),

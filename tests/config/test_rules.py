@@ -459,6 +459,11 @@ def test_an_org_server_may_introspect_and_grant() -> None:
     assert faults_of(raw) == []
 
 
+def test_an_org_server_may_issue_id_tokens() -> None:
+    """A-18: the keys of its ID tokens are public; one route that takes them is enough."""
+    assert faults_of(change((f"{SERVER}.issuer", ORG), ("routes.0.subject_token_type", "id_token"))) == []
+
+
 @pytest.mark.parametrize("host", ["login.example.com", "notokta.com", "okta.com.evil.example"])
 def test_other_hosts_are_no_org_server(host: str) -> None:
     """A-19: a custom domain may be any path's issuer."""
