@@ -37,10 +37,10 @@ from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
 from .metadata import Metadata, is_own_page
 from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
-from .okta_refusals import CHECK_DPOP_ON
+from .okta_refusals import CHECK_DPOP_ON, OF_LEGS, OF_ONE_CALL
 from .rate_limit import RateLimit
 from .record import ExchangeRecord, find_private_values, hash_subject
-from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
+from .token_exchange import AccessToken, Form, TokenRequest, build_form, parse_token_response
 from .transport import Outbound
 
 ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
@@ -164,9 +164,7 @@ class AuthorizationServer:
         call.private = find_private_values(subject_token) if subject_token else ()
         form = build_form(request, subject_token, actor_token)
         try:
-            return await self._need(self._token).post(
-                form, asker=asker, has_user=subject_token is not None, call=call
-            )
+            return await self._post(form, request, asker, subject_token is not None, call)
         except InteractionRequired as error:
             if error.interaction_uri is not None and not is_own_page(
                 error.interaction_uri, self.settings.issuer
@@ -179,6 +177,17 @@ class AuthorizationServer:
         except AuthorizationServerThrottled as error:
             if is_per_user(error) and subject_token is not None:
                 self._held[asker] = None
+            raise
+
+    async def _post(
+        self, form: Form, request: TokenRequest, asker: Hashable, has_user: bool, call: Call
+    ) -> Mapping[str, Any]:
+        """The answer; a refusal says what it means on this leg."""
+        try:
+            return await self._need(self._token).post(form, asker=asker, has_user=has_user, call=call)
+        except ProxyError as error:
+            if request.leg is not None and error.own_remedy in OF_ONE_CALL:
+                error.own_remedy = OF_LEGS.get((request.leg, error.oauth_error or ""), error.own_remedy)
             raise
 
     def accept(
