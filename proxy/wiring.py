@@ -27,15 +27,15 @@ from .exchange.authorization_details import build_authorization_details
 from .exchange.first_leg import FirstLeg
 from .exchange.record import ExchangeRecord
 from .exchange.token_exchange import TokenRequest
-from .exchange.token_types import ID_JAG, JWT
+from .exchange.token_types import ID_JAG, JWT, build_uri
 from .gateway.bound_routes import BoundRoutes
-from .gateway.caller_credentials import build_take_token
+from .gateway.caller_credentials import build_find_actor, build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
 from .gateway.published_documents import Documents
 from .gateway.token_fields import build_presentation
 from .gateway.token_lifetime import Lifetime
-from .gateway.upstream_request import Authentication, Route
+from .gateway.upstream_request import Authentication, FindActor, Route
 from .http.forwarding import Forwarding
 from .http.routes import Pattern, RouteTable
 from .http.withholding import CredentialNames
@@ -81,7 +81,10 @@ def build_parts(
     ]
     places = [route.token_in for route in settings.routes]
     names = CredentialNames(
-        headers=(place.header for place in places if place.header),
+        headers=[
+            *(place.header for place in places if place.header),
+            *(route.actor.header for route in settings.routes if route.actor and route.actor.header),
+        ],
         parameters=(place.query for place in places if place.query),
     )
     forwarding = Forwarding(settings.listen.trusted_proxies, names, settings.listen.strip_headers)
@@ -170,10 +173,12 @@ def _build_route(
 ) -> Route:
     authentication = None
     if route.grant in NEEDS_USER:
+        require, find_actor = build_demands(route, clock), _build_find_actor(route, verifiers)
         authentication = Authentication(
             take_token=build_take_token(route),
             verifier=verifiers[route.subject_token_type == "id_token"],
-            require=build_demands(route, clock),
+            require=_demand_nothing if find_actor and not require else require,
+            find_actor=find_actor,
         )
     request = build_token_request(route, settings)
 
@@ -213,6 +218,17 @@ def _build_route(
     return replace(built, preflight=replace(built, authentication=None, access_tokens=None, guard=None))
 
 
+def _demand_nothing(_: SubjectToken) -> None:
+    """For a route that asks for more than an accepted token, but nothing of that."""
+
+
+def _build_find_actor(route: models.Route, verifiers: dict[bool, Verifier]) -> FindActor | None:
+    """Who verifies the token of a header that says who acts; None where callers bring none."""
+    if route.actor is None or route.actor.header is None:
+        return None
+    return build_find_actor(route.actor.header, verifiers[route.actor.type == "id_token"])
+
+
 def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard | None:
     """None where the route's callers bring a token of their own, or get none."""
     if not sends_ours_unasked(route):
@@ -241,7 +257,7 @@ def build_token_request(route: models.Route, settings: models.Settings) -> Token
                 resource=route.resource,
                 subject_token_type=route.subject_token_type,
                 requested_token_type=route.requested_token_type,
-                actor=route.actor,
+                **_build_actor(route),
             )
 
 
@@ -251,6 +267,19 @@ def _build_asked(route: models.Route) -> Any:
         "scopes": route.scopes,
         "extra_parameters": tuple(sorted(route.extra_parameters.items())),
         "authorization_details": build_authorization_details(route.authorization_details),
+        "allowed_actors": route.allowed_actors,
+        "max_actors": route.max_actors,
+    }
+
+
+def _build_actor(route: models.Route) -> Any:
+    """Whose token goes along in the leg that makes a token of the user's."""
+    actor = route.actor
+    if actor is None or actor.is_ours:
+        return {"actor": actor is not None}
+    return {
+        "actor_type": build_uri(actor.type),
+        "actor_file": None if actor.file is None else str(actor.file),
     }
 
 
@@ -272,7 +301,7 @@ def build_first_request(route: models.Route, settings: models.Settings) -> Token
         resource=route.resource,
         subject_token_type=route.subject_token_type,
         requested_token_type=_FIRST_TYPES[kind],
-        actor=route.actor,
+        **_build_actor(route),
         leg=1,
         first_leg=FirstLeg(kind, audience, server.client.id if server.client else None),
     )

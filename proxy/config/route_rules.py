@@ -11,7 +11,7 @@ from ..http.routes import Pattern, RouteTable
 from .faults import Fault, got
 from .files import check_ca_file, check_certificate, check_secret_file
 from .models import NEEDS_USER, TWO_LEGS, Route, UpstreamTLS
-from .token_rules import find_token_faults, find_token_in_faults, is_uri
+from .token_rules import find_actor_faults, find_token_faults, find_token_in_faults, is_uri
 from .urls import check_url, is_host, parse_url
 
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
@@ -32,7 +32,10 @@ _KEYS_OF_TOKEN = (
     *("authorization_server", "audience", "resource", "scopes", "extra_parameters"),
     *("authorization_details", "token_out"),
 )
-_KEYS_OF_USER = ("subject_token_file", "required_scopes", "acr_values", "max_age")
+_KEYS_OF_USER = (
+    *("subject_token_file", "required_scopes", "acr_values", "max_age"),
+    *("allowed_actors", "max_actors"),
+)
 _KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor")
 _KEYS_OF_LEGS = ("identity_provider", "subject_token_type", "actor")
 _KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE, "identity_provider")
@@ -75,6 +78,7 @@ def find_route_faults(place: str, route: Route) -> Iterator[Fault]:
     yield from _find_request_faults(place, route)
     yield from find_token_in_faults(f"{place}.token_in", route.token_in)
     yield from find_token_faults(place, route)
+    yield from find_actor_faults(f"{place}.actor", route)
     yield from _find_origin_faults(f"{place}.allowed_origins", route)
     yield from find_scope_faults(f"{place}.required_scopes", route.required_scopes)
     if route.subject_token_file:

@@ -21,6 +21,8 @@ _SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
 _LARGEST_TOLERANCE = 600.0  # s; beyond that "expired" means nothing any more
 # Without these two in the key, one user would be served another's token.
 _IDENTITY_CLAIMS = ("iss", "sub")
+# Without these a right that one actor has would pass for another's.
+_ACTOR_CLAIMS = ("act", "may_act")
 _METADATA_PATH = "/.well-known/oauth-protected-resource"  # RFC 9728 §3
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
@@ -243,6 +245,11 @@ def _find_cache_faults(cache: Cache) -> Iterator[Fault]:
         if claim in _IDENTITY_CLAIMS:
             yield Fault(
                 f"cache.ignore_claims[{index}]", f"tells users apart, so it stays in the key{got(claim)}"
+            )
+        if claim in _ACTOR_CLAIMS:
+            yield Fault(
+                f"cache.ignore_claims[{index}]",
+                f"says who acts for the user, so it stays in the key{got(claim)}",
             )
     if cache.ignore_claims and cache.key == "token":
         yield Fault("cache.ignore_claims", "not used with key: token, so leave it out")

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from ..http.headers import HOP_BY_HOP, fold
 from .faults import Fault, got
+from .files import check_secret_file
 from .models import Route, TokenIn, TokenOut
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-\"$-~]+")  # absolute, without a fragment
+_ACTOR_TYPES = ("jwt", "access_token", "id_token")
 _ID_JAG = "urn:ietf:params:oauth:token-type:id-jag"
 # fmt: off
 # Fields by which HTTP itself works, or which somebody else sets.
@@ -43,6 +45,34 @@ def find_token_faults(place: str, route: Route) -> Iterator[Fault]:
         if not isinstance(detail.get("type"), str) or not detail["type"]:
             yield Fault(f"{place}.authorization_details[{index}].type", "required (RFC 9396 §2)")
     yield from _find_token_out_faults(f"{place}.token_out", route.token_out, route.token_in)
+
+
+def find_actor_faults(place: str, route: Route) -> Iterator[Fault]:
+    """Every fault of the token that says who acts for the user."""
+    actor = route.actor
+    if actor is None:
+        return
+    if actor.file is not None and actor.header is not None:
+        yield Fault(place, "needs either file or header")
+    if actor.is_ours and actor.model_fields_set:
+        yield Fault(place, "needs file or header; true is our own token")
+    if actor.type not in _ACTOR_TYPES and not is_uri(actor.type):
+        yield Fault(
+            f"{place}.type", f"neither jwt, access_token, id_token nor an absolute URI{got(actor.type)}"
+        )
+    if actor.file is not None:
+        yield from check_secret_file(f"{place}.file", actor.file)
+    if actor.header is not None:
+        yield from _find_out_header_faults(place, actor.header, "")
+        if fold(actor.header.lower().encode(errors="replace")) in (
+            b"authorization",
+            _name_of(route.token_in),
+        ):
+            yield Fault(f"{place}.header", f"also where the caller's own token stands{got(actor.header)}")
+
+
+def _name_of(token_in: TokenIn) -> bytes:
+    return fold((token_in.header or "").lower().encode(errors="replace"))
 
 
 def is_uri(text: str) -> bool:

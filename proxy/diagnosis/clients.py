@@ -94,7 +94,7 @@ async def _try_exchange(
     name: str, issuer: Issuer, request: TokenRequest, subject_token: SubjectToken
 ) -> Finding:
     try:
-        await issuer.server.ask(replace(request, actor=False), subject_token)
+        await issuer.server.ask(replace(request, actor=False, actor_type=None), subject_token)
     except ProxyError as error:
         return _judge(error, name)
     return Finding("credentials", name, "fail", "the server issued a token for a made-up user", _FORGED)

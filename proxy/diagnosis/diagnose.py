@@ -61,6 +61,10 @@ async def diagnose_exchange(
         findings.append(await _examine_demands(subject.subject_token, route, clock))
     if request is None:
         findings.append(Finding("exchange", route.name, "skip", "the route needs no token"))
+    elif route.actor is not None and route.actor.header is not None:
+        findings.append(
+            Finding("exchange", route.name, "skip", f"needs the actor's token in {route.actor.header}")
+        )
     elif any(finding.verdict != "pass" for finding in findings):
         findings.append(Finding("exchange", route.name, "skip", "there is no accepted token to exchange"))
     else:

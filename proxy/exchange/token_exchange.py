@@ -17,10 +17,10 @@ from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
 from ..jose.certificates import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
+from .actors import MOST, ActorToken
 from .authorization_details import check_granted
 from .first_leg import FirstLeg, check_first_token, refuse_first_token
 from .token_types import (
-    ACCESS_TOKEN,
     FEDERATED_TOKEN,
     TokenType,
     build_uri,
@@ -46,8 +46,9 @@ class TokenRequest:
     """What a route asks a token URL for: everything that shapes the answer but the user.
 
     ``assertion`` redeems another server's token (RFC 7523 §2.1), ``jwt_bearer`` is what Entra ID makes of that.
-    ``authorization_details`` are RFC 9396's, as JSON. ``leg`` is 1 or 2 where the token takes two calls;
-    ``first_leg`` says what the first one must bring.
+    ``authorization_details`` are RFC 9396's, as JSON. ``actor`` sends our own token along, ``actor_type`` (a URI) the
+    caller's or that of ``actor_file``; ``allowed_actors`` and ``max_actors`` are for those in the subject token.
+    ``leg`` is 1 or 2 where the token takes two calls; ``first_leg`` says what the first one must bring.
     """
 
     authorization_server: str
@@ -58,6 +59,10 @@ class TokenRequest:
     subject_token_type: str = "access_token"
     requested_token_type: str | None = None
     actor: bool = False
+    actor_type: str | None = None
+    actor_file: str | None = None
+    allowed_actors: tuple[str, ...] | None = None
+    max_actors: int = MOST
     extra_parameters: tuple[tuple[str, str], ...] = ()
     authorization_details: str | None = None
     leg: Literal[1, 2] | None = None
@@ -101,7 +106,7 @@ def build_access_token(
 
 
 def build_form(
-    request: TokenRequest, subject_token: SubjectToken | None, actor_token: AccessToken | None = None
+    request: TokenRequest, subject_token: SubjectToken | None, actor_token: ActorToken | None = None
 ) -> Form:
     """The form's fields, without those of client authentication. The grant says whether it needs a user."""
     form = _BUILDERS[request.grant](request, "" if subject_token is None else subject_token.value)
@@ -112,7 +117,7 @@ def build_form(
     if request.authorization_details is not None:
         form.append(("authorization_details", request.authorization_details))
     if actor_token is not None:
-        form += [("actor_token", actor_token.value), ("actor_token_type", ACCESS_TOKEN)]
+        form += [("actor_token", actor_token.value), ("actor_token_type", actor_token.type)]
     return [*form, *request.extra_parameters]
 
 

@@ -26,17 +26,22 @@ from .token_lifetime import Lifetime
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
+# The user's token with that of who acts beside it. Raises as the verifier does.
+FindActor = Callable[[SubjectToken, Downstream], Awaitable[SubjectToken]]
+
+
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
     ``take_token`` gives the token as it was found. ``require`` is None where a route asks for no more than an
-    accepted token.
+    accepted token; ``find_actor``, which is looked at only beside it, where callers bring no actor's token.
     """
 
     take_token: Callable[[Downstream], str]
     verifier: Verifier
     require: Callable[[SubjectToken], None] | None
+    find_actor: FindActor | None = None
 
     def verify(self, token: str) -> Awaitable[SubjectToken]:
         """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""

@@ -175,6 +175,27 @@ def test_keys_that_a_grant_has_no_use_for(grant: str, key: str, value: Any) -> N
             "routes[0].authorization_details[0].type: required (RFC 9396 §2)",
         ),
         ([("authorization_details", "payment")], "routes[0].authorization_details: not a list"),
+        (
+            [("actor", "yes")],
+            "routes[0].actor: neither true, false nor a mapping with file or header (got 'yes')",
+        ),
+        ([("actor", {"type": "jwt"})], "routes[0].actor: needs file or header; true is our own token"),
+        ([("actor", {"file": __file__, "header": "X-A"})], "routes[0].actor: needs either file or header"),
+        (
+            [("actor", {"header": "X-A", "type": "saml"})],
+            "routes[0].actor.type: neither jwt, access_token, id_token nor an absolute URI (got 'saml')",
+        ),
+        (
+            [("actor", {"header": "Authorization"})],
+            "routes[0].actor.header: also where the caller's own token stands (got 'Authorization')",
+        ),
+        (
+            [("actor", {"header": "Host"})],
+            "routes[0].actor.header: not a header that may carry a token (got 'Host')",
+        ),
+        ([("actor", {"headre": "X-A"})], "routes[0].actor.headre: unknown key (did you mean 'header'?)"),
+        ([("max_actors", -1)], "routes[0].max_actors: less than 0 (got -1)"),
+        ([("allowed_actors", "agent")], "routes[0].allowed_actors: not a list (got 'agent')"),
         ([("token_out", {})], "routes[0].token_out: needs one of header, query and cookie"),
         (
             [("token_out", {"header": "X-A", "cookie": "a"})],
@@ -248,11 +269,23 @@ def test_the_token_that_is_asked_for(changes: list[tuple[str, Any]], fault: str)
         ("token_out", {"cookie": "session"}),
         ("authorization_details", [{"type": "payment"}]),
         ("audience", ["api://a", "api://b"]),
+        ("actor", True),
+        ("actor", False),
+        ("actor", {"header": "X-Actor-Token", "type": "urn:ietf:params:oauth:token-type:jwt"}),
+        ("allowed_actors", []),
     ],
 )
 def test_tokens_of_every_kind_are_sound(key: str, value: Any) -> None:
     """As the reference says."""
     assert faults_of(change((f"routes.0.{key}", value))) == []
+
+
+@pytest.mark.parametrize("claim", ["act", "may_act"])
+def test_who_acts_stays_in_the_key(claim: str) -> None:
+    """What one actor may do is not served to another."""
+    assert faults_of(change(("cache.ignore_claims", [claim]))) == [
+        f"cache.ignore_claims[0]: says who acts for the user, so it stays in the key (got {claim!r})"
+    ]
 
 
 def test_a_proof_needs_the_authorization_field() -> None:

@@ -61,6 +61,7 @@ def test_fields_are_flat():
         "issuer": ISSUER,
         "subject": hash_subject(ALICE),
         "client_id": "0oa1",
+        "actors": None,
         "grant": "token_exchange",
         "leg": None,
         "audience": "api://orders",

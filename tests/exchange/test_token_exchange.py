@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from proxy.authentication.subject_token import SubjectToken
 from proxy.errors import ExchangeResponseInvalid
+from proxy.exchange.actors import ActorToken
 from proxy.exchange.token_exchange import (
     AccessToken,
     TokenRequest,
-    build_access_token,
     build_form,
     encode_form,
     parse_claims,
@@ -68,7 +68,7 @@ def test_all_that_a_route_may_add():
         actor=True,
         extra_parameters=(("tenant", "é &="),),
     )
-    actor = build_access_token("ours", "Bearer", None, ())
+    actor = ActorToken("ours", URN + "access_token", {})
     assert dict(parse_qsl(encode_form(build_form(request, ALICE, actor)).decode())) == {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": "alice.token",
