@@ -92,6 +92,21 @@ async def test_the_scopes_stand_in_both_legs(demo: Demo):
     assert set(second) == {"grant_type", "assertion", "scope"}
 
 
+async def test_a_server_that_will_have_no_scope_named(demo: Demo):
+    """Okta's custom servers: the ID-JAG has the scopes. It is learnt once, and costs no ID-JAG."""
+    demo.partner.scope_by_assertion = True
+    async with running(demo.settings(id_jag=True)) as proxy:
+        answers = [await proxy.get("/chat/1", demo.mint_id_token(user)) for user in ("alice", "bob")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["claims"]["scp"] == ["chat.read"]
+    assert ["scope" in asked.form for asked in demo._partner_wire.requests if asked.endpoint == "token"] == [
+        True,
+        False,
+        False,
+    ]
+    assert demo.tenant.id_jags == {"alice": 1, "bob": 1}
+
+
 async def test_consent_is_asked_once(demo: Demo):
     """403 with the org's own page; once the user has agreed there, the very next request passes."""
     async with running(demo.settings(id_jag=True)) as proxy:

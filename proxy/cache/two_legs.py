@@ -3,6 +3,9 @@
 ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant) and identity chaining (draft-ietf-oauth-identity-chaining).
 Okta counts the ID-JAGs of each user, so none is spent that could be saved: the first token is kept until its end and
 redeemed again meanwhile, and nothing that goes on in the background asks for another.
+
+Some servers want the scopes named again where the first token is redeemed (Keycloak), others refuse that, for the first
+token has them (Okta's custom ones, agentgateway#2770). So they are named, and if that is refused, not any more.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from typing import Final
 from cachetools import LRUCache
 
 from ..authentication.subject_token import SubjectToken
-from ..errors import ExchangeMisconfigured, ExchangeResponseInvalid, SubjectTokenRefused
+from ..errors import ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError, SubjectTokenRefused
 from ..exchange.token_exchange import AccessToken, TokenRequest
 from .access_tokens import AccessTokens, TokenSource
 
+_SCOPE_REFUSALS: Final = frozenset({"invalid_scope", "invalid_request"})
 MOST_REFUSED: Final = 10_000  # first tokens that are remembered as refused, some 150 bytes each
 
 
@@ -27,6 +31,7 @@ class TwoLegs:
     def __init__(self, first: AccessTokens, server: TokenSource) -> None:
         self._first = first
         self._server = server
+        self._names_scopes = True
         self._refused: LRUCache[str, None] = LRUCache(MOST_REFUSED)
 
     @property
@@ -62,7 +67,24 @@ class TwoLegs:
         self, request: TokenRequest, subject_token: SubjectToken, first: AccessToken
     ) -> AccessToken:
         assertion = replace(subject_token, value=first.value)
-        access_token = await self._server.grant(request, assertion)
+        access_token = await self._redeem_by_scope(request, assertion)
         if access_token.value == subject_token.value:
             raise ExchangeResponseInvalid("the access_token is the subject token itself")
+        return access_token
+
+    async def _redeem_by_scope(self, request: TokenRequest, assertion: SubjectToken) -> AccessToken:
+        """Naming the scopes, or, where the server will have none named, by those of the first token alone."""
+        bare = replace(request, sends_scope=False)
+        if not self._names_scopes:
+            return await self._server.grant(bare, assertion)
+        try:
+            return await self._server.grant(request, assertion)
+        except ExchangeMisconfigured as error:
+            if not request.scopes or error.oauth_error not in _SCOPE_REFUSALS:
+                raise
+            try:
+                access_token = await self._server.grant(bare, assertion)
+            except ProxyError:
+                raise error from None
+        self._names_scopes = False
         return access_token

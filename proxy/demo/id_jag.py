@@ -82,6 +82,8 @@ def read_id_jag(tenant: Tenant, server: Server, client: Client, form: Mapping[st
     )
     if not good:
         raise Refused("id_jag_invalid")
+    if tenant.scope_by_assertion and "scope" in form:
+        raise Refused("id_jag_scope_not_allowed")
     if not set(str(claims.get("scope", "")).split()).issuperset(form.get("scope", "").split()):
         raise Refused("id_jag_scope_exceeded")
     return claims

@@ -191,6 +191,9 @@ REFUSALS = {
         400, "unauthorized_client", "The requested scope is not permitted by the resource connection."
     ),
     "id_jag_invalid": Refusal(400, "invalid_grant", "The assertion is invalid."),
+    "id_jag_scope_not_allowed": Refusal(
+        400, "invalid_request", "'scope' can't be requested together with an ID-JAG."
+    ),
     "id_jag_scope_exceeded": Refusal(400, "invalid_scope", "The requested scope exceeds the assertion's."),
     "interaction_required": Refusal(
         400,

@@ -141,6 +141,7 @@ class Tenant:
     opaque: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     codes: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     trusts: dict[str, KeyRing] = field(default_factory=dict)  # issuers whose ID-JAGs are redeemed here
+    scope_by_assertion: bool = False  # where one is redeemed no scope may be named: it has them
     id_jags: Counter[str] = field(default_factory=Counter)  # made for each user
     consents: set[tuple[str, str]] = field(default_factory=set)  # of users, to resources
     consent_handles: dict[str, tuple[str, str]] = field(default_factory=dict)

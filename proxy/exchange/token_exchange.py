@@ -48,7 +48,8 @@ class TokenRequest:
     ``assertion`` redeems another server's token (RFC 7523 §2.1), ``jwt_bearer`` is what Entra ID makes of that.
     ``authorization_details`` are RFC 9396's, as JSON. ``actor`` sends our own token along, ``actor_type`` (a URI) the
     caller's or that of ``actor_file``; ``allowed_actors`` and ``max_actors`` are for those in the subject token.
-    ``leg`` is 1 or 2 where the token takes two calls; ``first_leg`` says what the first one must bring.
+    ``leg`` is 1 or 2 where the token takes two calls; ``first_leg`` says what the first one must bring. Without
+    ``sends_scope`` the scopes are expected but not sent: those of the assertion are meant.
     """
 
     authorization_server: str
@@ -67,6 +68,7 @@ class TokenRequest:
     authorization_details: str | None = None
     leg: Literal[1, 2] | None = None
     first_leg: FirstLeg | None = None
+    sends_scope: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def build_form(
     form = _BUILDERS[request.grant](request, "" if subject_token is None else subject_token.value)
     form += [("audience", audience) for audience in request.audience]  # RFC 8693 §2.1: repeated
     form += [("resource", resource) for resource in request.resource]
-    if request.scopes:
+    if request.scopes and request.sends_scope:
         form.append(("scope", " ".join(request.scopes)))
     if request.authorization_details is not None:
         form.append(("authorization_details", request.authorization_details))
@@ -149,7 +151,7 @@ def parse_token_response(
         value=value,
         token_type=token_type,
         expires_at=_find_end(answer, claims, now),
-        scopes=_parse_scopes(answer.get("scope"), request),
+        scopes=_parse_scopes(_find_scope(answer, claims, request), request),
         certificate=_find_certificate(claims),
     )
 
@@ -207,6 +209,14 @@ def _parse_value(value: Any, subject_token: SubjectToken | None) -> str:
     if subject_token is not None and value == subject_token.value:
         raise ExchangeResponseInvalid("the access_token is the subject token itself")
     return value
+
+
+def _find_scope(answer: Mapping[str, Any], claims: Mapping[str, Any] | None, request: TokenRequest) -> Any:
+    """What the answer says of the scopes; the token itself is asked where none were named in the request."""
+    if answer.get("scope") is None and not request.sends_scope and claims is not None:
+        told = claims.get("scp", claims.get("scope"))
+        return " ".join(map(str, told)) if isinstance(told, list) else told
+    return answer.get("scope")
 
 
 def _parse_scopes(value: Any, request: TokenRequest) -> tuple[str, ...]:

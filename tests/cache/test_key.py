@@ -222,6 +222,7 @@ CHANGES = {
     "max_actors": 1,
     "authorization_details": '[{"type":"payment"}]',
     "leg": 1,
+    "sends_scope": False,
     "first_leg": FirstLeg("id_jag", ("https://auth.example",)),
 }
 

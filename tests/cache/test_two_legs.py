@@ -254,6 +254,19 @@ async def test_no_other_refusal_costs_an_id_jag(error):
     assert legs.identity_provider.calls == 1
 
 
+@pytest.mark.parametrize("error", ["invalid_scope", "invalid_request"])
+async def test_scopes_that_are_refused_either_way(error):
+    """The first refusal is told, which names the scopes; and what was learnt stays open."""
+    legs = Legs()
+    legs.redeemer.error = ExchangeMisconfigured("no such scope", oauth_error=error)
+    with pytest.raises(ExchangeMisconfigured, match="no such scope"):
+        await get(legs.tokens, ALICE)
+    assert legs.calls == (1, 2)
+    legs.redeemer.error = None
+    await get(legs.tokens, BOB)
+    assert legs.calls == (2, 3)
+
+
 async def test_the_identity_providers_refusal_is_the_users():
     """Leg 1 refused: nothing is redeemed, and it is remembered."""
     legs = Legs()

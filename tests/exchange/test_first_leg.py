@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -151,3 +152,26 @@ def test_leg_two_is_held_to_its_scopes():
     document = {"access_token": "opaque", "token_type": "Bearer", "scope": "chat.read"}
     with pytest.raises(ExchangeResponseInvalid, match="fewer scopes"):
         parse(document, SECOND)
+
+
+@pytest.mark.parametrize(
+    ("scope", "claims", "passes"),
+    [
+        (None, {"scp": ["chat.read", "chat.write"]}, True),
+        (None, {"scope": "chat.read chat.write"}, True),
+        (None, {"scp": ["chat.read"]}, False),
+        ("chat.read", {"scp": ["chat.read", "chat.write"]}, False),
+        (None, {}, True),
+    ],
+)
+def test_scopes_that_were_not_named(scope, claims, passes):
+    """Redeemed by those of the first token alone, the access token must still have all that the route asks for."""
+    token = make_first_token(typ="at+jwt", **({"scope": None} | claims))
+    document = {"access_token": token, "token_type": "Bearer"} | ({} if scope is None else {"scope": scope})
+    request = replace(SECOND, sends_scope=False)
+    assert ("scope", "chat.read chat.write") not in build_form(request, ALICE)
+    if passes:
+        assert parse(document, request).scopes == ("chat.read", "chat.write")
+        return
+    with pytest.raises(ExchangeResponseInvalid, match="fewer scopes"):
+        parse(document, request)
