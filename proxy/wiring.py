@@ -29,13 +29,13 @@ from .exchange.record import ExchangeRecord
 from .exchange.token_exchange import TokenRequest
 from .exchange.token_types import ID_JAG, JWT, build_uri
 from .gateway.bound_routes import BoundRoutes
-from .gateway.caller_credentials import build_find_actor, build_take_token
+from .gateway.caller_credentials import build_join, build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
 from .gateway.published_documents import Documents
 from .gateway.token_fields import build_presentation
 from .gateway.token_lifetime import Lifetime
-from .gateway.upstream_request import Authentication, FindActor, Route
+from .gateway.upstream_request import Authentication, Route
 from .http.forwarding import Forwarding
 from .http.routes import Pattern, RouteTable
 from .http.withholding import CredentialNames
@@ -173,12 +173,13 @@ def _build_route(
 ) -> Route:
     authentication = None
     if route.grant in NEEDS_USER:
-        require, find_actor = build_demands(route, clock), _build_find_actor(route, verifiers)
+        require = build_demands(route, clock)
+        join = build_join(route, lambda kind: verifiers[kind == "id_token"])
         authentication = Authentication(
             take_token=build_take_token(route),
             verifier=verifiers[route.subject_token_type == "id_token"],
-            require=_demand_nothing if find_actor and not require else require,
-            find_actor=find_actor,
+            require=_demand_nothing if join and not require else require,
+            join=join,
         )
     request = build_token_request(route, settings)
 
@@ -220,13 +221,6 @@ def _build_route(
 
 def _demand_nothing(_: SubjectToken) -> None:
     """For a route that asks for more than an accepted token, but nothing of that."""
-
-
-def _build_find_actor(route: models.Route, verifiers: dict[bool, Verifier]) -> FindActor | None:
-    """Who verifies the token of a header that says who acts; None where callers bring none."""
-    if route.actor is None or route.actor.header is None:
-        return None
-    return build_find_actor(route.actor.header, verifiers[route.actor.type == "id_token"])
 
 
 def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard | None:

@@ -27,8 +27,9 @@ class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
-    other. ``actor`` is who acts for the user, by a verified token that came along. ``found`` is what was last found
-    for this very token, so that it need not be looked for again (``access_tokens``).
+    other. ``actor`` is who acts for the user, by a verified token that came along, ``context`` what of the request a
+    token is to be made for (JSON). ``found`` is what was last found for this very token, so that it need not be looked
+    for again (``access_tokens``).
     """
 
     value: str = field(repr=False)
@@ -39,6 +40,7 @@ class SubjectToken:
     identity: bytes = field(repr=False)
     expires_at: float
     actor: SubjectToken | None = field(default=None, kw_only=True, repr=False)
+    context: str | None = field(default=None, kw_only=True, repr=False)
     digest: bytes = field(init=False, repr=False, compare=False)
     found: object = field(default=None, init=False, repr=False, compare=False)
 
@@ -46,6 +48,8 @@ class SubjectToken:
         self.digest = sha256(self.value.encode()).digest()
         if self.actor is not None:
             self.digest = sha256(self.digest + self.actor.digest).digest()
+        if self.context is not None:
+            self.digest = sha256(self.digest + self.context.encode()).digest()
 
     def act_by(self, actor: SubjectToken) -> SubjectToken:
         """The same token with ``actor`` beside it: another in all that depends on who acts."""
@@ -58,6 +62,20 @@ class SubjectToken:
             sha256(self.identity + actor.identity + actor.authorization_server.encode()).digest(),
             min(self.expires_at, actor.expires_at),
             actor=actor,
+        )
+
+    def within(self, context: str) -> SubjectToken:
+        """The same token for requests of this ``context`` alone."""
+        return SubjectToken(
+            self.value,
+            self.authorization_server,
+            self.issuer,
+            self.subject,
+            self.claims,
+            sha256(self.identity + context.encode()).digest(),
+            self.expires_at,
+            actor=self.actor,
+            context=context,
         )
 
 

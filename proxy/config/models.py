@@ -237,6 +237,7 @@ class Route(Section):
         PlainSerializer(show_actor),
         WithJsonSchema(_ACTOR_SCHEMA),
     ] = None
+    request_context: tuple[Literal["req_ip", "method", "host", "path"], ...] = ()
     allowed_actors: tuple[Text, ...] | None = None
     max_actors: int = Field(4, ge=0, le=64)
     extra_parameters: dict[Text, str] = Field({}, repr=False)

@@ -23,7 +23,7 @@ _SYSTEM_SCOPES = _OPENID_SCOPES | {"groups", "device_sso"}
 # fmt: off
 _OUR_PARAMETERS = frozenset({
     "grant_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "audience",
-    "resource", "scope", "authorization_details", "requested_token_type", "requested_token_use", "assertion",
+    "resource", "scope", "authorization_details", "request_context", "requested_token_type", "requested_token_use", "assertion",
     "client_id", "client_secret", "client_assertion", "client_assertion_type",
 })
 # fmt: on
@@ -36,7 +36,7 @@ _KEYS_OF_USER = (
     *("subject_token_file", "required_scopes", "acr_values", "max_age"),
     *("allowed_actors", "max_actors"),
 )
-_KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor")
+_KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor", "request_context")
 _KEYS_OF_LEGS = ("identity_provider", "subject_token_type", "actor")
 _KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE, "identity_provider")
 _KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {

@@ -71,6 +71,11 @@ class Downstream:
         return self._forwarding.find_origin(self.peer, self.scheme, self.host_field, self.ended)
 
     @property
+    def caller(self) -> str:
+        """The address that called, as far as we see it or a trusted peer says."""
+        return self._forwarding.find_caller(self.peer, self.ended)
+
+    @property
     def query_part(self) -> bytes:
         """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
         if self.query:

@@ -118,6 +118,8 @@ def build_form(
         form.append(("scope", " ".join(request.scopes)))
     if request.authorization_details is not None:
         form.append(("authorization_details", request.authorization_details))
+    if subject_token is not None and subject_token.context is not None:
+        form.append(("request_context", subject_token.context))
     if actor_token is not None:
         form += [("actor_token", actor_token.value), ("actor_token_type", actor_token.type)]
     return [*form, *request.extra_parameters]

@@ -109,8 +109,8 @@ class Gateway:
             subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
             if authentication.require is not None:
                 authentication.require(subject_token)
-                if authentication.find_actor is not None:
-                    subject_token = await authentication.find_actor(subject_token, downstream)
+                if authentication.join is not None:
+                    subject_token = await authentication.join(subject_token, downstream)
         body = downstream.body(route.max_body_bytes)
         ours = self._build_fields(route, downstream, body)
         fields, query_part, subprotocols = self._withhold(token, downstream, ours)
