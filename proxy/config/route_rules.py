@@ -23,8 +23,8 @@ _SYSTEM_SCOPES = _OPENID_SCOPES | {"groups", "device_sso"}
 # fmt: off
 _OUR_PARAMETERS = frozenset({
     "grant_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "audience",
-    "resource", "scope", "authorization_details", "request_context", "requested_token_type", "requested_token_use", "assertion",
-    "client_id", "client_secret", "client_assertion", "client_assertion_type",
+    "resource", "scope", "authorization_details", "request_context", "requested_token_type", "requested_token_use",
+    "assertion", "client_id", "client_secret", "client_assertion", "client_assertion_type",
 })
 # fmt: on
 # Which keys a grant has a use for, beside those of every route. A key without effect is a mistake.
