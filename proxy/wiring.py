@@ -312,9 +312,7 @@ def _build_access_tokens(
     if first_request is None:
         return AccessTokens(request, server, store.cache)
     identity_provider = issuers[first_request.authorization_server].server
-    first = AccessTokens(
-        first_request, identity_provider, store.cache, may_renew=lambda _: False, whole_life=True
-    )
+    first = AccessTokens(first_request, identity_provider, store.cache, may_renew=lambda _: False, first=True)
     legs = TwoLegs(first, server)
     counted = route.grant == "id_jag"
     return AccessTokens(request, legs, store.cache, may_renew=legs.holds_first if counted else None)

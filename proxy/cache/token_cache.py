@@ -114,19 +114,17 @@ class TokenCache:
             return False
         return self.is_held(loan.entry) or self.prolong(loan.entry)
 
-    def put(
-        self, key: CacheKey, access_token: AccessToken, answer: Answer, *, whole_life: bool = False
-    ) -> None:
+    def put(self, key: CacheKey, access_token: AccessToken, answer: Answer, *, first: bool = False) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
 
-        With ``whole_life`` that is not bounded by ``max_ttl``.
+        A ``first`` step to an access token is not bounded by ``max_ttl``.
         An answer may be another replica's and of a while ago: its whole lifetime says how much leeway it
         gets, its age when it is to be renewed. Whose token made the entry before is asked about when that was due.
         """
         now, wall = self._clock.monotonic(), self._clock.time()
         settings = self._settings
         obtained_at = min(answer.obtained_at, wall)
-        max_ttl = math.inf if whole_life else settings.max_ttl
+        max_ttl = math.inf if first else settings.max_ttl
         bound = find_bound(access_token, answer.subject_expires_at, obtained_at, max_ttl)
         lifetime = (bound - obtained_at) - min(settings.expiry_leeway, (bound - obtained_at) * LEEWAY_PART)
         remaining = obtained_at + lifetime - wall
@@ -151,6 +149,7 @@ class TokenCache:
                 renew_at=min(refresh_at, revalidate_at),
                 revalidate_at=revalidate_at,
                 maker=answer.asker,
+                first=first,
             ),
         )
 
@@ -233,14 +232,19 @@ class TokenCache:
                 self._drop(revocation.key)
 
     def doubt(self, seconds: float) -> None:
-        """Renew every entry at its first use after some time, ``seconds`` at most.
+        """Renew every entry at its first use after some time, ``seconds`` at most, whatever that costs.
 
-        The time is each entry's own, so that not all are renewed at once, and however often this is said.
+        The time is each entry's own, so that not all are renewed at once, and however often this is said. First steps
+        to access tokens go at once: to renew by them would renew nothing.
         """
-        if self._settings.revalidate_after <= seconds:
-            return  # so they are anyhow
         now = self._clock.monotonic()
-        for entry in self._entries.all():
+        for entry in tuple(self._entries.all()):
+            if entry.first:
+                self._entries.remove(entry.digest)
+                continue
+            entry.in_doubt = True
+            if entry.revalidate_at <= now + seconds:
+                continue  # so it is anyhow
             within = seconds * (0.5 + entry.digest[0] / 512)
             entry.revalidate_at = min(entry.revalidate_at, now + within)
             entry.renew_at = min(entry.renew_at, entry.revalidate_at)

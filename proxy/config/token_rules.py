@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -44,6 +45,10 @@ def find_token_faults(place: str, route: Route) -> Iterator[Fault]:
     for index, detail in enumerate(route.authorization_details):
         if not isinstance(detail.get("type"), str) or not detail["type"]:
             yield Fault(f"{place}.authorization_details[{index}].type", "required (RFC 9396 §2)")
+        elif not _is_json(detail):
+            yield Fault(
+                f"{place}.authorization_details[{index}]", "has what JSON cannot hold: put dates in quotes"
+            )
     yield from _find_token_out_faults(f"{place}.token_out", route.token_out, route.token_in)
 
 
@@ -73,6 +78,14 @@ def find_actor_faults(place: str, route: Route) -> Iterator[Fault]:
 
 def _name_of(token_in: TokenIn) -> bytes:
     return fold((token_in.header or "").lower().encode(errors="replace"))
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def is_uri(text: str) -> bool:

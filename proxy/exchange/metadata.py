@@ -73,7 +73,10 @@ def is_own_page(url: str, issuer: str) -> bool:
     An issuer in plain http, which is one on loopback, has its https on another port.
     """
     page, own = urlsplit(url), urlsplit(issuer)
-    same_port = own.scheme == "http" or (page.port or 443) == (own.port or 443)
+    try:
+        same_port = own.scheme == "http" or (page.port or 443) == (own.port or 443)
+    except ValueError:  # no port at all
+        return False
     return page.scheme == "https" and page.hostname == own.hostname and same_port
 
 

@@ -182,7 +182,7 @@ class Gateway:
     async def _call(self, outgoing: Outgoing, transmit: Transmit[A]) -> A:
         access_tokens, subject_token = outgoing.route.access_tokens, outgoing.subject_token
         if access_tokens is None:
-            return await transmit(outgoing, [])
+            return await outgoing.route.presentation.send_bare(outgoing, transmit)
         cached = access_tokens.cached(subject_token)
         access_token = cached or await access_tokens.obtain(subject_token)
         answer = await self._send(outgoing, access_token, transmit)

@@ -51,6 +51,10 @@ class Presentation:
         """Send ``request`` with a token that is shown without a proof."""
         return transmit(request, [(b"authorization", access_token.authorization)])
 
+    def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
+        """Send ``request`` without a token: of the caller's there is nothing in that place either."""
+        return transmit(request, [])
+
     def build_proven_fields(
         self, access_token: AccessToken, method: str, target: bytes
     ) -> list[tuple[bytes, bytes]]:
@@ -82,8 +86,15 @@ class InHeader(Presentation):
         self._prefix = f"{scheme} " if scheme else ""
 
     def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> Awaitable[A]:
-        request.fields = [field for field in request.fields if fold(field[0]) != self._folded]
+        self._strip(request)
         return transmit(request, [(self._name, f"{self._prefix}{access_token.value}".encode("ascii"))])
+
+    def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
+        self._strip(request)
+        return transmit(request, [])
+
+    def _strip(self, request: Request) -> None:
+        request.fields = [field for field in request.fields if fold(field[0]) != self._folded]
 
 
 class InQuery(Presentation):
@@ -94,13 +105,19 @@ class InQuery(Presentation):
         self._name = name.encode("ascii")
 
     async def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> A:
-        path, _, query = request.target.partition(b"?")
-        kept = [part for part in (split_query(query, {self._name})[1],) if part]
+        self._strip(request)
         shown = self._name + b"=" + quote(access_token.value, safe="").encode("ascii")
-        request.target = path + b"?" + b"&".join([*kept, shown])
+        request.target += (b"&" if b"?" in request.target else b"?") + shown
         answer = await transmit(request, [])
         _conceal(answer.headers, access_token, self._name)
         return answer
+
+    def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
+        self._strip(request)
+        return transmit(request, [])
+
+    def _strip(self, request: Request) -> None:
+        request.target = _without_parameter(request.target, self._name)
 
 
 class InCookie(Presentation):
@@ -111,13 +128,20 @@ class InCookie(Presentation):
         self._name = name.encode("ascii")
 
     async def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> A:
-        cookies = [pair.strip() for line in values(request.fields, b"cookie") for pair in line.split(b";")]
-        kept = [pair for pair in cookies if pair and pair.partition(b"=")[0].strip() != self._name]
-        request.fields = [field for field in request.fields if field[0] != b"cookie"]
         shown = self._name + b"=" + access_token.value.encode("ascii")
-        answer = await transmit(request, [(b"cookie", b"; ".join([*kept, shown]))])
+        answer = await transmit(request, [(b"cookie", b"; ".join([*self._take_others(request), shown]))])
         _conceal(answer.headers, access_token, self._name)
         return answer
+
+    def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
+        others = self._take_others(request)
+        return transmit(request, [(b"cookie", b"; ".join(others))] if others else [])
+
+    def _take_others(self, request: Request) -> list[bytes]:
+        """The caller's other cookies, taken off the request."""
+        pairs = [pair.strip() for line in values(request.fields, b"cookie") for pair in line.split(b";")]
+        request.fields = [field for field in request.fields if field[0] != b"cookie"]
+        return [pair for pair in pairs if pair and pair.partition(b"=")[0].strip() != self._name]
 
 
 def build_presentation(place: TokenOut, base_url: str, key: DPoPKey | None) -> Presentation:
@@ -141,10 +165,13 @@ def _conceal(headers: list[Field], access_token: AccessToken, name: bytes) -> No
 
     concealed: list[Field] = []
     for field, value in headers:
-        if shows(value) and field == b"location":
-            path, _, query = value.partition(b"?")
-            rest = split_query(query, {name})[1]
-            value = path + (b"?" + rest if rest else b"")  # noqa: PLW2901
-        if not shows(value):
-            concealed.append((field, value))
+        told = _without_parameter(value, name) if field == b"location" and shows(value) else value
+        if not shows(told):
+            concealed.append((field, told))
     headers[:] = concealed
+
+
+def _without_parameter(url: bytes, name: bytes) -> bytes:
+    path, _, query = url.partition(b"?")
+    rest = split_query(query, {name})[1]
+    return path + b"?" + rest if rest else path

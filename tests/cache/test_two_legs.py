@@ -81,7 +81,7 @@ class Legs(Rig):
             self.identity_provider,
             self.cache,
             may_renew=lambda _: False,
-            whole_life=True,
+            first=True,
         )
         legs = TwoLegs(first, self.redeemer)
         return AccessTokens(SECOND, legs, self.cache, may_renew=legs.holds_first if self.counted else None)
@@ -283,6 +283,22 @@ async def test_a_purge_takes_both():
     await get(legs.tokens, ALICE)
     assert await legs.cache.purge(ALICE.issuer, ALICE.subject) == 2
     await get(legs.tokens, ALICE)
+    assert legs.calls == (2, 2)
+
+
+async def test_what_may_have_been_revoked_unheard_is_renewed():
+    """C-25: a replica that missed revocations asks anew, both servers, whatever it costs; once for each user."""
+    legs = Legs()
+    await get(legs.tokens, ALICE)
+    legs.clock.advance(400)
+    await get(legs.tokens, ALICE)
+    legs.cache.doubt(300)
+    assert legs.calls == (1, 1)
+    legs.clock.advance(301)
+    for _ in range(3):
+        await get(legs.tokens, ALICE)
+        await legs.settle()
+        legs.clock.advance(400)
     assert legs.calls == (2, 2)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,10 @@ def test_keys_that_a_grant_has_no_use_for(grant: str, key: str, value: Any) -> N
         (
             [("authorization_details", [{"actions": ["read"]}])],
             "routes[0].authorization_details[0].type: required (RFC 9396 §2)",
+        ),
+        (
+            [("authorization_details", [{"type": "a", "on": date(2026, 1, 1)}])],
+            "routes[0].authorization_details[0]: has what JSON cannot hold: put dates in quotes",
         ),
         ([("authorization_details", "payment")], "routes[0].authorization_details: not a list"),
         (

@@ -160,6 +160,7 @@ def test_aliases_that_are_none(aliases):
         ("https://example.okta.com:443/a", "https://example.okta.com/oauth2/default", True),
         ("https://EXAMPLE.okta.com/a", "https://example.okta.com", True),
         ("https://example.okta.com:8443/a", "https://example.okta.com", False),
+        ("https://example.okta.com:99999/a", "https://example.okta.com", False),
         ("https://evil.example/a", "https://example.okta.com", False),
         ("https://a.example.okta.com/a", "https://example.okta.com", False),
         ("https://example.okta.com.evil.example/a", "https://example.okta.com", False),

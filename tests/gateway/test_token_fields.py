@@ -146,3 +146,27 @@ async def test_a_websocket_has_it_in_its_place_too(demo: Demo):
                 async with connect(url, additional_headers=headers):
                     pass
     assert seen[0].startswith("a=1&t=ey")
+
+
+@pytest.mark.parametrize(
+    ("place", "sent", "seen"),
+    [
+        ({"header": "X-Api-Token", "scheme": ""}, {"X-Api-Token": "forged"}, "x-api-token"),
+        ({"cookie": "session"}, {"Cookie": "a=1; session=forged"}, "cookie"),
+        ({"query": "t"}, {}, ""),
+    ],
+)
+async def test_a_preflight_brings_nothing_in_that_place(demo: Demo, place, sent, seen):
+    """It passes without a token, and with none of the caller's making."""
+    async with Listener(lambda _: echo) as api:
+        raw = demo.settings()
+        own = {"upstream": api.url, "token_out": place, "cors_preflight": True}
+        raw["routes"] = [raw["routes"][0] | own]
+        async with running(raw) as proxy:
+            ask = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+            answer = await proxy.client.options(
+                "/orders/1?a&t=forged" if not sent else "/orders/1", headers=ask | sent
+            )
+    assert answer.status_code == 200
+    assert "forged" not in answer.text
+    assert ("a=1" in answer.text) is (seen == "cookie")
