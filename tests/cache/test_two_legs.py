@@ -65,26 +65,28 @@ class Redeemer(FakeSource):
         return await super().grant(request, subject_token)
 
 
+def attach(rig, *, counted=True):
+    """Two servers at ``rig``; ID-JAGs live for 5 minutes, access tokens for an hour."""
+    rig.identity_provider = IdentityProvider(rig.clock, 300.0)
+    rig.redeemer = Redeemer(rig.clock)
+    rig.counted = counted
+    rig.tokens = build_two_legs(rig)
+
+
+def build_two_legs(rig, **changes):
+    first = AccessTokens(
+        replace(FIRST, **changes), rig.identity_provider, rig.cache, may_renew=lambda _: False, first=True
+    )
+    legs = TwoLegs(first, rig.redeemer)
+    return AccessTokens(SECOND, legs, rig.cache, may_renew=legs.holds_first if rig.counted else None)
+
+
 class Legs(Rig):
-    """A route with two legs; ID-JAGs live for 5 minutes, access tokens for an hour."""
+    """A route with two legs."""
 
     def __init__(self, *, counted=True, **settings):
         super().__init__(**settings)
-        self.identity_provider = IdentityProvider(self.clock, 300.0)
-        self.redeemer = Redeemer(self.clock)
-        self.counted = counted
-        self.tokens = self.two_legs()
-
-    def two_legs(self, **changes):
-        first = AccessTokens(
-            replace(FIRST, **changes),
-            self.identity_provider,
-            self.cache,
-            may_renew=lambda _: False,
-            first=True,
-        )
-        legs = TwoLegs(first, self.redeemer)
-        return AccessTokens(SECOND, legs, self.cache, may_renew=legs.holds_first if self.counted else None)
+        attach(self, counted=counted)
 
     @property
     def calls(self):
@@ -318,7 +320,7 @@ async def test_what_the_first_leg_asks_for_is_in_the_key(changes):
     """C-02: two routes that redeem alike, but of other first tokens, share no access token."""
     legs = Legs()
     await get(legs.tokens, ALICE)
-    assert legs.two_legs(**changes).cached(ALICE) is None
+    assert build_two_legs(legs, **changes).cached(ALICE) is None
 
 
 async def test_the_redeeming_server_may_not_echo_the_subject_token():
