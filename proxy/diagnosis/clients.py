@@ -28,10 +28,10 @@ from ..errors import (
     StepUpRequired,
 )
 from ..exchange.okta_refusals import CHECK_POLICY, CHECK_TRUST
+from ..exchange.route_requests import build_first_request, build_token_request
 from ..exchange.token_exchange import TokenRequest
 from ..parts import Issuer, Parts
 from ..runtime import Clock
-from ..wiring import build_first_request, build_token_request
 from .finding import Finding, build_failure, examine
 from .network import advise
 

@@ -10,9 +10,10 @@ from ..config.cautions import find_cautions
 from ..config.faults import ConfigurationError, Fault
 from ..config.models import NEEDS_USER
 from ..config.secret_file import SecretFile
+from ..exchange.route_requests import build_token_request
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import build_parts, build_token_request
+from ..wiring import build_parts
 from .clients import examine_scopes
 from .console import name_places
 from .diagnose import diagnose_exchange

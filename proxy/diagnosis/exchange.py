@@ -14,7 +14,8 @@ from ..authentication.subject_token import SubjectToken, parse_subject_token
 from ..authentication.verifier import find_key
 from ..errors import ProxyError
 from ..exchange.okta_refusals import CHECK_AUDIENCE, CHECK_POLICY
-from ..exchange.token_exchange import AccessToken, TokenRequest, parse_claims
+from ..exchange.token_exchange import AccessToken, TokenRequest
+from ..exchange.token_response import parse_claims
 from ..jose.jws import verify_signature
 from ..parts import Issuer, Parts
 from ..runtime import Clock

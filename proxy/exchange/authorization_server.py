@@ -44,7 +44,8 @@ from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
 from .okta_refusals import CHECK_DPOP_ON, OF_LEGS, OF_ONE_CALL
 from .rate_limit import RateLimit
 from .record import ExchangeRecord, find_private_values, hash_subject
-from .token_exchange import AccessToken, Form, TokenRequest, build_form, parse_claims, parse_token_response
+from .token_exchange import AccessToken, Form, TokenRequest, build_form
+from .token_response import parse_claims, parse_token_response
 from .token_types import ACCESS_TOKEN
 from .transport import Outbound
 

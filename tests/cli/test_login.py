@@ -16,7 +16,7 @@ import yaml
 
 from proxy.cli import main
 from proxy.demo import Demo
-from proxy.exchange.token_exchange import parse_claims
+from proxy.exchange.token_response import parse_claims
 
 
 class Terminal(io.StringIO):

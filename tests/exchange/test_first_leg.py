@@ -9,11 +9,8 @@ import pytest
 
 from proxy.errors import ExchangeResponseInvalid
 from proxy.exchange.first_leg import FirstLeg, check_first_token
-from proxy.exchange.token_exchange import (
-    TokenRequest,
-    build_form,
-    parse_token_response,
-)
+from proxy.exchange.token_exchange import TokenRequest, build_form
+from proxy.exchange.token_response import parse_token_response
 
 from ..support.exchanging import ALICE
 from ..support.id_jag import CHAT, ID_JAG, OURS, make_first_token

@@ -5,7 +5,8 @@ from __future__ import annotations
 from proxy.authentication.claims import SubjectTokenPolicy
 from proxy.authentication.subject_token import parse_subject_token, verify_subject_token
 from proxy.errors import ExchangeResponseInvalid, SubjectTokenError
-from proxy.exchange.token_exchange import AccessToken, TokenRequest, parse_token_response
+from proxy.exchange.token_exchange import AccessToken, TokenRequest
+from proxy.exchange.token_response import parse_token_response
 from proxy.jose.encoding import parse_json_object
 from proxy.jose.jwk import parse_jwk
 from tests.support.issuer import AUDIENCE, ISSUER, NOW, Issuer, b64
