@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from cachetools import TTLCache
@@ -19,10 +18,8 @@ from cachetools import TTLCache
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..config.secret_file import SecretFile
 from ..errors import (
     AuthorizationServerThrottled,
-    AuthorizationServerUnavailable,
     ExchangeMisconfigured,
     ExchangeResponseInvalid,
     InteractionRequired,
@@ -30,7 +27,8 @@ from ..errors import (
 )
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
-from .actors import ActorToken, check_actors, check_may_act, name_actors
+from .actor_tokens import ActorTokens
+from .actors import name_actors
 from .answer import Answer
 from .client_auth import build_client_authentication
 from .client_tls import check_binding
@@ -45,11 +43,9 @@ from .okta_refusals import CHECK_DPOP_ON, OF_LEGS, OF_ONE_CALL
 from .rate_limit import RateLimit
 from .record import ExchangeRecord, find_private_values, hash_subject
 from .token_exchange import AccessToken, Form, TokenRequest, build_form
-from .token_response import parse_claims, parse_token_response
-from .token_types import ACCESS_TOKEN
+from .token_response import parse_token_response
 from .transport import Outbound
 
-ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
 Part = TypeVar("Part")
 MOST_HELD = 10_000  # users held back at once; each for a second
 
@@ -124,9 +120,7 @@ class AuthorizationServer:
         self._held: TTLCache[Hashable, None] = TTLCache(
             MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic
         )
-        self._actors: dict[tuple[str, ...], AccessToken] = {}
-        self._actor_files: dict[str, SecretFile] = {}  # as many as routes name
-        self._acting = asyncio.Lock()
+        self._actors = ActorTokens(self._grant_own, self.client_id or "", clock)
         self._last_error: ProxyError | None = None
         self._warned = False
 
@@ -169,7 +163,7 @@ class AuthorizationServer:
             subject_token = None  # a route that acts for nobody sends nobody's token
         elif subject_token is None:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
-        actor_token = None if subject_token is None else await self._find_actor(request, subject_token)
+        actor_token = None if subject_token is None else await self._actors.find(request, subject_token)
         asker = _build_asker(request, subject_token)
         self._check_held(asker)
         call = call or Call()
@@ -287,52 +281,16 @@ class AuthorizationServer:
     ) -> AccessToken:
         return self.accept(await self.ask(request, subject_token, call), request, subject_token)
 
+    async def _grant_own(self, scopes: tuple[str, ...]) -> AccessToken:
+        """Our own token, for ourselves."""
+        own = TokenRequest(self.name, "client_credentials", scopes=scopes)
+        return await self._grant(own, None, Call())
+
     def _check_held(self, asker: Hashable) -> None:
         if asker in self._held:
             raise AuthorizationServerThrottled(
                 "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
             )
-
-    async def _find_actor(self, request: TokenRequest, subject_token: SubjectToken) -> ActorToken | None:
-        """Who acts, if the route has anybody act, and the user's token lets it. Raises ExchangeDenied."""
-        check_actors(subject_token.claims, request.allowed_actors, request.max_actors)
-        actor = await self._read_actor(request, subject_token)
-        if actor is not None:
-            check_may_act(subject_token, actor)
-        return actor
-
-    async def _read_actor(self, request: TokenRequest, subject_token: SubjectToken) -> ActorToken | None:
-        if request.actor:
-            value, client_id = (await self._find_actor_token(request)).value, self.client_id or ""
-            claims = parse_claims(value) or {"sub": client_id, "client_id": client_id}
-            return ActorToken(value, ACCESS_TOKEN, claims)
-        if request.actor_type is None:
-            return None
-        if request.actor_file is not None:
-            value = self._read_actor_file(request.actor_file)
-            return ActorToken(value, request.actor_type, parse_claims(value) or {})
-        if subject_token.actor is None:
-            raise ExchangeMisconfigured("the exchange needs the actor's token")
-        return ActorToken(subject_token.actor.value, request.actor_type, subject_token.actor.claims)
-
-    def _read_actor_file(self, path: str) -> str:
-        file = self._actor_files.setdefault(path, SecretFile(Path(path)))
-        try:
-            return file.read().decode("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AuthorizationServerUnavailable(
-                f"the actor's file cannot be read: {type(error).__name__}",
-                remedy=f"See that {path} exists, is readable and holds one token.",
-            ) from error
-
-    async def _find_actor_token(self, request: TokenRequest) -> AccessToken:
-        """Our own token (RFC 8693 §4.1: who acts), for the same scopes, kept until shortly before its end."""
-        async with self._acting:
-            kept = self._actors.get(request.scopes)
-            if kept is None or (kept.expires_at or 0.0) - ACTOR_LEEWAY <= self._clock.time():
-                own = TokenRequest(request.authorization_server, "client_credentials", scopes=request.scopes)
-                kept = self._actors[request.scopes] = await self._grant(own, None, Call())
-            return kept
 
     def _report(
         self,
