@@ -5,7 +5,7 @@ Okta counts the ID-JAGs of each user, so none is spent that could be saved: the 
 redeemed again meanwhile, and nothing that goes on in the background asks for another.
 
 Some servers want the scopes named again where the first token is redeemed (Keycloak), others refuse that, for the first
-token has them (Okta's custom ones, agentgateway#2770). So they are named, and if that is refused, not any more.
+token has them (Okta's custom ones). So they are named, and if that is refused, not any more.
 """
 
 from __future__ import annotations

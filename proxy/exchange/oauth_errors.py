@@ -35,6 +35,7 @@ _ACR_VALUES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]
 _PARAMETER = re.compile(r'(acr_values|max_age)="?([^",]*)"?')
 # Neither a backslash, which browsers take for a slash, nor user information before the host.
 _URI = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?][!#-\[\]-~]*)?")
+_CLAIMS_ERRORS = frozenset({"interaction_required", "invalid_grant"})
 _LONGEST_URI = 2048  # characters
 _LONGEST_CLAIMS = 4096
 _FAULTS = frozenset({"server_error", "temporarily_unavailable"})
@@ -100,7 +101,8 @@ def _spoken(error: str, description: str, answer: Answer, reason: str, *, has_us
         return ExchangeMisconfigured(
             reason, remedy=row.remedy, oauth_error=error, remember_for=10.0, remember_by="route"
         )
-    claims = _parse_claims_request((answer.document or {}).get("claims"))
+    asked = (answer.document or {}).get("claims") if error in _CLAIMS_ERRORS else None
+    claims = _parse_claims_request(asked)
     if row.answer is StepUpRequired or claims is not None:
         return _step_up(reason, row, answer, claims)
     if row.answer is InteractionRequired:

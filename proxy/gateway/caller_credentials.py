@@ -44,7 +44,7 @@ def build_join(route: Route, find_verifier: Callable[[str], Verifier]) -> Join |
 
 
 def describe_request(downstream: Downstream, names: Sequence[str]) -> str:
-    """The members of that name as JSON, in one spelling (draft-ietf-oauth-transaction-tokens §7.1)."""
+    """The members of that name as JSON, in one spelling (draft-ietf-oauth-transaction-tokens)."""
     told = {
         "req_ip": downstream.caller,
         "method": downstream.method,

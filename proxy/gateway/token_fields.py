@@ -15,6 +15,7 @@ from ..exchange.dpop import DPoPKey, Nonces
 from ..exchange.token_exchange import AccessToken
 from ..http.bearer import split_query
 from ..http.headers import Field, Fields, fold, values
+from ..http.withholding import SHORTEST
 
 DPOP = "DPoP"
 
@@ -158,6 +159,8 @@ def build_presentation(place: TokenOut, base_url: str, key: DPoPKey | None) -> P
 def _conceal(headers: list[Field], access_token: AccessToken, name: bytes) -> None:
     """Take the token out of an answer's fields, such as the redirect of an API that repeats its query."""
     token = access_token.value.encode("ascii")
+    if len(token) < SHORTEST:
+        return  # it may stand anywhere by chance
     spellings = {token, quote(token, safe="").encode("ascii")}
 
     def shows(value: bytes) -> bool:
