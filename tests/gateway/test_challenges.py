@@ -7,7 +7,7 @@ from tests.support.proxy import running
 
 
 async def test_challenges_name_the_routes_scopes(demo: Demo):
-    """MCP 2026-07-28: scope stands in the challenge of a missing token and of an invalid one, where the route has any."""
+    """MCP 2026-07-28: scope stands in the challenge of a missing and of an invalid token, where the route has any."""
     raw = demo.settings()
     raw["routes"][0] |= {"required_scopes": ["orders:read", "profile"]}
     async with running(raw) as proxy:
