@@ -18,6 +18,7 @@ _STEPS = {
     "scopes": "It has the scopes required of all",
     "verification": "It is accepted as a whole",
     "demands": "It meets what the route asks for",
+    "actors": "Those who act for the user may",
     "first_leg": "The identity provider vouches for the user at the other server",
     "exchange": "The authorization server exchanges it",
     "answer": "The answer is what was asked for",

@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ..config import models
+from ..config.models import show_actor
 from ..config.show import build_shown
 from ..config.units import shorten
 from ..diagnosis.differences import hide_tokens
@@ -123,6 +124,7 @@ def _build_route(route: models.Route, app: App, shown_upstream: str) -> dict[str
         "identity_provider": route.identity_provider,
         "audience": shorten(route.audience),
         "scopes": list(route.scopes),
+        "actor": show_actor(route.actor),
         "id_jags": _build_spending(route, app.settings.cache),
         "connections": {"active": upstream.active, "idle": upstream.idle, "waiting": upstream.waiting},
     }

@@ -9,6 +9,8 @@ from typing import Any
 from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..config.models import NEEDS_USER
+from ..exchange.actors import check_actors, name_actors
+from ..exchange.answer import show
 from ..exchange.route_requests import build_first_request, build_token_request
 from ..exchange.token_exchange import TokenRequest
 from ..parts import Parts
@@ -60,6 +62,8 @@ async def diagnose_exchange(
     request = build_token_request(route, parts.settings)
     if route.grant in NEEDS_USER:
         findings.append(await _examine_demands(subject.subject_token, route, clock))
+        if subject.subject_token is not None and "act" in subject.subject_token.claims:
+            findings.append(await _examine_actors(subject.subject_token, route, clock))
     if request is None:
         findings.append(Finding("exchange", route.name, "skip", "the route needs no token"))
     elif route.actor is not None and route.actor.header is not None:
@@ -101,6 +105,17 @@ async def _examine_legs(
     )
     findings = (*first.findings, *second.findings, *([cost] if cost else []))
     return replace(second, findings=findings)
+
+
+async def _examine_actors(subject_token: SubjectToken, route: models.Route, clock: Clock) -> Finding:
+    """Who stands between the user and this call, by the token."""
+
+    async def check() -> Finding:
+        check_actors(subject_token.claims, route.allowed_actors, route.max_actors)
+        named = ", ".join(name or "somebody without a name" for name in name_actors(subject_token.claims))
+        return Finding("actors", route.name, "pass", f"acting for the user: {show(named)}")
+
+    return await examine(clock, "actors", route.name, check)
 
 
 async def _examine_demands(subject_token: SubjectToken | None, route: models.Route, clock: Clock) -> Finding:
