@@ -190,7 +190,7 @@ class Verifier:
         flight = (id(entry), token)
         task = self._flights.get(flight)
         if task is None:
-            task = self._background.spawn(_call(entry, token), name="introspection")
+            task = self._background.spawn(_call(entry, token), name="introspection", awaited=True)
             self._flights[flight] = task
             task.add_done_callback(lambda _: self._flights.pop(flight))
         return await asyncio.shield(task)

@@ -80,6 +80,21 @@ async def test_both_ports_are_served_and_the_application_lives_around_them(app):
     assert app.life == ["startup", "shutdown"]
 
 
+async def test_an_application_that_does_not_end_is_told_of(monkeypatch, caplog):
+    """It holds the process up for no longer than a few seconds, and not in silence."""
+    monkeypatch.setattr(sys.modules[Server.__module__], "_SHUTDOWN_TIMEOUT", 0.01)
+
+    class Endless(App):
+        async def live(self, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await asyncio.Event().wait()
+
+    async with Server(make_settings(), Endless(), Recorder()):
+        pass
+    assert "the application is not put away in time" in caplog.messages
+
+
 async def test_a_port_that_is_taken_is_an_error_and_the_application_ends(app):
     """Contract §1: nothing half-started stays behind."""
     async with Server(make_settings(), App(), Recorder()) as other:
