@@ -20,6 +20,7 @@ from ..errors import (
     ScopeInsufficient,
     SubjectTokenExpired,
     SubjectTokenInvalid,
+    clear_tracebacks,
 )
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
@@ -152,6 +153,7 @@ class Verifier:
                     return await self._verify_locally(token, unverified, entry, entry.keys)
                 return await self._introspect(token, entry)
             except ProxyError as refusal:
+                clear_tracebacks(refusal)
                 refusals.append(refusal)
         raise _closest(refusals)
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from ..authentication.subject_token import SubjectToken
-from ..errors import ProxyError, StepUpRequired
+from ..errors import ProxyError, StepUpRequired, clear_tracebacks
 from ..exchange.token_exchange import AccessToken, TokenRequest
 from .entries import Entry, Loan
 from .key import CacheKey, build_cache_key, build_request_digest
@@ -176,6 +176,7 @@ class AccessTokens:
         try:
             outcome = await self._server.grant(self._request, subject_token)
         except ProxyError as error:
+            clear_tracebacks(error)
             outcome = error
         return Answer(outcome, _expires_at(subject_token), self._cache.time(), key.asker)
 

@@ -22,6 +22,7 @@ from ..errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
     ProxyError,
+    clear_tracebacks,
 )
 from ..runtime import Clock
 from .answer import Answer
@@ -136,6 +137,7 @@ class Endpoint:
                 if tries == TRIES or self.breaker.open or self.gate.closed_for():
                     self._count_failure(asker)
                     raise
+                clear_tracebacks(error)
                 call.last_error = error
             except ProxyError:
                 if call.status is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from ..errors import ProxyError, SubjectTokenError
+from ..errors import ProxyError, SubjectTokenError, clear_tracebacks
 from ..http.problem import Problem, build_problem
 from ..runtime import Clock
 from .failures import Failures
@@ -51,4 +51,5 @@ def answer_refusal(
             "remedy": error.remedy,
         },
     )
+    clear_tracebacks(error)
     return build_problem(error, request_id=request_id, resource_metadata=resource_metadata)
