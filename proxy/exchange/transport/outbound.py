@@ -16,7 +16,6 @@ from ...runtime import Background
 from ...upstream import PresentedCertificate
 from ..answer import Answer
 from .direct import Direct
-from .proxied import Proxied
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "obo-proxy"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -104,4 +103,8 @@ class Outbound:
 
 def _build_way(settings: AuthorizationServer, certificate: PresentedCertificate | None = None) -> Way:
     context = certificate.context if certificate else None
-    return Direct(settings, context) if settings.proxy_url is None else Proxied(settings, context)
+    if settings.proxy_url is None:
+        return Direct(settings, context)
+    from .proxied import Proxied  # noqa: PLC0415  httpx takes 6 MiB, and few need a proxy to get there
+
+    return Proxied(settings, context)
