@@ -34,8 +34,8 @@ from ..http.headers import (
 from ..http.routes import RouteTable
 from ..http.trace_context import TRACEPARENT, build_trace_fields
 from ..http.withholding import (
+    may_hold,
     refuse_copies,
-    refuse_many,
     withhold,
     withhold_from_query,
     withhold_from_subprotocols,
@@ -140,12 +140,12 @@ class Gateway:
             fields = names.strip_referer(fields)
         known = None if token is None else token.encode("ascii")
         secrets = names.find_secrets(downstream.ended, in_query, known)
-        if secrets:
-            refuse_many(secrets)
+        if secrets and may_hold(secrets, (downstream.raw_path, query_part), (*fields, *ours)):
             refuse_copies(secrets, downstream.raw_path, ours)
             fields = withhold(secrets, fields)
             query_part = withhold_from_query(secrets, query_part)
-            subprotocols = withhold_from_subprotocols(secrets, subprotocols) if subprotocols else ()
+        if secrets and subprotocols:
+            subprotocols = withhold_from_subprotocols(secrets, subprotocols)
         return fields, query_part, subprotocols
 
     def _find_user(self, subject_token: SubjectToken | None, downstream: Downstream) -> Hashable:

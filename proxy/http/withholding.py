@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from ..errors import AuthorizationMalformed
 from ..jose.encoding import encode_base64url
@@ -23,6 +24,7 @@ SHORTEST = 16  # bytes
 MOST = 4  # credentials: one in each place, for which all of the head is searched
 _LONGEST_SCHEME = 32  # bytes: more than any authentication scheme has, and the space behind it
 
+_VALUE = itemgetter(1)  # of a field
 _AUTHORIZATION = b"authorization"
 _SUBPROTOCOL = b"sec-websocket-protocol"
 _ENCODED_NAME = re.compile(rb"[?&][^?=&%]*%")
@@ -117,10 +119,14 @@ def withhold_from_subprotocols(secrets: Sequence[bytes], subprotocols: Sequence[
     return [name for name in subprotocols if not holds(forms, name.encode("latin-1"))]
 
 
-def refuse_many(secrets: Sequence[bytes]) -> None:
-    """Raises AuthorizationMalformed for more credentials than any request needs."""
+def may_hold(secrets: Sequence[bytes], texts: Iterable[bytes], fields: Iterable[Field]) -> bool:
+    """Whether any of it is long enough to hold one of ``secrets``: with nearly all requests none is, nor searched.
+
+    Raises AuthorizationMalformed for more credentials than any request needs.
+    """
     if len(secrets) > MOST:
         raise AuthorizationMalformed("the request shows more credentials than there are places for them")
+    return max(map(len, (*texts, *map(_VALUE, fields)))) >= _find_shortest(secrets)
 
 
 def refuse_copies(secrets: Sequence[bytes], path: bytes, repeated: Iterable[Field]) -> None:

@@ -14,8 +14,8 @@ from proxy.http.withholding import (
     MOST,
     CredentialNames,
     holds,
+    may_hold,
     refuse_copies,
-    refuse_many,
     withhold,
     withhold_from_query,
     withhold_from_subprotocols,
@@ -162,7 +162,7 @@ def test_many_credentials_are_refused():
     values = [b"Bearer %016d" % number for number in range(1000)]
     query = b"&".join(b"key=%016d" % number for number in range(1000))
     few = NAMES.find_secrets({b"authorization": values[:MOST]})
-    assert refuse_many(few) is None
+    assert may_hold(few, [b""], []) is False
     for many in (
         NAMES.find_secrets({b"authorization": values}),
         NAMES.find_secrets({}, NAMES.split_query(b"?" + query)[0]),
@@ -170,7 +170,21 @@ def test_many_credentials_are_refused():
     ):
         assert len(many) == MOST + 1
         with pytest.raises(AuthorizationMalformed):
-            refuse_many(many)
+            may_hold(many, [b""], [])
+
+
+@pytest.mark.parametrize(
+    ("texts", "fields", "outcome"),
+    [
+        ((b"/a", b""), [(b"accept", b"x" * 15)], False),
+        ((b"x" * 16, b""), [], True),
+        ((b"", b"?" + b"x" * 16), [], True),
+        ((b"",), [(b"a", b"b"), (b"via", b"x" * 16)], True),
+    ],
+)
+def test_what_is_shorter_holds_no_secret(texts, fields, outcome):
+    """H-29: length alone spares most requests the search."""
+    assert may_hold([b"s" * 16, b"t" * 40], texts, fields) is outcome
 
 
 def test_the_token_that_is_known_counts_however_short():
