@@ -24,7 +24,7 @@ OURS = {
     "proxy.downstream.websocket": {"DownstreamWebSocket"},
     "proxy.websockets.intake": {"Intake"},
     "proxy.upstream.websocket": {"UpstreamWebSocket"},
-    "proxy.gateway.upstream_request": {"Outgoing"},
+    "proxy.gateway.upstream_request": {"UpstreamRequest"},
     "websockets.asyncio.client": {"ClientConnection"},
     "websockets.server": {"ServerProtocol"},
     "websockets.http11": {"Request", "Response"},
