@@ -28,7 +28,7 @@ OURS = {
     "websockets.asyncio.client": {"ClientConnection"},
     "websockets.server": {"ServerProtocol"},
     "websockets.http11": {"Request", "Response"},
-    "proxy.server.protocol": {"HardenedProtocol"},
+    "proxy.server.protocol": {"HttpProtocol"},
     "uvloop.loop": {"TCPTransport"},  # asyncio's refers to itself, whoever uses it
     "_asyncio": {"Task"},
 }
