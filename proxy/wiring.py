@@ -42,7 +42,6 @@ from .upstream import Options, Origin, TLSOptions, Upstream, parse_origin
 from .upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
-NEEDS_USER = frozenset({"token_exchange", "jwt_bearer"})
 
 
 def build_parts(
@@ -163,7 +162,7 @@ def _build_route(
     sweep: Sweep,
 ) -> Route:
     authentication = None
-    if route.grant in NEEDS_USER:
+    if route.grant in models.NEEDS_USER:
         authentication = Authentication(
             take_token=build_take_token(route),
             verifier=verifiers[route.subject_token_type == "id_token"],
