@@ -10,9 +10,9 @@ import math
 
 from ..errors import ProxyError
 from .bearer import build_challenge
+from .headers import Field
 
-Headers = list[tuple[bytes, bytes]]
-Problem = tuple[int, Headers, bytes]
+Problem = tuple[int, list[Field], bytes]
 
 
 def build_problem(error: ProxyError, *, request_id: str, resource_metadata: str | None = None) -> Problem:

@@ -15,6 +15,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
+from ..http.headers import Field
 from .head import FEWER_FIELDS, METHOD_NAMES, SHORTER_LINES, names_websocket, read_head
 from .limits import Limits
 
@@ -85,7 +86,7 @@ class RequestReader:
         self.method = ""
         self.version = ""
         self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[Field] = []
         self.keep_alive = True
         self._sink = sink
         self._limits = limits

@@ -9,13 +9,12 @@ from functools import partial
 from websockets.http11 import Response
 
 from ..errors import UpstreamTimeout
+from ..http.headers import Fields
 from . import Upstream
 from .websocket_connection import Connection
 from .websocket_handshake import Handshake
 
 SWITCHING_PROTOCOLS = 101
-
-Fields = Sequence[tuple[bytes, bytes]]
 
 
 class UpstreamWebSocket:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ...config.models import AuthorizationServer
 from ...config.urls import parse_url
 from ...errors import Overloaded, UpstreamBroken, UpstreamError
+from ...http.headers import Field
 from ...runtime import Sweep
 from ...upstream import Options, Origin, Response, TLSOptions, Upstream, build_context
 from ..answer import Answer
@@ -136,7 +137,7 @@ async def _read_on(response: Response, first: bytes) -> bytes:
     return bytes(body)
 
 
-def _join(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _join(fields: list[Field]) -> dict[str, str]:
     """Header fields by name, repeated ones as one list (RFC 9110 §5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in fields:
