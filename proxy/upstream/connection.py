@@ -223,8 +223,13 @@ class Connection(asyncio.Protocol):
 
 def describe_loss(response: Response, cause: object) -> Exception:
     """What it means for a request that its connection is gone, by what had come of the response."""
+    error: Exception
     if response.status:
-        return UpstreamBroken(f"the connection was lost within the response body: {cause}")
-    if response.started:
-        return UpstreamProtocolError(f"the connection was lost within the response head: {cause}")
-    return Unanswered(f"the connection was lost before a response: {cause}")
+        error = UpstreamBroken(f"the connection was lost within the response body: {cause}")
+    elif response.started:
+        error = UpstreamProtocolError(f"the connection was lost within the response head: {cause}")
+    else:
+        error = Unanswered(f"the connection was lost before a response: {cause}")
+    if isinstance(cause, Exception):
+        error.__cause__ = cause.with_traceback(None)  # whose frames would keep the transport
+    return error

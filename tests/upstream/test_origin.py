@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from proxy.diagnosis.network import advise
 from proxy.errors import UpstreamBroken, UpstreamUnreachable
 from proxy.upstream import TLSOptions, Upstream
 from proxy.upstream.origin import parse_origin
@@ -95,6 +96,29 @@ async def test_client_certificate(connect: Connect, tmp_path: Path) -> None:
     async with RawUpstream([response(b"a")], tls=context) as raw:
         tls = TLSOptions(ca_file=authority.ca_file, cert_file=ours.cert_file, key_file=ours.key_file)
         assert await fetch(connect(raw.url, tls=tls)) == (200, b"a")
+
+
+async def test_an_upstream_that_asks_for_a_certificate(connect: Connect, tmp_path: Path) -> None:
+    """O-05: without one of ours the connection ends after the handshake, and TLS's own error says why."""
+    authority = Authority(tmp_path)
+    context = server_context(authority.issue(), client_ca=authority.ca_file)
+
+    def refuse(server: socket.socket) -> None:
+        peer = context.wrap_socket(server.accept()[0], server_side=True, do_handshake_on_connect=False)
+        with peer:
+            with pytest.raises(ssl.SSLError):
+                peer.do_handshake()
+            os.read(peer.fileno(), 1024)  # unread, the request would make the end a reset
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        refused = asyncio.create_task(asyncio.to_thread(refuse, server))
+        upstream = connect(
+            f"https://localhost:{server.getsockname()[1]}", tls=TLSOptions(ca_file=authority.ca_file)
+        )
+        with pytest.raises(UpstreamUnreachable) as raised:
+            await send(upstream)
+        await refused
+    assert "set cert_file and key_file" in advise(raised.value)
 
 
 @pytest.mark.parametrize("close_notify", [True, False])
