@@ -13,9 +13,8 @@ from ..parts import Parts
 from ..runtime import Clock
 from ..wiring import build_parts, build_token_request
 from .clients import examine_scopes
-from .console import name_places
 from .diagnose import diagnose_exchange
-from .finding import Finding
+from .finding import Finding, name_places
 from .report import Report, Section
 from .servers import examine_server
 from .subject import SubjectExamination, examine_subject_token
