@@ -1,7 +1,7 @@
-"""From settings to working parts: the only place that knows which part needs which.
+"""From settings to working parts: which part needs which.
 
 One set of parts serves one configuration. A reload builds the next set, which takes over what has not
-changed: the cache of access tokens, and each authorization server with what is known of it.
+changed: the cache of access tokens, and each authorization server with what is known of it (``parts``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A request on its way: the API that it goes to, what that takes, and what it will be sent with.
 
-Values alone; what is done with them stands in ``gateway``.
+Values and ports alone; what is done with them stands in ``gateway``.
 """
 
 from __future__ import annotations

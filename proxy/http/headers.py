@@ -180,7 +180,7 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def append(ended: Ended, name: bytes, value: bytes) -> Field:
-    """One field of what ``name`` held so far and ``value`` after it (RFC 9110 §5.3)."""
+    """One field of what ``name`` had so far and ``value`` after it (RFC 9110 §5.3)."""
     return name, b", ".join([*ended.get(name, ()), value])
 
 

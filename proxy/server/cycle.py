@@ -19,7 +19,7 @@ from .state import State
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER = 64 * 1024  # bytes of body held for an application that has not asked for them yet
+HIGH_WATER = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
 _LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
 DISCONNECT = {"type": "http.disconnect"}
 

@@ -26,7 +26,7 @@ from .sockets import has_left, reset
 from .state import State
 from .websocket import WebSocketProtocol
 
-_MAX_PIPELINED = 32  # requests held behind the one being answered
+_MAX_PIPELINED = 32  # requests that wait behind the one being answered
 _MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
 _LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
 _ASGI = {"version": "3.0", "spec_version": "2.3"}

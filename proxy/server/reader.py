@@ -96,7 +96,7 @@ class RequestReader:
         self._line_bytes = 0  # of a line that has not ended
         self._head_bytes = 0  # of a head that has not ended
         self._head_limit = 0  # bytes that the head being read has at most
-        self._behind = False  # whether this read began with, or held, an earlier request
+        self._behind = False  # whether this read brought an earlier request too, or its end
         self._upgrade_ahead = False
         self._muted = False
         self._parser = httptools.HttpRequestParser(self)
