@@ -259,7 +259,6 @@ def _build_documents(settings: models.Settings, issuers: dict[str, Issuer]) -> D
     accepted = {entry.authorization_server for entry in settings.subject_tokens}
     return Documents(
         table,
-        paths={route.name: route.path.rstrip("/") for route in settings.routes},
         issuers=[issuers[name].settings.issuer for name in sorted(accepted)],
         jwks_path=settings.publish_jwks,
         read_jwks=read_jwks,

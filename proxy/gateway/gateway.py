@@ -1,8 +1,8 @@
 """The hot path: one request from its route to its relayed response.
 
 It reads as the job reads, and decides nothing by itself: what can go wrong is raised by the step that finds it
-and answered in one place (``problem``). Nothing goes upstream but by ``_send``, which has our access token or,
-on a route that asks for none, no credential at all.
+and answered in one place (``refusals``). Nothing goes upstream but by ``_call``: with our access token or, on a
+route that asks for none, with no credential at all.
 """
 
 from __future__ import annotations

@@ -18,20 +18,19 @@ _WELL_KNOWN = WELL_KNOWN.encode("ascii")
 class Documents:
     """``issuers`` made the tokens that routes take; ``jwks_path`` is where ``read_jwks`` is served, if at all.
 
-    ``paths`` are the routes' by name. Without ``routes`` no resource is described.
+    Without ``routes`` no resource is described.
     """
 
     def __init__(
         self,
         routes: RouteTable[Route] | None,
         *,
-        paths: Mapping[str, str],
         issuers: Sequence[str] = (),
         jwks_path: str | None = None,
         read_jwks: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._routes = routes
-        self._paths = paths
+        self._paths = {route.name: route.path.rstrip("/") for route in routes or ()}
         self._issuers = tuple(issuers)
         self._jwks_path = None if jwks_path is None else jwks_path.encode("ascii")
         self._read_jwks = read_jwks
