@@ -81,6 +81,7 @@ class Entries:
 
     def add(self, entry: Entry) -> None:
         """In place of the one with the same digest."""
+        self._expire()
         self.remove(entry.digest)
         self._make_room(self._owned.get(entry.owner, {}))
         self._entries[entry.digest] = entry
@@ -112,16 +113,13 @@ class Entries:
     def _make_room(self, owned: Collection[bytes]) -> None:
         """For one more entry of the owner of ``owned``."""
         if len(owned) >= self._share:
-            self._evict(owned)
+            first = next(iter(owned))
         elif len(self._entries) >= self._max_entries:
-            self._expire()
-            if len(self._entries) >= self._max_entries:
-                self._evict(self._entries)
-
-    def _evict(self, digests: Iterable[bytes]) -> None:
-        """The first of ``digests``."""
+            first = next(iter(self._entries))
+        else:
+            return
         self.evictions += 1
-        self.remove(next(iter(digests)))
+        self.remove(first)
 
     def _expire(self) -> None:
         now = self._clock.monotonic()

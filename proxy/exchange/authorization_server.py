@@ -107,7 +107,7 @@ class AuthorizationServer:
                 clock=clock,
             )
         self._pauses = UserPauses(clock)
-        self._actor_tokens = ActorTokens(lambda own: self._grant(own, None, Call()), clock)
+        self._actor_tokens = ActorTokens(clock)
         self._last_error: ProxyError | None = None
         self._warned = False
 
@@ -145,7 +145,9 @@ class AuthorizationServer:
             subject_token = None  # a route that acts for nobody sends nobody's token
         elif subject_token is None:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
-        actor_token = await self._actor_tokens.find(request) if request.actor else None
+        actor_token = None
+        if request.actor:
+            actor_token = await self._actor_tokens.find(request, lambda own: self._grant(own, None, Call()))
         asker = _build_asker(request, subject_token)
         self._pauses.check(asker)
         call = call or Call()

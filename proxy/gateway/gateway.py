@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Hashable, Iterable
 from contextlib import closing
+from functools import partial
 
 from ..authentication.subject_token import SubjectToken
 from ..downstream.request import Downstream, parse_host
@@ -44,10 +45,10 @@ class Gateway:
     ) -> None:
         self._routes = routes
         self.forwarding = forwarding
-        self._prepare: Prepare = self._prepare_request
+        self._prepare: Prepare = partial(_prepare_request, forwarding)
         self._send_request: Transmit[Response] = _send_request
         self._open_websocket: Transmit[UpstreamWebSocket] = _open_websocket
-        self._build_answer_fields: BuildAnswerFields = self._strip_response
+        self._build_answer_fields: BuildAnswerFields = partial(_build_answer_fields, forwarding)
         for observer in observers:
             self._prepare = observer.watch_prepare(self._prepare)
             self._send_request = observer.watch_transmit(self._send_request)
@@ -95,41 +96,6 @@ class Gateway:
         downstream.route = route.name
         current_request_id.set(downstream.request_id)
         return route, rest
-
-    async def _prepare_request(self, route: Route, rest: bytes, downstream: Downstream) -> UpstreamRequest:
-        """The request as it goes upstream on behalf of its user, who is known from here on."""
-        if route.guard is not None:
-            route.guard.check(downstream)
-        subject_token, token = None, None
-        authentication = route.authentication
-        if authentication is not None:
-            token = authentication.take_token(downstream)
-            subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
-            if authentication.require is not None:
-                authentication.require(subject_token)
-        body = downstream.body(route.max_body_bytes)
-        ours = build_own_fields(route, self.forwarding, downstream, body)
-        fields, query_part, subprotocols = withhold_credentials(
-            self.forwarding.names, token, downstream, ours
-        )
-        target = route.target(downstream.raw_path, rest, query_part)
-        return UpstreamRequest(
-            route,
-            subject_token,
-            self._find_user(subject_token, downstream),
-            downstream.method,
-            target,
-            fields,
-            ours,
-            body,
-            subprotocols,
-        )
-
-    def _find_user(self, subject_token: SubjectToken | None, downstream: Downstream) -> Hashable:
-        """In whose share of the upstream's connections a request counts; where no user is known, by its address."""
-        if subject_token is None:
-            return self.forwarding.find_caller(downstream.peer, downstream.ended)
-        return subject_token.issuer, subject_token.subject
 
     async def _call(self, request: UpstreamRequest, transmit: Transmit[A]) -> A:
         access_tokens, subject_token = request.route.access_tokens, request.subject_token
@@ -179,12 +145,6 @@ class Gateway:
         fields = token_fields.build_fields(access_token, request.method, request.target)
         return await transmit(request, fields)
 
-    def _strip_response(self, response: Response) -> list[Field]:
-        """The response's fields as they go to the caller."""
-        fields = strip_response(response.headers)
-        fields.append(self.forwarding.via)
-        return fields
-
     async def _relay(self, response: Response, downstream: Downstream) -> None:
         data, whole = response.take()
         headers = self._build_answer_fields(response)
@@ -197,6 +157,52 @@ class Gateway:
                 data = await response.read()
                 whole = not data
                 await downstream.write(data, more=not whole)
+
+
+async def _prepare_request(
+    forwarding: Forwarding, route: Route, rest: bytes, downstream: Downstream
+) -> UpstreamRequest:
+    """The request as it goes upstream on behalf of its user, who is known from here on."""
+    if route.guard is not None:
+        route.guard.check(downstream)
+    subject_token, token = None, None
+    authentication = route.authentication
+    if authentication is not None:
+        token = authentication.take_token(downstream)
+        subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
+        if authentication.require is not None:
+            authentication.require(subject_token)
+    body = downstream.body(route.max_body_bytes)
+    ours = build_own_fields(route, forwarding, downstream, body)
+    fields, query_part, subprotocols = withhold_credentials(forwarding.names, token, downstream, ours)
+    target = route.target(downstream.raw_path, rest, query_part)
+    return UpstreamRequest(
+        route,
+        subject_token,
+        _find_user(forwarding, subject_token, downstream),
+        downstream.method,
+        target,
+        fields,
+        ours,
+        body,
+        subprotocols,
+    )
+
+
+def _find_user(
+    forwarding: Forwarding, subject_token: SubjectToken | None, downstream: Downstream
+) -> Hashable:
+    """In whose share of the upstream's connections a request counts; where no user is known, by its address."""
+    if subject_token is None:
+        return forwarding.find_caller(downstream.peer, downstream.ended)
+    return subject_token.issuer, subject_token.subject
+
+
+def _build_answer_fields(forwarding: Forwarding, response: Response) -> list[Field]:
+    """The response's fields as they go to the caller."""
+    fields = strip_response(response.headers)
+    fields.append(forwarding.via)
+    return fields
 
 
 def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[Response]:

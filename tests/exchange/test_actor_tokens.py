@@ -20,13 +20,13 @@ async def test_one_token_for_the_same_scopes_until_shortly_before_its_end():
         await asyncio.sleep(0)
         return make_access_token(str(len(asked)), clock.time() + 3600)
 
-    actors = ActorTokens(grant, clock)
+    actors = ActorTokens(clock)
     other = TokenRequest("okta", "token_exchange", audience="api://payroll", scopes=("orders:read",))
-    found = await asyncio.gather(actors.find(REQUEST), actors.find(other))
+    found = await asyncio.gather(actors.find(REQUEST, grant), actors.find(other, grant))
     assert [token.value for token in found] == ["1", "1"]
     assert asked == [TokenRequest("okta", "client_credentials", scopes=("orders:read",))]
     clock.advance(3600 - LEEWAY - 1)
-    assert (await actors.find(REQUEST)).value == "1"
+    assert (await actors.find(REQUEST, grant)).value == "1"
     clock.advance(1)
-    assert (await actors.find(REQUEST)).value == "2"
+    assert (await actors.find(REQUEST, grant)).value == "2"
     assert clock.time() < START + 3600

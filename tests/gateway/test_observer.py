@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from proxy.gateway.gateway import Gateway
 from proxy.gateway.observer import Observer
 from proxy.http.forwarding import Forwarding
 from proxy.http.routes import RouteTable
+from proxy.observability.server_timing import ServerTiming
 
 
 class Watching(Observer):
@@ -35,3 +38,15 @@ def test_each_observer_stands_around_those_before_it():
     response: Any = type("Response", (), {"headers": []})
     fields = gateway._build_answer_fields(response)
     assert [value for name, value in fields if name == b"x-watched-by"] == [b"one", b"two"]
+
+
+def test_a_watched_gateway_goes_at_once():
+    """A reload leaves nothing for the garbage collector: no step refers back to its gateway."""
+    gateway = Gateway(RouteTable([]), Forwarding(), [ServerTiming()])
+    gone = weakref.ref(gateway)
+    gc.disable()
+    try:
+        del gateway
+        assert gone() is None
+    finally:
+        gc.enable()
