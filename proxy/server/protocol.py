@@ -11,10 +11,8 @@ import asyncio
 import secrets
 from collections import deque
 from typing import Any
-from urllib.parse import unquote
 
 from uvicorn.config import Config
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
 from .cycle import Cycle
@@ -22,6 +20,7 @@ from .deadlines import NEVER, TimedProtocol
 from .limits import LAST_CALL
 from .options import ALLOW, answer_options
 from .response_head import Framing, build_response_head
+from .scope import build_connection_scope, build_scope
 from .sockets import has_left, reset
 from .state import State
 from .websocket import WebSocketProtocol
@@ -29,7 +28,6 @@ from .websocket import WebSocketProtocol
 _MAX_PIPELINED = 32  # requests that wait behind the one being answered
 _MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
 _LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class HttpProtocol(TimedProtocol):
@@ -47,9 +45,7 @@ class HttpProtocol(TimedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._server = get_local_addr(self.transport)
-        self._client = get_remote_addr(self.transport)
-        self._scheme = "https" if is_ssl(self.transport) else "http"
+        self._scope = build_connection_scope(self.transport)
         self.read_deadline = self.loop.time() + self._limits.header_timeout
         if self.state.is_flooded():
             self.transport.abort()
@@ -101,7 +97,7 @@ class HttpProtocol(TimedProtocol):
             keep_alive=reader.keep_alive,
             expects_continue=reader.expects_continue,
         )
-        cycle.scope = self._build_scope()
+        cycle.scope = build_scope(self._scope, reader, self._app_state)
         self._waiting.append(cycle)
         self.read_deadline = NEVER
         self._patience = self._limits.body_timeout
@@ -115,28 +111,6 @@ class HttpProtocol(TimedProtocol):
         if self._newest is not None:
             self._newest.feed_end()
         self.read_deadline = NEVER
-
-    def _build_scope(self) -> dict[str, Any]:
-        reader = self._reader
-        raw_path, _, query = reader.target.partition(b"?")
-        path = raw_path.decode("ascii", "replace")
-        scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": reader.version,
-            "method": reader.method,
-            "scheme": self._scheme,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": reader.headers,
-            "client": self._client,
-            "server": self._server,
-        }
-        if self._app_state:
-            scope["state"] = self._app_state.copy()
-        return scope
 
     def _hand_over(self) -> None:
         """The connection becomes a websocket's; the response to the handshake is the application's."""
