@@ -21,7 +21,7 @@ class Entry:
     """An access token in use, the parts of its key, and the asker whose subject token it was made with.
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
-    ``renew_at`` (never after it) and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it.
+    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it.
     """
 
     access_token: AccessToken = field(repr=False)

@@ -40,9 +40,8 @@ class Memo:
             return None
         entry, ask_at = note
         now = self._clock.monotonic()
-        if entry.live and now < entry.renew_at and now < ask_at and self._clock.time() < entry.expires_at:
-            return entry
-        return None
+        current = entry.live and now < entry.renew_at and now < ask_at and now < entry.deadline
+        return entry if current and self._clock.time() < entry.expires_at else None
 
     def note(self, subject_token: SubjectToken | None, entry: Entry, ask_at: float) -> None:
         """A look-up has found ``entry``."""

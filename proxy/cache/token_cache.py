@@ -145,7 +145,7 @@ class TokenCache:
         if ask_at <= now:
             self.verdicts.postpone(key.asker, now + RENEWAL_PAUSE)
         if entry.renew_at <= now:
-            entry.renew_at = min(now + RENEWAL_PAUSE, entry.deadline)
+            entry.renew_at = now + RENEWAL_PAUSE
         self.renewals += 1
         return True
 

@@ -41,8 +41,16 @@ def make_entry(**changes: object) -> Entry:
         ({"renew_at": 0.0}, inf, False),
         ({}, 0.0, False),
         ({"expires_at": START}, inf, False),
+        ({"deadline": 0.0, "renew_at": inf}, inf, False),
     ],
-    ids=["fresh", "left the cache", "due", "another's, to be asked about", "ended by the wall clock"],
+    ids=[
+        "fresh",
+        "left the cache",
+        "due",
+        "another's, to be asked about",
+        "ended by the wall clock",
+        "ended by the monotonic clock",
+    ],
 )
 @pytest.mark.parametrize("subject_token", [ALICE, None], ids=["user", "nobody"])
 def test_a_note_serves_what_a_look_up_would_serve(subject_token, entry, ask_at, found):
