@@ -72,6 +72,6 @@ def withhold_credentials(
         refuse_many(secrets)
         refuse_copies(secrets, downstream.raw_path, ours)
         fields = withhold(secrets, fields)
-        query_part = withhold_from_query(secrets, query_part)
+        query_part = withhold_from_query(secrets, query_part) if query_part else b""
         subprotocols = withhold_from_subprotocols(secrets, subprotocols) if subprotocols else ()
     return fields, query_part, subprotocols
