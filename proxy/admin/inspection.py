@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..config.models import NEEDS_USER
 from ..diagnosis import diagnose
 from ..diagnosis.differences import HIDDEN, compare_claims, hide_tokens
-from ..wiring import NEEDS_USER
 from .refusal import Refused
 
 if TYPE_CHECKING:

@@ -22,13 +22,12 @@ OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
 OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
-    other. ``found`` is what was last found for this very token, so that it need not be looked for again
-    (``access_tokens``).
+    other.
     """
 
     value: str = field(repr=False)
@@ -38,8 +37,7 @@ class SubjectToken:
     claims: Mapping[str, Any] = field(repr=False)
     identity: bytes = field(repr=False)
     expires_at: float
-    digest: bytes = field(init=False, repr=False, compare=False)
-    found: object = field(default=None, init=False, repr=False, compare=False)
+    digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.digest = sha256(self.value.encode()).digest()

@@ -51,7 +51,7 @@ class Accepted:
     introspect: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class KnownToken(SubjectToken):
     """A token with its verdict: good until ``ends_at`` by the wall clock and ``deadline`` by the monotonic one.
 
@@ -80,7 +80,7 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # the one that was used last is at the end
+        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # least recently used first
         self._size = size
         self._texts = SharedTexts()
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
@@ -109,8 +109,7 @@ class Verifier:
             return None
         if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
             return None
-        if len(self._known) > self._size * 3 // 4:  # with that much room nobody has to go, nor be told apart
-            self._known.move_to_end(token)
+        self._known.move_to_end(token)
         return known
 
     async def verify(self, token: str) -> SubjectToken:

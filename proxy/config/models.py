@@ -26,6 +26,7 @@ ClientAuth = Literal[
     "self_signed_tls_client_auth",
 ]
 Grant = Literal["token_exchange", "client_credentials", "jwt_bearer", "none"]
+NEEDS_USER = frozenset[str]({"token_exchange", "jwt_bearer"})  # the grants on a user's behalf
 
 
 class Section(BaseModel):

@@ -44,11 +44,6 @@ _KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {
 }
 
 
-def needs_user(route: Route) -> bool:
-    """Whether ``route`` is called on a user's behalf."""
-    return route.grant in ("token_exchange", "jwt_bearer")
-
-
 def sends_ours_unasked(route: Route) -> bool:
     """Whether ``route`` calls with credentials of ours for whoever reaches it."""
     return route.grant == "client_credentials" or route.subject_token_file is not None

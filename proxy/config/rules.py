@@ -10,8 +10,8 @@ from itertools import chain, combinations
 from ..config.urls import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
-from .models import Admin, Cache, Listen, Route
-from .route_rules import TOKEN, find_route_faults, find_scope_faults, is_canonical, needs_user
+from .models import NEEDS_USER, Admin, Cache, Listen, Route
+from .route_rules import TOKEN, find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
 from .urls import check_url, is_host
@@ -110,7 +110,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
     settings = sound.settings
-    users = [route.name for route in settings.routes if needs_user(route)]
+    users = [route.name for route in settings.routes if route.grant in NEEDS_USER]
     if users and not settings.subject_tokens:
         yield Fault("subject_tokens", f"required: the route {users[0]!r} is called on a user's behalf")
     for place, entry in sound.subject_tokens.items():
@@ -151,7 +151,7 @@ def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iter
 
 def _find_aimless_exchange(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
     keys = ("audience", "resource", "scopes")
-    if not needs_user(route) or any(getattr(route, key) for key in keys):
+    if route.grant not in NEEDS_USER or any(getattr(route, key) for key in keys):
         return
     if all(sound.is_whole(f"{place}.{key}") for key in keys):
         yield Fault(

@@ -31,7 +31,7 @@ from ..exchange.okta_refusals import CHECK_POLICY, CHECK_TRUST
 from ..exchange.token_exchange import TokenRequest
 from ..parts import Issuer, Parts
 from ..runtime import Clock
-from ..wiring import NEEDS_USER, build_token_request
+from ..wiring import build_token_request
 from .finding import Finding, build_failure, examine
 from .network import advise
 
@@ -52,7 +52,7 @@ async def examine_client(name: str, parts: Parts, routes: Sequence[models.Route]
         for route in routes
         if (request := build_token_request(route, settings)) and request.authorization_server == name
     ]
-    exchange = next((request for request in requests if request.grant in NEEDS_USER), None)
+    exchange = next((request for request in requests if request.grant in models.NEEDS_USER), None)
     entries = [entry for entry in settings.subject_tokens if entry.authorization_server == name]
 
     async def ask() -> Finding:

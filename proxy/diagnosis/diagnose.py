@@ -10,7 +10,7 @@ from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import NEEDS_USER, build_demands, build_token_request
+from ..wiring import build_demands, build_token_request
 from .differences import hide_tokens
 from .exchange import ExchangeExamination, examine_exchange
 from .finding import Finding, examine
@@ -40,7 +40,7 @@ async def diagnose(token: str | None, route: models.Route, parts: Parts, clock: 
     It makes the exchange that a request would make, and raises nothing for whatever it finds.
     """
     subject = SubjectExamination(())
-    if route.grant in NEEDS_USER:
+    if route.grant in models.NEEDS_USER:
         verifier = parts.verifiers[route.subject_token_type == "id_token"]
         subject = await examine_subject_token(token or "", verifier, clock)
     diagnosis = await diagnose_exchange(subject, route, parts, clock)
@@ -54,7 +54,7 @@ async def diagnose_exchange(
     findings: list[Finding] = []
     exchanged = ExchangeExamination(())
     request = build_token_request(route, parts.settings)
-    if route.grant in NEEDS_USER:
+    if route.grant in models.NEEDS_USER:
         findings.append(await _examine_demands(subject.subject_token, route, clock))
     if request is None:
         findings.append(Finding("exchange", route.name, "skip", "the route needs no token"))

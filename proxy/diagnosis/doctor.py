@@ -11,11 +11,10 @@ from ..config.faults import ConfigurationError, Fault
 from ..config.secret_file import SecretFile
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import NEEDS_USER, build_parts, build_token_request
+from ..wiring import build_parts, build_token_request
 from .clients import examine_scopes
-from .console import name_places
 from .diagnose import diagnose_exchange
-from .finding import Finding
+from .finding import Finding, name_places
 from .report import Report, Section
 from .servers import examine_server
 from .subject import SubjectExamination, examine_subject_token
@@ -61,7 +60,7 @@ def _describe_configuration(settings: models.Settings) -> Section:
 async def _examine_servers(parts: Parts, routes: Sequence[models.Route], clock: Clock) -> list[Section]:
     """Those that the routes need; the servers of the users' tokens go first."""
     settings = parts.settings
-    needs_user = any(route.grant in NEEDS_USER for route in routes)
+    needs_user = any(route.grant in models.NEEDS_USER for route in routes)
     names = [entry.authorization_server for entry in settings.subject_tokens if needs_user]
     names += [name for route in routes if (name := settings.authorization_server_of(route))]
     chosen = list(dict.fromkeys(names))
@@ -90,7 +89,7 @@ async def _examine_routes(
     examined: dict[tuple[str, bool], SubjectExamination] = {}
     for route in routes:
         token, id_tokens = subject_tokens.find(route), route.subject_token_type == "id_token"
-        if route.grant in NEEDS_USER and token is None:
+        if route.grant in models.NEEDS_USER and token is None:
             sections.append(Section(f"Route {route.name}", (await _examine_userless(route, parts, clock),)))
             continue
         subject = SubjectExamination(())
@@ -131,7 +130,7 @@ class _SubjectTokens:
 
     def find(self, route: models.Route) -> str | None:
         """None where there is none, or the route needs none."""
-        return self._read.get(route.name, self._token) if route.grant in NEEDS_USER else None
+        return self._read.get(route.name, self._token) if route.grant in models.NEEDS_USER else None
 
     def title(self, route: models.Route) -> str:
         """Whose token it is."""

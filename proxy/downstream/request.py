@@ -15,9 +15,7 @@ from typing import Any
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
-from ..http.headers import values
-
-Headers = list[tuple[bytes, bytes]]
+from ..http.headers import Field, values
 
 _NO_VALUES = [b""]
 _NO_EXTENSIONS: Mapping[str, Any] = {}
@@ -91,12 +89,12 @@ class Downstream:
         self._body = Body(self._receive, length, limit)
         return self._body
 
-    async def start(self, status: int, headers: Headers) -> None:
+    async def start(self, status: int, headers: list[Field]) -> None:
         self.started = True
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+    def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         """Write a whole response at once where that can be done without waiting; False, and nothing is written."""
         if self.connection is None or not self.connection.respond(status, headers, body):
             return False

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from cachetools import TTLCache
-
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
+from .actor_tokens import ActorTokens
 from .answer import Answer
 from .client_auth import build_client_authentication
 from .client_tls import check_binding
@@ -30,16 +29,14 @@ from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
 from .metadata import Metadata
-from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
+from .oauth_errors import is_per_user
 from .okta_refusals import CHECK_DPOP_ON
-from .rate_limit import RateLimit
-from .record import ExchangeRecord, find_private_values, hash_subject
+from .rate_limit import RateLimit, UserPauses
+from .record import ExchangeRecord, build_record, find_private_values
 from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
 from .transport import Outbound
 
-ACTOR_LEEWAY = 30.0  # s before its end at which our own token is renewed
 Part = TypeVar("Part")
-MOST_HELD = 10_000  # users held back at once; each for a second
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +106,8 @@ class AuthorizationServer:
                 timeout=settings.timeout,
                 clock=clock,
             )
-        self._held: TTLCache[Hashable, None] = TTLCache(
-            MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic
-        )
-        self._actors: dict[tuple[str, ...], AccessToken] = {}
-        self._acting = asyncio.Lock()
+        self._pauses = UserPauses(clock)
+        self._actor_tokens = ActorTokens(clock)
         self._last_error: ProxyError | None = None
         self._warned = False
 
@@ -135,7 +129,7 @@ class AuthorizationServer:
         try:
             access_token = await self._grant(request, subject_token, call)
         except ProxyError as error:
-            # Being held back says nothing of why.
+            # That nothing was asked says nothing of why.
             if call.tries or self._last_error is None or isinstance(error, ExchangeMisconfigured):
                 self._last_error = error
             self._report(request, subject_token, call, error, self._clock.monotonic() - began)
@@ -151,9 +145,11 @@ class AuthorizationServer:
             subject_token = None  # a route that acts for nobody sends nobody's token
         elif subject_token is None:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
-        actor_token = await self._find_actor_token(request) if request.actor else None
+        actor_token = None
+        if request.actor:
+            actor_token = await self._actor_tokens.find(request, lambda own: self._grant(own, None, Call()))
         asker = _build_asker(request, subject_token)
-        self._check_held(asker)
+        self._pauses.check(asker)
         call = call or Call()
         call.private = find_private_values(subject_token) if subject_token else ()
         form = build_form(request, subject_token, actor_token)
@@ -163,7 +159,7 @@ class AuthorizationServer:
             )
         except AuthorizationServerThrottled as error:
             if is_per_user(error) and subject_token is not None:
-                self._held[asker] = None
+                self._pauses.begin(asker)
             raise
 
     def accept(
@@ -251,21 +247,6 @@ class AuthorizationServer:
     ) -> AccessToken:
         return self.accept(await self.ask(request, subject_token, call), request, subject_token)
 
-    def _check_held(self, asker: Hashable) -> None:
-        if asker in self._held:
-            raise AuthorizationServerThrottled(
-                "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
-            )
-
-    async def _find_actor_token(self, request: TokenRequest) -> AccessToken:
-        """Our own token (RFC 8693 §4.1: who acts), for the same scopes, kept until shortly before its end."""
-        async with self._acting:
-            kept = self._actors.get(request.scopes)
-            if kept is None or (kept.expires_at or 0.0) - ACTOR_LEEWAY <= self._clock.time():
-                own = TokenRequest(request.authorization_server, "client_credentials", scopes=request.scopes)
-                kept = self._actors[request.scopes] = await self._grant(own, None, Call())
-            return kept
-
     def _report(
         self,
         request: TokenRequest,
@@ -276,23 +257,8 @@ class AuthorizationServer:
     ) -> None:
         if self._on_exchange is None:
             return
-        if request.grant == "client_credentials":
-            subject_token = None  # whoever caused it, it is nobody's
-        self._on_exchange(
-            ExchangeRecord(
-                authorization_server=self.name,
-                request=request,
-                issuer=subject_token.issuer if subject_token else None,
-                subject=hash_subject(subject_token) if subject_token else None,
-                client_id=self.settings.client.id if self.settings.client else None,
-                outcome=error.code if error else "ok",
-                seconds=seconds,
-                tries=call.tries,
-                status=call.status,
-                okta_request_id=call.request_id,
-                error=error,
-            )
-        )
+        client_id = self.settings.client.id if self.settings.client else None
+        self._on_exchange(build_record(self.name, client_id, request, subject_token, call, error, seconds))
 
     def _need(self, part: Part | None) -> Part:
         if part is None:

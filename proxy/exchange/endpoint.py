@@ -228,21 +228,21 @@ class Endpoint:
             raise self._throttled(self._timeout)
         if wait:
             await self._sleep(wait)
-        if held := self.gate.closed_for():
-            raise self._throttled(held)
+        if closed_for := self.gate.closed_for():
+            raise self._throttled(closed_for)
 
     def _check_admission(self, asker: Hashable) -> None:
-        if held := self.gate.closed_for():
-            raise self._throttled(held)
+        if closed_for := self.gate.closed_for():
+            raise self._throttled(closed_for)
         if wait := self.breaker.admit(asker):
             raise self._left_alone(wait)
 
     def _hold_back(self, answer: Answer, error: ProxyError) -> None:
         self.gate.observe(answer, per_user=is_per_user(error))
-        if held := self.gate.closed_for():
-            self.bulkhead.turn_away(self._throttled(held))
+        if closed_for := self.gate.closed_for():
+            self.bulkhead.turn_away(self._throttled(closed_for))
             if error.status == 503 and not is_per_user(error):
-                error.retry_after = math.ceil(held)
+                error.retry_after = math.ceil(closed_for)
 
     def _count_failure(self, asker: Hashable) -> None:
         self.breaker.failed(asker)

@@ -7,7 +7,6 @@ whoever it is for will check it. What is checked is that it is the token that wa
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
+from ..http.bearer import is_b64token
 from ..jose.certificates import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
 
@@ -26,7 +26,6 @@ TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
 
 MAX_TOKEN_LENGTH = 16 * 1024  # characters; more would not fit into the headers that APIs accept
 _LONGEST_LIFE = 10 * 365 * 86400.0  # s; beyond that a number is a mistake, not a time
-_B68TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 _ISSUED_TOKEN_TYPES = (TOKEN_TYPE + "access_token", TOKEN_TYPE + "jwt")
 _TOKEN_TYPES: Mapping[str, Literal["Bearer", "DPoP"]] = {"bearer": "Bearer", "dpop": "DPoP"}
 
@@ -176,7 +175,7 @@ def _parse_value(value: Any, subject_token: SubjectToken | None) -> str:
         raise ExchangeResponseInvalid("the answer has no access_token")
     if len(value) > MAX_TOKEN_LENGTH:
         raise ExchangeResponseInvalid(f"the access_token is longer than {MAX_TOKEN_LENGTH} characters")
-    if not _B68TOKEN.fullmatch(value):
+    if not is_b64token(value):
         raise ExchangeResponseInvalid("the access_token has characters that no bearer token may have")
     if subject_token is not None and value == subject_token.value:
         raise ExchangeResponseInvalid("the access_token is the subject token itself")

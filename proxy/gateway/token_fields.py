@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from ..exchange.dpop import DPoPKey, Nonces
 from ..exchange.token_exchange import AccessToken
-from ..http.headers import Fields, values
+from ..http.headers import Field, Fields, values
 
 DPOP = "DPoP"
 
 
-class Presentation:
+class TokenFields:
     """Shows tokens to the upstream at ``base_url``; ``key`` is the one that DPoP tokens are bound to."""
 
     def __init__(self, base_url: str, key: DPoPKey | None) -> None:
@@ -21,9 +21,7 @@ class Presentation:
         self._key = key
         self._nonces = Nonces()
 
-    def build_fields(
-        self, access_token: AccessToken, method: str, target: bytes
-    ) -> list[tuple[bytes, bytes]]:
+    def build_fields(self, access_token: AccessToken, method: str, target: bytes) -> list[Field]:
         """The fields that show ``access_token`` on one request: a proof is never used twice."""
         fields = [(b"authorization", access_token.authorization)]
         if access_token.token_type == DPOP and self._key is not None:

@@ -163,7 +163,7 @@ def strip_response(fields: Fields) -> list[Field]:
     return _without_nominated(kept, connection) if connection else kept
 
 
-def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
+def strip_handshake(fields: Fields) -> list[Field]:
     """``fields`` without those of a websocket's handshake (RFC 6455 §11.3): each hop makes its own."""
     return [field for field in fields if not field[0].startswith(HANDSHAKE)]
 
@@ -180,7 +180,7 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def append(ended: Ended, name: bytes, value: bytes) -> Field:
-    """One field of what ``name`` held so far and ``value`` after it (RFC 9110 §5.3)."""
+    """One field of what ``name`` had so far and ``value`` after it (RFC 9110 §5.3)."""
     return name, b", ".join([*ended.get(name, ()), value])
 
 

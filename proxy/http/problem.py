@@ -1,6 +1,7 @@
-"""Problem details for HTTP (RFC 9457): the only mapping from an error to an answer.
+"""Problem details for HTTP (RFC 9457): what an error is answered by.
 
-The answer holds the error's fixed texts alone; its reason, and whatever a foreign party said, stay in the log.
+The answer holds the error's fixed texts, the authorization server's error code and the request's id. The reason,
+and whatever else a foreign party said, stays in the log.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import math
 
 from ..errors import ProxyError
 from .bearer import build_challenge
+from .headers import Field
 
-Headers = list[tuple[bytes, bytes]]
-Problem = tuple[int, Headers, bytes]
+Problem = tuple[int, list[Field], bytes]
 
 
 def build_problem(error: ProxyError, *, request_id: str, resource_metadata: str | None = None) -> Problem:

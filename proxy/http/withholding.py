@@ -1,7 +1,7 @@
 """What callers show to say who they are: on no route does any of it go further, nor a copy of it in the head.
 
-The fields, parameters and subprotocols that hold credentials end here by their names, whatever the route; what
-they held is then looked for in all that goes on, as it is and percent-encoded. Where a copy can be left out
+The fields, parameters and subprotocols that show credentials end here by their names, whatever the route; their
+values are then looked for in all that goes on, as it is and percent-encoded. Where a copy can be left out
 (a cookie, a query parameter, a field, a subprotocol) it is; where not (the path, what we repeat as ``Via`` does)
 the request is refused. Not looked at: bodies.
 """

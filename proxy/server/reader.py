@@ -15,6 +15,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
+from ..http.headers import Field
 from .head import FEWER_FIELDS, METHOD_NAMES, SHORTER_LINES, names_websocket, read_head
 from .limits import Limits
 
@@ -85,7 +86,7 @@ class RequestReader:
         self.method = ""
         self.version = ""
         self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[Field] = []
         self.keep_alive = True
         self._sink = sink
         self._limits = limits
@@ -95,7 +96,7 @@ class RequestReader:
         self._line_bytes = 0  # of a line that has not ended
         self._head_bytes = 0  # of a head that has not ended
         self._head_limit = 0  # bytes that the head being read has at most
-        self._behind = False  # whether this read began with, or held, an earlier request
+        self._behind = False  # whether this read brought an earlier request too, or its end
         self._upgrade_ahead = False
         self._muted = False
         self._parser = httptools.HttpRequestParser(self)

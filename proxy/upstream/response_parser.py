@@ -14,6 +14,7 @@ from typing import Any
 import httptools
 
 from ..errors import UpstreamBroken, UpstreamProtocolError
+from ..http.headers import Field
 from ..http.pieces import SMALL, Pieces, gather
 
 MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
@@ -22,8 +23,6 @@ MAX_INTERIM = 16  # 1xx answers to one request; servers send one or two
 MAX_CHUNK_OVERHEAD = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
 BODILESS = frozenset({204, 304})
 VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Framing(Enum):
@@ -37,7 +36,7 @@ class Framing(Enum):
 
 # By names of their own: before Python 3.12 asking the class for a member takes as long as a call.
 _HEAD, _LENGTH, _CHUNKED, _CLOSE = Framing
-_NOTHING: Headers = []
+_NOTHING: list[Field] = []
 
 
 class ResponseParser:
@@ -66,7 +65,7 @@ class ResponseParser:
     def __init__(self, *, bodiless: bool) -> None:
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
         self._bodiless = bodiless
-        self._fields: Headers = []
+        self._fields: list[Field] = []
         self._pieces: Pieces = []
 
     @property

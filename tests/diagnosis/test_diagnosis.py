@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -209,23 +212,50 @@ def test_durations(seconds: float, text: str) -> None:
     assert describe_duration(seconds) == text
 
 
+def build_refused_certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError("certificate verify failed")
+    error.verify_code = code
+    return error
+
+
+def build_tls_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, "what OpenSSL says")
+    error.reason = reason
+    return error
+
+
 @pytest.mark.parametrize(
-    ("said", "remedy"),
+    ("cause", "remedy"),
     [
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired", "has ended"),
-        ("certificate verify failed: Hostname mismatch, certificate is not valid for 'a'", "another name"),
-        ("certificate verify failed: self-signed certificate (_ssl.c:1006)", "ca_file"),
-        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "speaks no TLS"),
-        ("[Errno -2] Name or service not known", "does not resolve"),
-        ("[Errno -3] Temporary failure in name resolution", "resolver"),
-        ("[Errno 2] No such file or directory", "no socket"),
-        ("no connection to a:1 within 5 s", "firewall"),
-        ("what nobody has foreseen", "See that the API runs"),
+        (build_refused_certificate(9), "begins later"),
+        (build_refused_certificate(10), "has ended"),
+        (build_refused_certificate(62), "another name"),
+        (build_refused_certificate(64), "another address"),
+        (build_refused_certificate(18), "ca_file"),
+        (build_tls_error("WRONG_VERSION_NUMBER"), "speaks no TLS"),
+        (build_tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "set cert_file and key_file"),
+        (build_tls_error("UNSUPPORTED_PROTOCOL"), "See that the API runs"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "does not resolve"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "resolv.conf"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "no socket"),
+        (PermissionError(errno.EACCES, "Permission denied"), "its mode or owner"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), "Nothing listens"),
+        (OSError("Multiple exceptions: [Errno 111] …, [Errno 111] …"), "Nothing listens"),
+        (ConnectionAbortedError("the handshake was not finished"), "See that the API runs"),
+        (TimeoutError(), "firewall"),
+        (None, "See that the API runs"),
     ],
+    ids=repr,
 )
-def test_network_advice(said: str, remedy: str) -> None:
-    """What kernel, resolver and TLS say is read for the reader."""
-    assert remedy in advise(UpstreamUnreachable(f"no connection to a:1: {said}"))
+@pytest.mark.parametrize("suppressed", [False, True], ids=["told", "suppressed"])
+def test_network_advice(cause: Exception | None, remedy: str, suppressed: bool) -> None:
+    """What kernel, resolver and TLS raised is read for the reader, also where their texts are hidden."""
+    error = UpstreamUnreachable("no connection to a:1")
+    if suppressed:
+        error.__context__, error.__suppress_context__ = cause, True
+    else:
+        error.__cause__ = cause
+    assert remedy in advise(error)
 
 
 def test_findings_show_no_more_than_they_say() -> None:

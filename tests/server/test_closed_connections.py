@@ -195,7 +195,7 @@ async def test_a_websocket_keeps_nothing_of_the_http_it_was():
         left = await leftovers(lambda: asyncio.to_thread(connect), patience=0)
         for client in held:
             client.close()
-    assert not {"Cycle", "HardenedProtocol", "HttpRequestParser", "RequestReader"} & {
+    assert not {"Cycle", "HttpProtocol", "HttpRequestParser", "RequestReader"} & {
         name.rpartition(".")[2] for name in left
     }
 

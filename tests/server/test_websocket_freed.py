@@ -24,11 +24,11 @@ OURS = {
     "proxy.downstream.websocket": {"DownstreamWebSocket"},
     "proxy.websockets.intake": {"Intake"},
     "proxy.upstream.websocket": {"UpstreamWebSocket"},
-    "proxy.gateway.upstream_request": {"Outgoing"},
+    "proxy.gateway.upstream_request": {"UpstreamRequest"},
     "websockets.asyncio.client": {"ClientConnection"},
     "websockets.server": {"ServerProtocol"},
     "websockets.http11": {"Request", "Response"},
-    "proxy.server.protocol": {"HardenedProtocol"},
+    "proxy.server.protocol": {"HttpProtocol"},
     "uvloop.loop": {"TCPTransport"},  # asyncio's refers to itself, whoever uses it
     "_asyncio": {"Task"},
 }
