@@ -99,7 +99,7 @@ class CredentialNames:
 
 def withhold(secrets: Sequence[bytes], fields: list[Field]) -> list[Field]:
     """``fields`` without ``secrets``: a cookie that holds one goes, and so does any other field that does."""
-    shortest = _find_shortest(secrets)
+    shortest = min(map(len, secrets))
     for _, value in fields:
         if len(value) >= shortest and holds(secrets, value):
             return [field for each in fields for field in _withhold(secrets, each)]
@@ -108,7 +108,7 @@ def withhold(secrets: Sequence[bytes], fields: list[Field]) -> list[Field]:
 
 def withhold_from_query(secrets: Sequence[bytes], query_part: bytes) -> bytes:
     """``query_part``, with its ``?``, without the parameters that hold one of ``secrets``."""
-    if len(query_part) <= _find_shortest(secrets) or not holds(secrets, query_part):
+    if len(query_part) <= min(map(len, secrets)) or not holds(secrets, query_part):
         return query_part
     return _build_query_part(_without(secrets, query_part[1:], b"&"))
 
@@ -126,12 +126,12 @@ def may_hold(secrets: Sequence[bytes], texts: Iterable[bytes], fields: Iterable[
     """
     if len(secrets) > MOST:
         raise AuthorizationMalformed("the request shows more credentials than there are places for them")
-    return max(map(len, (*texts, *map(_VALUE, fields)))) >= _find_shortest(secrets)
+    return max(map(len, (*texts, *map(_VALUE, fields)))) >= min(map(len, secrets))
 
 
 def refuse_copies(secrets: Sequence[bytes], path: bytes, repeated: Iterable[Field]) -> None:
     """Raises AuthorizationMalformed where one of ``secrets`` stands in what cannot be left out (RFC 6750 §2)."""
-    shortest = _find_shortest(secrets)
+    shortest = min(map(len, secrets))
     if len(path) > shortest and holds(secrets, path):
         raise AuthorizationMalformed("the token stands in the path, too")
     for name, value in repeated:
@@ -144,7 +144,7 @@ def holds(secrets: Sequence[bytes], text: bytes) -> bool:
     if b"%" not in text:
         return any(secret in text for secret in secrets)
     # The semicolon stands in no token (RFC 6750 §2.1). Most cookies are shorter than one, and need no decoding.
-    shortest = _find_shortest(secrets)
+    shortest = min(map(len, secrets))
     parts = [part for part in text.split(b";") if len(part) >= shortest]
     return any(_hold_part(secrets, part) for part in parts)
 
@@ -155,10 +155,6 @@ def _hold_part(secrets: Sequence[bytes], text: bytes) -> bool:
     except ValueError:
         return True
     return any(secret in reading for reading in readings for secret in secrets)
-
-
-def _find_shortest(secrets: Sequence[bytes]) -> int:
-    return len(secrets[0]) if len(secrets) == 1 else min(map(len, secrets))
 
 
 def _strip_padding(token: bytes) -> bytes:

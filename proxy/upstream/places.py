@@ -44,11 +44,11 @@ class Shares:
 
     def take(self, user: Hashable) -> bool:
         """Take one, if ``user`` may."""
-        if self.taken >= self._common and not self.allows(user):
+        taken, counts = self.taken, self._counts
+        if taken >= self._common and not self.allows(user):
             return False
-        counts = self._counts
+        self.taken = taken + 1
         counts[user] = counts.get(user, 0) + 1
-        self.taken += 1
         return True
 
     def give_back(self, user: Hashable) -> None:

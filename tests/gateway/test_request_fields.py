@@ -39,7 +39,7 @@ def own(downstream: Downstream, **changes: Any) -> dict[bytes, bytes]:
         ([], {"preserve_host": True}, b"host", b"a.example"),
         ([(b"x-request-id", b"r-1")], {}, b"x-request-id", b"r-1"),
         ([], {}, b"x-forwarded-for", b"192.0.2.1"),
-        ([], {}, b"via", b"1.1 " + FORWARDING.pseudonym),
+        pytest.param([], {}, b"via", b"1.1 " + FORWARDING.pseudonym, id="via"),  # another in each process
         ([(b"max-forwards", b"2")], {}, b"max-forwards", b"1"),
         ([(b"traceparent", TRACEPARENT)], {}, b"traceparent", TRACEPARENT),
         ([(b"traceparent", b"none")], {}, b"traceparent", None),
