@@ -21,6 +21,7 @@ KEPT = (
     "httptools.parser.parser.HttpRequestParser",
     "proxy.authentication.verifier.KnownToken",
     "proxy.cache.entries.Entry",
+    "proxy.cache.memo.Note",
     "proxy.errors.SubjectTokenRefused",
     "proxy.exchange.token_exchange.AccessToken",
     "proxy.upstream.connection.Connection",
