@@ -7,6 +7,7 @@ any other ASGI server it is learnt from ``receive()`` (``disconnects``).
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,11 @@ class Downstream:
     def origin(self) -> str:
         """Scheme and authority that the caller used, as far as we see them or a trusted peer says."""
         return self._forwarding.find_origin(self.peer, self.scheme, self.host_field, self.ended)
+
+    @property
+    def head_size(self) -> float:
+        """Bytes that the head has at the most."""
+        return math.inf if self.connection is None else self.connection.head_size
 
     @property
     def query_part(self) -> bytes:

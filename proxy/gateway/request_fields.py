@@ -19,8 +19,8 @@ from ..http.headers import (
 from ..http.trace_context import TRACEPARENT, build_trace_fields
 from ..http.withholding import (
     CredentialNames,
-    may_hold,
     refuse_copies,
+    refuse_many,
     withhold,
     withhold_from_query,
     withhold_from_subprotocols,
@@ -67,11 +67,11 @@ def withhold_credentials(
         in_query, query_part = names.split_query(query_part)
         fields = names.strip_referer(fields)
     known = None if token is None else token.encode("ascii")
-    secrets = names.find_secrets(downstream.ended, in_query, known)
-    if secrets and may_hold(secrets, (downstream.raw_path, query_part), (*fields, *ours)):
+    secrets = names.find_secrets(downstream.ended, in_query, known, size=downstream.head_size)
+    if secrets:
+        refuse_many(secrets)
         refuse_copies(secrets, downstream.raw_path, ours)
         fields = withhold(secrets, fields)
         query_part = withhold_from_query(secrets, query_part)
-    if secrets and subprotocols:
         subprotocols = withhold_from_subprotocols(secrets, subprotocols)
     return fields, query_part, subprotocols

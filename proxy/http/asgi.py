@@ -21,6 +21,9 @@ class Connection(Protocol):
     target: bytes
     """The request target in origin-form, byte for byte: also with a ``?`` that nothing follows."""
 
+    head_size: int
+    """Bytes that the request's head has at the most, as it was received."""
+
     refusal: ProxyError | None
     """What the server has answered in the application's place, because the rest of the request is faulty."""
 

@@ -153,13 +153,8 @@ class RequestFilter:
 
 def strip_response(fields: Fields) -> list[Field]:
     """A response's fields without those that end at this hop."""
-    kept: list[Field] = []
-    connection: list[bytes] = []
-    for field in fields:
-        if field[0] not in HOP_BY_HOP:
-            kept.append(field)
-        elif field[0] == b"connection":
-            connection.append(field[1])
+    kept = [field for field in fields if field[0] not in HOP_BY_HOP]
+    connection = values(fields, b"connection") if len(kept) < len(fields) else []
     return _without_nominated(kept, connection) if connection else kept
 
 

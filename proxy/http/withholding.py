@@ -8,9 +8,9 @@ the request is refused. Not looked at: bodies.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
 
 from ..errors import AuthorizationMalformed
 from ..jose.encoding import encode_base64url
@@ -24,7 +24,6 @@ SHORTEST = 16  # bytes
 MOST = 4  # credentials: one in each place, for which all of the head is searched
 _LONGEST_SCHEME = 32  # bytes: more than any authentication scheme has, and the space behind it
 
-_VALUE = itemgetter(1)  # of a field
 _AUTHORIZATION = b"authorization"
 _SUBPROTOCOL = b"sec-websocket-protocol"
 _ENCODED_NAME = re.compile(rb"[?&][^?=&%]*%")
@@ -52,17 +51,25 @@ class CredentialNames:
         return values, path + _build_query_part(rest) if values else url
 
     def find_secrets(
-        self, ended: Ended, in_query: Sequence[bytes] = (), token: bytes | None = None
+        self,
+        ended: Ended,
+        in_query: Sequence[bytes] = (),
+        token: bytes | None = None,
+        *,
+        size: float = math.inf,
     ) -> Sequence[bytes]:
         """What stands under these names, and among the subprotocols, after the ``token`` that is known already.
 
-        One more than ``MOST`` at the most.
+        One more than ``MOST`` at the most. Nothing, where the head has ``size`` bytes, the one token is among them,
+        and there is no room for a copy: as with nearly all requests, whose head is then not searched.
         """
         if token is not None and not in_query:
             single = self._find_single(ended)
             if single is not None and single.endswith(token):
-                return (_strip_padding(token),)
-        found = [] if token is None else [_strip_padding(token)]
+                secret = token.rstrip(b"=")
+                return () if size < len(token) + len(secret) else (secret,)
+        # What stands in a copy also where that does without the ``=`` at the end.
+        found = [] if token is None else [token.rstrip(b"=")]
         for name in self.headers:
             for value in ended.get(name, ()):
                 _add(found, value.partition(b" ")[2] or value)  # behind the scheme, where there is one
@@ -119,14 +126,10 @@ def withhold_from_subprotocols(secrets: Sequence[bytes], subprotocols: Sequence[
     return [name for name in subprotocols if not holds(forms, name.encode("latin-1"))]
 
 
-def may_hold(secrets: Sequence[bytes], texts: Iterable[bytes], fields: Iterable[Field]) -> bool:
-    """Whether any of it is long enough to hold one of ``secrets``: with nearly all requests none is, nor searched.
-
-    Raises AuthorizationMalformed for more credentials than any request needs.
-    """
+def refuse_many(secrets: Sequence[bytes]) -> None:
+    """Raises AuthorizationMalformed for more credentials than any request needs."""
     if len(secrets) > MOST:
         raise AuthorizationMalformed("the request shows more credentials than there are places for them")
-    return max(map(len, (*texts, *map(_VALUE, fields)))) >= min(map(len, secrets))
 
 
 def refuse_copies(secrets: Sequence[bytes], path: bytes, repeated: Iterable[Field]) -> None:
@@ -157,13 +160,8 @@ def _hold_part(secrets: Sequence[bytes], text: bytes) -> bool:
     return any(secret in reading for reading in readings for secret in secrets)
 
 
-def _strip_padding(token: bytes) -> bytes:
-    """What stands in a copy also where that does without the ``=`` at the end."""
-    return token.rstrip(b"=")
-
-
 def _add(secrets: list[bytes], credential: bytes) -> None:
-    secret = _strip_padding(credential.strip())
+    secret = credential.strip().rstrip(b"=")
     if len(secret) >= SHORTEST and len(secrets) <= MOST and secret not in secrets:
         secrets.append(secret)
 

@@ -79,12 +79,14 @@ class Cycle:
         app: ASGIApp,
         *,
         target: bytes,
+        head_size: int,
         keep_alive: bool,
         expects_continue: bool,
     ) -> None:
         self.scope: Scope = {}
         self.app = app
         self.target = target
+        self.head_size = head_size
         self.keep_alive = keep_alive
         self._owner = owner
         self._expects_continue = expects_continue

@@ -64,6 +64,7 @@ ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 FEWER_FIELDS = "Send fewer header fields, or raise listen.max_header_fields."
 SHORTER_LINES = "Send shorter header fields: a single one has a limit of its own, which is fixed."
 
+ANY_SIZE = 1 << 62  # of a head that took several reads
 _KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
 _sound_hosts: set[bytes] = set()
 

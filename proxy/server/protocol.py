@@ -94,6 +94,7 @@ class HttpProtocol(TimedProtocol):
             self,
             answer_options if reader.target == b"*" else self.state.app,
             target=reader.target,
+            head_size=reader.head_size,
             keep_alive=reader.keep_alive,
             expects_continue=reader.expects_continue,
         )

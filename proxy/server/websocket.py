@@ -20,6 +20,7 @@ from ..http.asgi import Message
 from ..http.headers import Field
 from ..websockets.intake import Hold
 from .cycle import describe_fault
+from .head import ANY_SIZE
 from .response_head import Framing, build_response_head
 from .state import State
 from .websocket_flow import WebSocketFlow
@@ -46,6 +47,7 @@ class WebSocketProtocol(WebSocketFlow):
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(config, state, app_state)
         self.target = b""
+        self.head_size = ANY_SIZE
         self._headers: list[Field] = []
         self._callback: Callable[[], None] | None = None
         self._running: asyncio.Task[Any] | None = None

@@ -21,6 +21,7 @@ MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
 MAX_HEAD_FIELDS = 200
 MAX_INTERIM = 16  # 1xx answers to one request; servers send one or two
 MAX_CHUNK_OVERHEAD = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({204, 304})
 VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
@@ -147,10 +148,13 @@ class ResponseParser:
             raise UpstreamProtocolError(f"the response has more than {MAX_HEAD_FIELDS} header fields")
         length: bytes | None = None
         codings: list[bytes] = []
-        for name, value in self.headers:
+        for field in self.headers:
+            if field[0] not in _FRAMING_FIELDS:
+                continue
+            name, value = field
             if name == b"content-length":
                 length = value
-            elif name == b"transfer-encoding":
+            else:
                 codings.append(value.strip().lower())
         self.status = status
         if codings:

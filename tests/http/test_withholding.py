@@ -14,8 +14,8 @@ from proxy.http.withholding import (
     MOST,
     CredentialNames,
     holds,
-    may_hold,
     refuse_copies,
+    refuse_many,
     withhold,
     withhold_from_query,
     withhold_from_subprotocols,
@@ -162,7 +162,7 @@ def test_many_credentials_are_refused():
     values = [b"Bearer %016d" % number for number in range(1000)]
     query = b"&".join(b"key=%016d" % number for number in range(1000))
     few = NAMES.find_secrets({b"authorization": values[:MOST]})
-    assert may_hold(few, [b""], []) is False
+    assert refuse_many(few) is None
     for many in (
         NAMES.find_secrets({b"authorization": values}),
         NAMES.find_secrets({}, NAMES.split_query(b"?" + query)[0]),
@@ -170,21 +170,22 @@ def test_many_credentials_are_refused():
     ):
         assert len(many) == MOST + 1
         with pytest.raises(AuthorizationMalformed):
-            may_hold(many, [b""], [])
+            refuse_many(many)
 
 
 @pytest.mark.parametrize(
-    ("texts", "fields", "outcome"),
+    ("ended", "token", "size", "searched"),
     [
-        ((b"/a", b""), [(b"accept", b"x" * 15)], False),
-        ((b"x" * 16, b""), [], True),
-        ((b"", b"?" + b"x" * 16), [], True),
-        ((b"",), [(b"a", b"b"), (b"via", b"x" * 16)], True),
+        ({b"authorization": [b"Bearer 0123456789=="]}, b"0123456789==", 22, True),
+        ({b"authorization": [b"Bearer 0123456789=="]}, b"0123456789==", 21, False),
+        ({b"authorization": [b"Basic abc"]}, b"0123456789==", 21, True),
+        ({}, b"0123456789==", 21, True),
     ],
+    ids=["room", "none", "another is shown", "of a file"],
 )
-def test_what_is_shorter_holds_no_secret(texts, fields, outcome):
-    """H-29: length alone spares most requests the search."""
-    assert may_hold([b"s" * 16, b"t" * 40], texts, fields) is outcome
+def test_a_copy_needs_room(ended, token, size, searched):
+    """H-29: where the head has not got it beside the token itself, nothing is searched."""
+    assert bool(CredentialNames().find_secrets(ended, (), token, size=size)) is searched
 
 
 def test_the_token_that_is_known_counts_however_short():
