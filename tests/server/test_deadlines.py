@@ -38,7 +38,7 @@ async def recorder():
 
 
 async def test_a_silent_connection_is_closed(recorder):
-    """F-30, F7: no byte, no answer."""
+    """F-30: no byte, no answer."""
     async with listening(recorder, header_timeout=SOON) as listener, connected(listener.address) as client:
         assert await client.rest() == b""
 

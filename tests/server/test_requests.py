@@ -140,7 +140,7 @@ async def test_the_application_sees_the_request_as_it_was_sent(data, seen, step)
 
 
 async def test_the_scope_is_plain_asgi():
-    """F8, H-51: the peer is the socket's, whatever the request says of it."""
+    """H-51: the peer is the socket's, whatever the request says of it."""
     recorder = Recorder()
     data = get(b"GET /a%20b?c HTTP/1.1", b"X-Forwarded-For: 6.6.6.6", b"X-Forwarded-Proto: https")
     async with listening(recorder) as listener, connected(listener.address) as client:
@@ -203,7 +203,7 @@ async def test_options_asterisk_is_answered_by_the_server():
 
 
 async def test_trailers_in_a_later_segment_are_dropped():
-    """H-22: F4 in two segments."""
+    """H-22: trailers are dropped in a segment of their own as well."""
     recorder = Recorder()
     async with listening(recorder) as listener, connected(listener.address) as client:
         await client.send(chunked(b"5\r\nhello\r\n0\r\n"))

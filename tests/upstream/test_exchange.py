@@ -78,7 +78,7 @@ async def test_connection_is_reused(connect: Connect) -> None:
     ids=["extra response", "HEAD", "204", "304"],
 )
 async def test_extra_bytes_reach_nobody(connect: Connect, method: bytes, first: bytes, second: bytes) -> None:
-    """H-40, H-41, F1: what follows a response in the same read is never another caller's answer."""
+    """H-40, H-41: what follows a response in the same read is never another caller's answer."""
     async with RawUpstream([first + second], [response(b"two")]) as raw:
         upstream = connect(raw.url)
         await fetch(upstream, method)
@@ -88,7 +88,7 @@ async def test_extra_bytes_reach_nobody(connect: Connect, method: bytes, first: 
 
 
 async def test_extra_bytes_behind_chunks(connect: Connect) -> None:
-    """H-40, F1: nor what follows a chunked one."""
+    """H-40: nor what follows a chunked one."""
     async with RawUpstream([CHUNKED + b"0\r\n\r\n" + response(b"evil")], [response(b"two")]) as raw:
         upstream = connect(raw.url)
         assert await fetch(upstream) == (200, b"")

@@ -309,7 +309,7 @@ async def test_aclose(connect: Connect) -> None:
 
 
 async def test_churn(connect: Connect) -> None:
-    """F-22, F2: cancelled callers at five times the pool's size leave every place, file and task free."""
+    """F-22: cancelled callers at five times the pool's size leave every place, file and task free."""
     async with RawUpstream([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n0\r\n\r\n"]) as raw:
         upstream = connect(raw.url, max_connections=4)
         await fetch(upstream)

@@ -103,7 +103,7 @@ async def test_nothing_is_left_when_it_is_closed(outbound):
     ],
 )
 async def test_what_is_left_unread_is_nobodys_answer(outbound, said):
-    """F1, H-40: such a connection serves no other request."""
+    """H-40: such a connection serves no other request."""
     async with RawUpstream([READ_BODY, said, STAY], [READ_BODY, TWO]) as server:
         await ask(outbound, server)
         assert await ask(outbound, server) == b"2"
@@ -144,7 +144,7 @@ async def test_the_late_answer_of_one_is_not_the_next_ones():
 
 
 async def test_cancelled_requests_lose_no_connection(outbound):
-    """F2, F-22: whoever leaves takes his connection along, and everybody after him is served."""
+    """F-22: a caller who leaves takes his connection along, and everybody after him is served."""
     never = asyncio.Event()
     async with RawUpstream(*[[READ_BODY, never]] * 300, [READ_BODY, ONE]) as server:
         asking = [asyncio.create_task(ask(outbound, server)) for _ in range(300)]
