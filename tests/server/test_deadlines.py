@@ -15,7 +15,7 @@ from tests.support.certificates import Authority
 from tests.support.raw_client import connected
 
 from .apps import Held, Recorder, answer, listening, read_body
-from .test_framing import get, post
+from .messages import get, post
 
 GET = get(b"GET / HTTP/1.1")
 SOON = 0.4  # s: a shortened limit

@@ -2,23 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from proxy.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
 from proxy.runtime import Sweep
-from proxy.upstream import Upstream
 from proxy.upstream.connection import Unanswered
 from proxy.upstream.places import WAITING_PER_PLACE
 from proxy.upstream.pool import IDLE_EXPIRY, MAX_AGE
 from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, STAY, RawUpstream, response
 
-from .requests import Body, fetch, send, until
-
-Connect = Callable[..., Upstream]
-HEAD = b"HTTP/1.1 200 OK\r\n"
+from .requests import HEAD, Body, Connect, fetch, send, until
 
 
 def open_files() -> int:

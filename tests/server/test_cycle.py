@@ -9,7 +9,7 @@ import pytest
 from tests.support.raw_client import Truncated, connected
 
 from .apps import Held, Recorder, answer, listening
-from .test_framing import get
+from .messages import get
 
 GET = get(b"GET / HTTP/1.1")
 GET_1_0 = get(b"GET / HTTP/1.0", b"Connection: keep-alive")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.raw_client import connected
 
 from .apps import Held, Recorder, answer, listening, read_body
-from .test_framing import chunked, get, post
+from .messages import chunked, get, post
 
 GET = get(b"GET / HTTP/1.1")
 
