@@ -19,6 +19,14 @@ SOUND: dict[str, Any] = {
         {"name": "orders", "path": "/orders", "upstream": "http://orders:8080", "audience": "api://orders"}
     ],
 }
+SIDECAR = {
+    "OBO_UPSTREAM": "http://orders:8080",
+    "OBO_ISSUER": "https://example.okta.com/oauth2/default",
+    "OBO_EXPECTED_AUDIENCE": "api://default",
+    "OBO_CLIENT_ID": "0oa1",
+    "OBO_CLIENT_SECRET": "s3cr3t",
+    "OBO_AUDIENCE": "api://orders",
+}
 OTHER = {"name": "other", "path": "/other", "upstream": "http://other", "audience": "api://other"}
 ODD_PATH = "not a path that starts with '/' and reads alike to all"
 SERVER = "authorization_servers.okta"
@@ -53,13 +61,3 @@ def faults_of(raw: Any, environ: dict[str, str] | None = None) -> list[str]:
     except ConfigurationError as error:
         return [str(fault) for fault in error.faults]
     return []
-
-
-SIDECAR = {
-    "OBO_UPSTREAM": "http://orders:8080",
-    "OBO_ISSUER": "https://example.okta.com/oauth2/default",
-    "OBO_EXPECTED_AUDIENCE": "api://default",
-    "OBO_CLIENT_ID": "0oa1",
-    "OBO_CLIENT_SECRET": "s3cr3t",
-    "OBO_AUDIENCE": "api://orders",
-}
