@@ -28,7 +28,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_running_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """O-05: that of the process whose admin side is asked, with its token where it wants one; else 1 and why."""
+    """O-06: that of the process whose admin side is asked, with its token where it wants one; else 1 and why."""
     secret = tmp_path / "admin-token"
     secret.write_text("swordfish\n")
     route = {"name": "a", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
