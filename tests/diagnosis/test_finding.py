@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from proxy.diagnosis.finding import Finding
+import pytest
+
+from proxy.diagnosis.finding import Finding, build_failure, examine
+from proxy.errors import SubjectTokenExpired
+from tests.support.issuer import StillClock
 
 
 def test_findings_show_no_more_than_they_say() -> None:
@@ -17,3 +21,46 @@ def test_findings_show_no_more_than_they_say() -> None:
         "code": "code",
         "seconds": 0.1235,
     }
+
+
+async def test_a_refusal_is_a_failure_of_its_step() -> None:
+    """With its reason, its remedy and its code, and how long it took to find."""
+    clock = StillClock()
+
+    async def refuse() -> Finding:
+        clock.advance(1.5)
+        raise SubjectTokenExpired("it ended", remedy="a new one")
+
+    finding = await examine(clock, "times", "orders", refuse)
+    assert finding == Finding(
+        "times", "orders", "fail", "it ended", "a new one", "subject_token_expired", 1.5
+    )
+
+
+async def test_a_finding_keeps_its_words() -> None:
+    """Only the time is added; what is no refusal is a fault of ours, and raised."""
+    clock = StillClock()
+
+    async def find() -> Finding:
+        return Finding("other", "b", "warn", "told")
+
+    assert await examine(clock, "times", "a", find) == Finding("other", "b", "warn", "told")
+    with pytest.raises(LookupError):
+        await examine(clock, "times", "a", fail)
+
+
+async def fail() -> Finding:
+    raise LookupError
+
+
+def test_better_words_for_a_failure() -> None:
+    """Where whoever examines knows more than the error does."""
+    failure = build_failure(
+        "a", "b", SubjectTokenExpired("it ended"), summary="told better", remedy="do this"
+    )
+    assert (failure.summary, failure.remedy, failure.code) == (
+        "told better",
+        "do this",
+        "subject_token_expired",
+    )
+    assert build_failure("a", "b", SubjectTokenExpired()).remedy
