@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ import pytest
 from proxy.demo import Demo
 from tests.support.proxy import Running, problem, running
 from tests.support.raw_client import connected
-from tests.support.raw_upstream import STAY, RawUpstream
+from tests.support.raw_upstream import RawUpstream
 
 
 @pytest.fixture
@@ -92,14 +91,18 @@ async def test_what_a_minimal_request_becomes():
         )
         assert (await client.response()).status == 200
         via = proxy.app.parts.gateway.forwarding.via[1]
-        assert upstream.requests == [
-            b"GET /a//b?x=%20 HTTP/1.1\r\n"
-            b"x-a: 1\r\n"
-            b"host: localhost:%d\r\n"
-            % upstream.port
-            + b"x-request-id: r-1\r\n"
-            + b"x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: api.example\r\n"
-            + b"via: %b\r\n\r\n" % via
+        (head,) = upstream.requests
+        assert head.split(b"\r\n") == [
+            b"GET /a//b?x=%20 HTTP/1.1",
+            b"x-a: 1",
+            b"host: localhost:%d" % upstream.port,
+            b"x-request-id: r-1",
+            b"x-forwarded-for: 127.0.0.1",
+            b"x-forwarded-proto: http",
+            b"x-forwarded-host: api.example",
+            b"via: " + via,
+            b"",
+            b"",
         ]
 
 
@@ -139,19 +142,3 @@ async def test_a_token_on_a_public_route_is_withheld_wherever_it_stands(demo: De
         assert token.encode() not in head
         assert head.startswith(b"GET /a?b=1 HTTP/1.1\r\n")
         assert b"cookie: c=1\r\n" in head
-
-
-async def test_a_response_ends_with_its_token(demo: Demo):
-    """H-65: with ``on_token_expiry: close`` a stream is cut, visibly, when the access token ends."""
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
-    async with RawUpstream([head, STAY]) as upstream:
-        raw = demo.settings()
-        route = raw["routes"][0] | {"upstream": upstream.url, "on_token_expiry": "close"}
-        async with running(raw | {"routes": [route]}) as proxy, connected(proxy.server.address) as client:
-            token = demo.mint("alice", expires_in=1.2)
-            await client.send(
-                f"GET /orders HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-            )
-            with pytest.raises(asyncio.IncompleteReadError):
-                async with asyncio.timeout(5):
-                    await client.response()

@@ -43,9 +43,9 @@ def test_a_refusal_is_answered_logged_counted_and_noted(
     """O-03, O-04: in one step, so that none of the four is forgotten."""
     refusals, metrics, failures = build()
     with caplog.at_level(logging.INFO):
-        problem = refusals.answer(error, route="orders", request_id="r-1")
-    assert problem.status == error.status
-    assert json.loads(problem.body)["code"] == error.code
+        status, _, body = refusals.answer(error, route="orders", request_id="r-1")
+    assert status == error.status
+    assert json.loads(body)["code"] == error.code
     (line,) = caplog.records
     assert (line.levelno, line.request_id, line.route, line.code) == (level, "r-1", "orders", error.code)
     assert (line.reason, line.remedy, line.oauth_error) == (str(error), error.remedy, error.oauth_error)
@@ -57,15 +57,15 @@ def test_a_refusal_is_answered_logged_counted_and_noted(
 def test_a_challenge_names_the_metadata():
     """A-05: where there is a document to name."""
     refusals, _, _ = build()
-    problem = refusals.answer(
+    _, headers, _ = refusals.answer(
         SubjectTokenMissing(), route="", request_id="r", resource_metadata="https://a/doc"
     )
-    assert b'resource_metadata="https://a/doc"' in dict(problem.headers)[b"www-authenticate"]
+    assert b'resource_metadata="https://a/doc"' in dict(headers)[b"www-authenticate"]
 
 
 def test_the_reason_is_not_for_the_caller(caplog: pytest.LogCaptureFixture):
     """X-21: it stands in the log alone."""
     with caplog.at_level(logging.INFO):
-        problem = answer_refusal(NoRoute("canary"), "", "r-1")
-    assert b"canary" not in problem.body
+        _, _, body = answer_refusal(NoRoute("canary"), "", "r-1")
+    assert b"canary" not in body
     assert caplog.records[0].reason == "canary"

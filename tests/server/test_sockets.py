@@ -34,11 +34,13 @@ async def connection(path: Path | None = None) -> AsyncIterator[tuple[asyncio.Tr
         peer.connect(str(path))
     transport = await accepted
     transport.pause_reading()
-    with peer:
-        yield transport, peer
-    transport.abort()
-    server.close()
-    await asyncio.sleep(0.01)
+    try:
+        with peer:
+            yield transport, peer
+    finally:
+        transport.abort()
+        server.close()
+        await asyncio.sleep(0.01)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -99,6 +101,7 @@ async def test_nobody_is_behind_where_nothing_waits():
         assert not is_behind(transport, 0, least=MUCH)
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_closed_connection_has_nothing_to_count():
     """F-38: and is no error."""
     async with connection() as (transport, _):

@@ -56,7 +56,7 @@ def test_the_connections_there_are_now():
 def test_where_nothing_is_counted_it_is_logged(error: ProxyError, caplog: pytest.LogCaptureFixture):
     """O-04: with its reason, which the caller does not see."""
     with caplog.at_level(logging.INFO):
-        problem = OnlyLogged().refuse(error, method="GET", request_id="r-1", begun=False)
+        _, _, body = OnlyLogged().refuse(error, method="GET", request_id="r-1", begun=False)
     (line,) = caplog.records
     assert (line.reason, line.request_id, line.status) == ("canary", "r-1", error.status)
-    assert b"canary" not in problem.body
+    assert b"canary" not in body
