@@ -25,7 +25,7 @@ async def test_it_holds_ours_and_the_processs(demo: Demo, proxy: Running):
     before = await read(proxy)
     await proxy.get("/orders/1", demo.mint("alice"))
     after = await read(proxy)
-    assert after["obo_cache_entries",] == 1
+    assert after["obo_token_cache_entries",] == 1
     assert after["process_resident_memory_bytes",] > 0
     grown = {
         key for key, value in after.items() if value > before.get(key, 0.0) and key[0].startswith("obo_")
@@ -39,4 +39,4 @@ async def test_after_a_reload_it_is_the_new_parts(demo: Demo, proxy: Running):
     settings = proxy.app.settings
     cache = settings.cache.model_copy(update={"max_entries": 7})
     proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"cache": cache})))
-    assert (await read(proxy))["obo_cache_entries",] == 0
+    assert (await read(proxy))["obo_token_cache_entries",] == 0
