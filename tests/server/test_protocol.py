@@ -190,18 +190,6 @@ async def test_http_1_0_needs_no_host():
         assert await client.rest() == b""
 
 
-async def test_options_asterisk_is_answered_by_the_server():
-    """H-02: OPTIONS * never reaches the application."""
-    recorder = Recorder()
-    async with listening(recorder) as listener, connected(listener.address) as client:
-        await client.send(get(b"OPTIONS * HTTP/1.1") + GET)
-        response = await client.response("OPTIONS")
-        assert response.status == 204
-        assert b"PATCH" in response.header(b"allow")
-        assert (await client.response()).status == 200
-    assert len(recorder.requests) == 1
-
-
 async def test_trailers_in_a_later_segment_are_dropped():
     """H-22: trailers are dropped in a segment of their own as well."""
     recorder = Recorder()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import ssl
+import sys
 import time
 
 import pytest
