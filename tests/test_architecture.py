@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
 from .architecture import (
     MODULES,
+    PACKAGE,
     TESTS,
     circles,
     does_something,
@@ -25,6 +27,7 @@ ROOMS = [
     "observability", "parts", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",
 ]  # fmt: skip
+PAGE = (TESTS.parent / "config" / "docs" / "architecture.md").read_text()
 TALKERS = {"asyncio", "httpx", "httptools", "socket", "ssl", "starlette", "uvicorn"}
 READERS = {"open", "read_bytes", "read_text"}
 PURE = [
@@ -123,3 +126,19 @@ def test_a_test_file_is_a_modules_or_a_suite():
     suites = {str(path.relative_to(TESTS)) for path in files if path not in named}
     assert suites == set(SUITES)
     assert set(TESTED_ELSEWHERE) <= set(MODULES)
+
+
+def test_the_page_has_the_rooms_in_their_order():
+    """``config/docs/architecture.md``: its table, and its drawing."""
+    table = PAGE.partition("## The rooms")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == ROOMS
+    drawing = (TESTS.parent / "config" / "docs" / "architecture.svg").read_text()
+    assert set(re.findall(r'class="t n"[^>]*>(\w+)/?<', drawing)) == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:\w+/)*[\w-]+\.(?:py|md|json|yaml)|\w+/(?:\w+/)*)`", PAGE)))
+)
+def test_the_page_names_files_that_are_there(path):
+    """Below ``proxy/``, or from the top where they say so."""
+    assert (PACKAGE / path).exists() or (TESTS.parent / path).exists()
