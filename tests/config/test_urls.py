@@ -33,7 +33,7 @@ from proxy.config.urls import check_secure_url, check_url, is_confidential, is_h
     ],
 )
 def test_absolute_urls(text: str, sound: bool):
-    """K-03: what ``urlsplit`` would cut or mend without a word is refused."""
+    """K-02, O-06: what ``urlsplit`` would cut or mend without a word is refused."""
     assert (parse_url(text) is not None) is sound
 
 

@@ -38,6 +38,6 @@ def test_where_a_url_leads(url, place):
     ["ftp://okta/t", "okta", "https:///t", "https://okta:99999/", "https://okta/a b", "https://okta/\r\nX: y", "https://ökta/"],
 )  # fmt: skip
 async def test_what_is_no_url_is_not_asked(outbound, url):
-    """K-03: nothing that metadata may name becomes anything but one request."""
+    """K-02: nothing that metadata may name becomes anything but one request."""
     with pytest.raises(AuthorizationServerUnavailable, match="not a URL"):
         await outbound.get(url)

@@ -58,7 +58,7 @@ async def test_connections_are_kept(outbound):
 
 
 async def test_each_origin_has_its_own_connections(outbound):
-    """K-03: keys may be configured to lie on another host; nothing meant for one goes to the other."""
+    """K-02: keys may be configured to lie on another host; nothing meant for one goes to the other."""
     async with RawUpstream([READ_BODY, ONE]) as server, RawUpstream([TWO]) as other:
         assert [await ask(outbound, server), (await outbound.get(other.url)).body] == [b"1", b"2"]
         assert (len(server.requests), len(other.requests)) == (1, 1)
