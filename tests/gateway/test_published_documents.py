@@ -94,15 +94,17 @@ def test_other_requests_are_left_to_their_routes(path: bytes, method: str, chang
 
 
 @pytest.mark.parametrize(
-    ("path", "url"),
+    ("path", "route", "url"),
     [
-        (b"/orders/7", "http://a.example/.well-known/oauth-protected-resource/orders"),
-        (b"/elsewhere", "http://a.example/.well-known/oauth-protected-resource"),
-        (b"/a/../b", "http://a.example/.well-known/oauth-protected-resource"),
+        (b"/orders/7", "1", "http://a.example/.well-known/oauth-protected-resource/orders"),
+        (b"/elsewhere", "0", "http://a.example/.well-known/oauth-protected-resource"),
+        (b"/a/../b", "", "http://a.example/.well-known/oauth-protected-resource"),
     ],
     ids=["a route", "the root", "a path that is refused"],
 )
-def test_what_a_challenge_names(path: bytes, url: str):
-    """A-05: the document of the route that the request matched."""
-    assert publish().metadata_url(request(path)) == url
-    assert publish(routes=None).metadata_url(request(path)) is None
+def test_what_a_challenge_names(path: bytes, route: str, url: str):
+    """A-05: the document of the route that the request matched, whose name it has by then."""
+    downstream = request(path)
+    downstream.route = route
+    assert publish().metadata_url(downstream) == url
+    assert publish(routes=None).metadata_url(downstream) is None
