@@ -47,9 +47,7 @@ def test_challenges_are_for_what_another_token_would_mend(kind: type[ProxyError]
         assert kind.challenge is not None
     if kind.status >= 500 or issubclass(kind, RequestRefused):
         assert kind.challenge is None
-    assert kind.challenge in {
-        None, "", "invalid_request", "invalid_token", "insufficient_scope", "insufficient_user_authentication",
-    }  # fmt: skip
+    assert kind.challenge is None or re.fullmatch("[a-z_]*", kind.challenge)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

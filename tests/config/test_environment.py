@@ -24,7 +24,8 @@ def test_the_environment_alone_makes_a_sidecar() -> None:
     """Contract 2.2: one route, one authorization server."""
     settings = load_settings(None, {**SIDECAR, "OBO_SCOPES": "orders:read orders:write", "PATH": "/bin"})
     (route,) = settings.routes
-    assert (route.path, route.upstream, route.audience) == ("/", "http://orders:8080", "api://orders")
+    assert (route.path, route.upstream) == ("/", "http://orders:8080")
+    assert "api://orders" in (route.audience or ())
     assert route.scopes == ("orders:read", "orders:write")
     (server,) = settings.authorization_servers.values()
     assert server.client is not None
