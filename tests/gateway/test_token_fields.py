@@ -10,7 +10,7 @@ import pytest
 
 from proxy.exchange.dpop import DPoPKey
 from proxy.exchange.token_exchange import build_access_token
-from proxy.gateway.token_fields import Presentation
+from proxy.gateway.token_fields import TokenFields
 from proxy.jose.encoding import encode_base64url
 from tests.support.issuer import NOW, StillClock
 
@@ -20,9 +20,9 @@ NONCE = (b"dpop-nonce", b"n-1")
 
 
 def show(
-    presentation: Presentation, kind: Literal["Bearer", "DPoP"], target: bytes = b"/a"
+    token_fields: TokenFields, kind: Literal["Bearer", "DPoP"], target: bytes = b"/a"
 ) -> dict[bytes, bytes]:
-    fields = presentation.build_fields(build_access_token("t.o.k", kind, NOW + 60, ()), "GET", target)
+    fields = token_fields.build_fields(build_access_token("t.o.k", kind, NOW + 60, ()), "GET", target)
     assert len(dict(fields)) == len(fields)
     return dict(fields)
 
@@ -30,12 +30,12 @@ def show(
 @pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without"])
 def test_a_bearer_token_is_shown_alone(key: DPoPKey | None):
     """D-04: nothing says that a key is there."""
-    assert show(Presentation("https://api", key), "Bearer") == {b"authorization": b"Bearer t.o.k"}
+    assert show(TokenFields("https://api", key), "Bearer") == {b"authorization": b"Bearer t.o.k"}
 
 
 def test_a_bound_token_is_shown_with_a_proof_for_this_request():
     """D-01: of our key, for method, URL without query, and token."""
-    fields = show(Presentation("https://api:8443", KEY), "DPoP", b"/a//b?x=1")
+    fields = show(TokenFields("https://api:8443", KEY), "DPoP", b"/a//b?x=1")
     assert fields[b"authorization"] == b"DPoP t.o.k"
     proof = fields[b"dpop"].decode()
     header, claims = jwt.get_unverified_header(proof), jwt.decode(proof, options={"verify_signature": False})
@@ -48,8 +48,8 @@ def test_a_bound_token_is_shown_with_a_proof_for_this_request():
 
 def test_no_proof_serves_twice():
     """D-03: each request has one of its own."""
-    presentation = Presentation("https://api", KEY)
-    assert show(presentation, "DPoP")[b"dpop"] != show(presentation, "DPoP")[b"dpop"]
+    token_fields = TokenFields("https://api", KEY)
+    assert show(token_fields, "DPoP")[b"dpop"] != show(token_fields, "DPoP")[b"dpop"]
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_no_proof_serves_twice():
 )
 def test_when_a_proof_lacked_a_nonce(status: int, fields: list[tuple[bytes, bytes]], asked: bool):
     """D-05: a 401 with the challenge and a nonce, and nothing else, is worth another try."""
-    assert Presentation("https://api", KEY).learn(status, fields) is asked
+    assert TokenFields("https://api", KEY).learn(status, fields) is asked
 
 
 def test_a_nonce_is_used_from_then_on():
     """D-02: whatever the status that brought it, and the newest one."""
-    presentation = Presentation("https://api", KEY)
+    token_fields = TokenFields("https://api", KEY)
     for nonce in (b"n-1", b"n-2"):
-        presentation.learn(200, [(b"dpop-nonce", nonce)])
-    proof = show(presentation, "DPoP")[b"dpop"].decode()
+        token_fields.learn(200, [(b"dpop-nonce", nonce)])
+    proof = show(token_fields, "DPoP")[b"dpop"].decode()
     assert jwt.decode(proof, options={"verify_signature": False})["nonce"] == "n-2"
