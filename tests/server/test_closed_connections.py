@@ -18,7 +18,7 @@ from tests.support.leftovers import leftovers
 from tests.support.proxy import running
 
 from .apps import answer, listening, read_body
-from .test_framing import chunked, get, post
+from .messages import chunked, get, post
 
 GET = get(b"GET / HTTP/1.1")
 SOON = 0.3  # s: a shortened limit

@@ -9,7 +9,7 @@ import pytest
 from tests.support.raw_client import connected
 
 from .apps import Held, Recorder, answer, listening, read_body
-from .test_framing import chunked, get, post
+from .messages import chunked, get, post
 
 GET = get(b"GET / HTTP/1.1")
 
@@ -140,7 +140,7 @@ async def test_the_application_sees_the_request_as_it_was_sent(data, seen, step)
 
 
 async def test_the_scope_is_plain_asgi():
-    """F8, H-51: the peer is the socket's, whatever the request says of it."""
+    """H-51: the peer is the socket's, whatever the request says of it."""
     recorder = Recorder()
     data = get(b"GET /a%20b?c HTTP/1.1", b"X-Forwarded-For: 6.6.6.6", b"X-Forwarded-Proto: https")
     async with listening(recorder) as listener, connected(listener.address) as client:
@@ -190,20 +190,8 @@ async def test_http_1_0_needs_no_host():
         assert await client.rest() == b""
 
 
-async def test_options_asterisk_is_answered_by_the_server():
-    """H-02: OPTIONS * never reaches the application."""
-    recorder = Recorder()
-    async with listening(recorder) as listener, connected(listener.address) as client:
-        await client.send(get(b"OPTIONS * HTTP/1.1") + GET)
-        response = await client.response("OPTIONS")
-        assert response.status == 204
-        assert b"PATCH" in response.header(b"allow")
-        assert (await client.response()).status == 200
-    assert len(recorder.requests) == 1
-
-
 async def test_trailers_in_a_later_segment_are_dropped():
-    """H-22: F4 in two segments."""
+    """H-22: trailers are dropped in a segment of their own as well."""
     recorder = Recorder()
     async with listening(recorder) as listener, connected(listener.address) as client:
         await client.send(chunked(b"5\r\nhello\r\n0\r\n"))

@@ -1,62 +1,17 @@
-"""The supervisor with workers that are not there, do not answer or refuse."""
+"""The supervisor's admin port, whose workers are not there, do not answer or refuse."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from proxy.config.models import Cache, Settings, UpstreamTLS
 from proxy.server.workers.admin import build_supervisor_admin
-from proxy.server.workers.asking import Answer, WorkerUnavailable
-from proxy.server.workers.merging import Tally
-from proxy.server.workers.place import Place
-from proxy.server.workers.supervisor import Supervisor
+from proxy.server.workers.asking import Answer
 
-from .test_serve import make_settings
-
-METRICS = b"# TYPE obo_requests counter\nobo_requests_total 5.0\n"
-
-
-class FakePlace:
-    """A worker that gives ``answer``, or none; ``refusals`` are what it says where it does not do as it is told."""
-
-    def __init__(self, number: int, answer: Answer | None = None, **refusals: str):
-        self.number = number
-        self.answer = answer
-        self.refusals = refusals
-        self.tally = Tally()
-        self.restarts = 0
-        self.serving = True
-        self.asked: list[tuple[bytes, bytes, bytes]] = []
-        self.told: list[tuple[str, int]] = []
-        self.dies = False
-
-    async def ask(self, method, target, headers, body, *, seconds):
-        self.asked.append((method, target, body))
-        if self.answer is None:
-            raise WorkerUnavailable("no answer in time")
-        asked = self.restarts
-        self.restarts += self.dies
-        return self.answer, asked
-
-    async def tell(self, word, settings):
-        self.told.append((word, settings.cache.max_entries))
-        return self.refusals.get(word)
-
-
-def answer(body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -> Answer:
-    return Answer(status, [*headers, (b"Content-Length", b"%d" % len(body))], body)
-
-
-def make_supervisor(*places: FakePlace, load=make_settings, loaded=lambda _: None) -> Supervisor:
-    supervisor = Supervisor(make_settings(workers=2), load, loaded)
-    supervisor.places[:] = places
-    return supervisor
+from .fakes import METRICS, FakePlace, answer, make_supervisor
 
 
 def asking(*places: FakePlace) -> httpx.AsyncClient:
@@ -163,70 +118,3 @@ async def test_a_scrape_whose_body_is_slow_holds_up_no_other():
             assert (await client.get("/metrics")).status_code == 200
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
-
-
-def load_settings() -> Settings:
-    return make_settings(workers=2).model_copy(update={"cache": Cache(max_entries=7)})
-
-
-async def test_what_one_worker_refuses_none_goes_by():
-    """F-39: all have built it before any uses it; the failure says who refused."""
-    places = FakePlace(1), FakePlace(2, prepare="ValueError: no certificate")
-    loaded: list[Settings] = []
-    supervisor = make_supervisor(*places, load=load_settings, loaded=loaded.append)
-    with pytest.raises(RuntimeError, match="worker 2: ValueError: no certificate"):
-        await supervisor.reload()
-    assert [place.told for place in places] == [[("prepare", 7), ("abandon", 7)]] * 2
-    assert loaded == []
-    places[1].refusals.clear()
-    await supervisor.reload()
-    assert [place.told[2:] for place in places] == [[("prepare", 7), ("commit", 7)]] * 2
-    assert loaded == [load_settings()]
-
-
-async def test_a_worker_that_is_late_is_told_of():
-    """It may still come round; whoever has sent the signal should look."""
-    supervisor = make_supervisor(FakePlace(1), FakePlace(2, commit="no answer in time"), load=load_settings)
-    with pytest.raises(RuntimeError, match="worker 2: no answer in time"):
-        await supervisor.reload()
-
-
-async def test_a_worker_that_cannot_start_is_no_loop(tmp_path):
-    """The first one's end before it serves is the end of the start, as for a single process."""
-    tls = {"cert_file": str(tmp_path / "none"), "key_file": str(tmp_path / "none")}
-    place = Place(1, lambda: make_settings(tls=tls))
-    with pytest.raises(ChildProcessError, match="worker 1 ended before it served"):
-        await place.run()
-    assert not place.serving
-    with pytest.raises(WorkerUnavailable):
-        await place.ask(b"GET", b"/", [], b"", seconds=1)
-    assert await place.tell("prepare", make_settings()) is None, "it would begin with it"
-
-
-@pytest.mark.asyncio(loop_factories=["uvloop"])
-async def test_a_worker_that_began_after_the_others_prepared():
-    """F-39: it builds what they go by when it is told to, and where it cannot, its successor begins with it."""
-    old, new = (make_settings().model_copy(update={"cache": Cache(max_entries=n)}) for n in (5, 6))
-    tls = UpstreamTLS(cert_file=Path("/none"), key_file=Path("/none"))
-    route = old.routes[0].model_copy(update={"upstream": "https://x", "tls": tls})
-    bad = old.model_copy(update={"routes": (route,)})
-    place = Place(1, lambda: old)
-    running = asyncio.create_task(place.run())
-    try:
-        await place.served.wait()
-        assert await place.tell("commit", new) is None
-        assert await _entries(place) == 6
-        assert await place.tell("commit", bad) is None
-        async with asyncio.timeout(20):
-            while place.restarts < 1 or not place.serving:
-                await asyncio.sleep(0.01)
-        assert await _entries(place) == 5
-    finally:
-        place.kill()
-        await running
-
-
-async def _entries(place: Place) -> int:
-    headers = [(b"host", b"localhost"), (b"x-obo-supervisor-address", b"127.0.0.1:9090")]
-    answer, _ = await place.ask(b"GET", b"/api/config", headers, b"", seconds=20)
-    return json.loads(answer.body)["cache"]["max_entries"]

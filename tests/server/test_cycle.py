@@ -9,7 +9,7 @@ import pytest
 from tests.support.raw_client import Truncated, connected
 
 from .apps import Held, Recorder, answer, listening
-from .test_framing import get
+from .messages import get
 
 GET = get(b"GET / HTTP/1.1")
 GET_1_0 = get(b"GET / HTTP/1.0", b"Connection: keep-alive")
@@ -40,7 +40,7 @@ async def exchange(app, request=GET, method="GET"):
 
 
 async def test_fields_go_out_as_the_application_gave_them():
-    """H-31, H-36, F8: repeats and order kept, nothing added: no Date, no Server."""
+    """H-31, H-36: repeats and order kept, nothing added: no Date, no Server."""
     headers = [(b"set-cookie", b"a"), (b"date", b"x"), (b"set-cookie", b"b"), (b"content-length", b"0")]
     response = await exchange(sending((200, headers)))
     assert response.head == (
@@ -119,7 +119,7 @@ CUT = {
 
 @pytest.mark.parametrize(("app", "request_bytes"), CUT.values(), ids=CUT)
 async def test_a_response_that_breaks_off_cannot_look_whole(app, request_bytes):
-    """F-10, F-11, F13: what was sent arrives, then the connection ends too early."""
+    """F-10, F-11: what was sent arrives, then the connection ends too early."""
     async with listening(app) as listener, connected(listener.address) as client:
         await client.send(request_bytes + GET)
         with pytest.raises(Truncated):
@@ -245,7 +245,7 @@ async def test_a_departure_is_noticed_while_the_body_is_not_read():
 
 
 async def test_a_departure_wakes_an_application_that_waits():
-    """F-20, F6: receive() says http.disconnect, send() has no effect any more, a late callback comes at once."""
+    """F-20: receive() says http.disconnect, send() has no effect any more, a late callback comes at once."""
     messages = []
     over = asyncio.Event()
     late = asyncio.Event()

@@ -9,21 +9,7 @@ import pytest
 from tests.support.raw_client import connected
 
 from .apps import Recorder, listening
-
-HOST = b"Host: example.com\r\n"
-
-
-def get(line: bytes, *fields: bytes) -> bytes:
-    return line + b"\r\n" + HOST + b"".join(field + b"\r\n" for field in fields) + b"\r\n"
-
-
-def post(*fields: bytes, body: bytes = b"") -> bytes:
-    return get(b"POST / HTTP/1.1", *fields) + body
-
-
-def chunked(body: bytes) -> bytes:
-    return post(b"Transfer-Encoding: chunked", body=body)
-
+from .messages import HOST, chunked, get, post
 
 # By name: the bytes, and the status and code of the refusal.
 REFUSED = {

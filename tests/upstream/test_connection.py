@@ -1,22 +1,15 @@
 """Requests and responses on real sockets, against an upstream that says what the test tells it to."""
 
 import asyncio
-from collections.abc import Callable, Iterator
 
 import pytest
 
 from proxy.errors import (
-    BadRequest,
-    DownstreamDeparted,
-    RequestTooLarge,
     UpstreamBroken,
     UpstreamProtocolError,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from proxy.upstream import Upstream
-from proxy.upstream.body import FramedBody
-from proxy.upstream.pool import SMALL_BODY
 from tests.support.raw_upstream import (
     CLOSE,
     READ_BODY,
@@ -28,12 +21,7 @@ from tests.support.raw_upstream import (
     response,
 )
 
-from .requests import Body, fetch, read_all, send, until
-
-Connect = Callable[..., Upstream]
-HEAD = b"HTTP/1.1 200 OK\r\n"
-BEGUN = bytes(SMALL_BODY)  # as much of a body as a connection is taken for
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+from .requests import BEGUN, CHUNKED, HEAD, Body, Connect, fetch, read_all, send, until
 
 
 async def test_small_answer(connect: Connect) -> None:
@@ -78,7 +66,7 @@ async def test_connection_is_reused(connect: Connect) -> None:
     ids=["extra response", "HEAD", "204", "304"],
 )
 async def test_extra_bytes_reach_nobody(connect: Connect, method: bytes, first: bytes, second: bytes) -> None:
-    """H-40, H-41, F1: what follows a response in the same read is never another caller's answer."""
+    """H-40, H-41: what follows a response in the same read is never another caller's answer."""
     async with RawUpstream([first + second], [response(b"two")]) as raw:
         upstream = connect(raw.url)
         await fetch(upstream, method)
@@ -88,7 +76,7 @@ async def test_extra_bytes_reach_nobody(connect: Connect, method: bytes, first: 
 
 
 async def test_extra_bytes_behind_chunks(connect: Connect) -> None:
-    """H-40, F1: nor what follows a chunked one."""
+    """H-40: nor what follows a chunked one."""
     async with RawUpstream([CHUNKED + b"0\r\n\r\n" + response(b"evil")], [response(b"two")]) as raw:
         upstream = connect(raw.url)
         assert await fetch(upstream) == (200, b"")
@@ -127,14 +115,6 @@ async def test_interim_responses(connect: Connect) -> None:
         assert await answer == (200, b"a")
 
 
-async def test_until_close(connect: Connect) -> None:
-    """A body without a length is whole at the end of the connection, and that is not reused."""
-    async with RawUpstream([HEAD + b"\r\nabc", b"def", CLOSE]) as raw:
-        upstream = connect(raw.url)
-        assert await fetch(upstream) == (200, b"abcdef")
-        assert (upstream.active, upstream.idle) == (0, 0)
-
-
 async def test_connection_close(connect: Connect) -> None:
     """``Connection: close`` is heeded."""
     async with RawUpstream([response(b"a", b"Connection: close"), STAY]) as raw:
@@ -153,50 +133,6 @@ async def test_a_length_beside_chunks_ends_the_connection(connect: Connect) -> N
         assert upstream.idle == 0
         await raw.connections[0].closed.wait()
         assert await fetch(upstream) == (200, b"two")
-
-
-@pytest.mark.parametrize("end", [CLOSE, RESET], ids=["FIN", "RST"])
-@pytest.mark.parametrize(
-    "start",
-    [HEAD + b"Content-Length: 9\r\n\r\nabc", CHUNKED + b"3\r\nabc\r\n", CHUNKED + b"3\r\nabc\r\n0\r\n"],
-    ids=["length", "chunked", "last chunk"],
-)
-async def test_truncation(connect: Connect, start: bytes, end: object) -> None:
-    """F-10: a body that is cut gives what came and then breaks, whichever way it was cut."""
-    gate = asyncio.Event()
-    async with RawUpstream([start, gate, end]) as raw:
-        upstream = connect(raw.url)
-        answer = await send(upstream)
-        assert await answer.read() == b"abc"
-        gate.set()
-        with pytest.raises(UpstreamBroken):
-            await answer.read()
-        with pytest.raises(UpstreamBroken):
-            await answer.read()
-        answer.close()
-        assert upstream.active == 0
-
-
-async def test_reset_is_no_end(connect: Connect) -> None:
-    """F-10: a body without a length that ends in a reset is cut, not whole."""
-    gate = asyncio.Event()
-    async with RawUpstream([HEAD + b"\r\nabc", gate, RESET]) as raw:
-        answer = await send(connect(raw.url))
-        assert await answer.read() == b"abc"
-        gate.set()
-        with pytest.raises(UpstreamBroken):
-            await answer.read()
-
-
-async def test_malformed_chunk(connect: Connect) -> None:
-    """F-10: a fault in the chunks breaks the response that has begun."""
-    gate = asyncio.Event()
-    async with RawUpstream([CHUNKED + b"1\r\na\r\n", gate, b"zz\r\n", STAY]) as raw:
-        answer = await send(connect(raw.url))
-        assert await answer.read() == b"a"
-        gate.set()
-        with pytest.raises(UpstreamBroken):
-            await read_all(answer)
 
 
 MALFORMED_BODIES = {
@@ -273,149 +209,6 @@ async def test_response_time_starts_when_the_body_is_sent(connect: Connect) -> N
         assert raw.body_sizes == [len(BEGUN) + 1]
 
 
-async def test_idle_timeout(connect: Connect) -> None:
-    """F-14: a body that stalls while we wait for it breaks."""
-    async with RawUpstream([HEAD + b"Content-Length: 2\r\n\r\na", STAY]) as raw:
-        answer = await send(connect(raw.url, idle=0.05))
-        assert await answer.read() == b"a"
-        with pytest.raises(UpstreamBroken, match="stalled"):
-            await answer.read()
-
-
-async def test_slow_reader_is_no_idle_upstream(connect: Connect) -> None:
-    """F-14: while nobody waits for it the upstream's idle time does not run."""
-    async with RawUpstream([HEAD + b"Content-Length: 2\r\n\r\na", asyncio.Event()]) as raw:
-        upstream = connect(raw.url, idle=0.05)
-        answer = await send(upstream)
-        await asyncio.sleep(0.3)  # six times the idle time
-        assert answer.take() == (b"a", False)
-        assert upstream.active == 1
-        answer.close()
-
-
-async def test_upload_that_is_not_taken(connect: Connect) -> None:
-    """F-14: an upstream that stops reading the upload times out by the idle time."""
-    async with RawUpstream([STOP_READING, STAY]) as raw:
-        with pytest.raises(UpstreamTimeout):
-            await send(connect(raw.url, idle=0.05), b"POST", body=Body(bytes(65536) for _ in range(1000)))
-
-
-@pytest.mark.parametrize(
-    ("pieces", "length"),
-    [
-        ([b"hello"], 5),
-        ([b"he", b"llo"], 5),
-        ([], 0),
-        ([b"hello"], None),
-        ([b"he", b"llo"], None),
-        ([], None),
-        ([bytes(50_000), bytes(50_000)], 100_000),
-    ],
-    ids=["whole", "in two", "empty", "one chunk", "two chunks", "no chunk", "large"],
-)
-async def test_bodies(connect: Connect, pieces: list[bytes], length: int | None) -> None:
-    """H-21: a request body arrives as it was sent, counted or chunked, and the connection is reused."""
-    async with RawUpstream([READ_BODY, response(b"done")]) as raw:
-        upstream = connect(raw.url)
-        for _ in range(2):
-            assert await fetch(upstream, b"POST", body=Body(pieces, length)) == (200, b"done")
-        whole = b"".join(pieces)
-        assert raw.bodies == [whole[:65536]] * 2
-        assert raw.body_sizes == [len(whole)] * 2
-        assert len(raw.connections) == 1
-
-
-@pytest.mark.parametrize("size", [5, 100_000])
-@pytest.mark.parametrize("wrong", [-1, 1], ids=["short", "long"])
-async def test_body_length_is_kept(connect: Connect, size: int, wrong: int) -> None:
-    """H-21: a body that is not as long as its head says is never taken for it, nor its rest for a request."""
-    async with RawUpstream([READ_BODY, response()]) as raw:
-        upstream = connect(raw.url)
-        with pytest.raises(BadRequest):
-            await send(upstream, b"POST", body=Body([b"a" * (size + wrong)], size))
-        assert (upstream.active, upstream.idle) == (0, 0)
-        assert len(raw.requests) <= 1
-        assert all(got < size for got in raw.body_sizes)
-
-
-@pytest.mark.parametrize(
-    ("pieces", "length"),
-    [
-        ([b"a"], 2),
-        ([b"a"], None),
-        ([bytes(1000)] * 64, SMALL_BODY),
-        ([bytes(1000)] * 64, None),
-        ([bytes(1000)] * 65, 1 << 30),
-        ([bytes(SMALL_BODY - 1)], None),
-    ],
-    ids=["length", "chunked", "length, almost whole", "chunked, almost enough", "large", "one byte short"],
-)
-async def test_a_slow_body_takes_no_connection(
-    connect: Connect, pieces: list[bytes], length: int | None
-) -> None:
-    """F-24, F-25: a small body is read whole, of a large one the beginning, before a connection is taken."""
-    taken = asyncio.Event()
-
-    def slow() -> Iterator[bytes | asyncio.Event]:
-        yield from pieces
-        taken.set()
-        yield asyncio.Event()
-
-    async with RawUpstream() as raw:
-        upstream = connect(raw.url)
-        request = asyncio.ensure_future(send(upstream, b"POST", body=Body(slow(), length)))
-        await taken.wait()
-        await asyncio.sleep(0.01)
-        assert upstream.active == 0
-        request.cancel()
-        await asyncio.gather(request, return_exceptions=True)
-        assert raw.connections == []
-
-
-@pytest.mark.parametrize(
-    ("pieces", "length", "sent"),
-    [
-        ([b"he", b"llo"], 5, b"hello"),
-        ([b"he", b"llo"], None, b"5\r\nhello\r\n0\r\n\r\n"),
-        ([], None, b"0\r\n\r\n"),
-        ([b"a"] * 70_000, None, b"10000\r\n%b\r\n" % (b"a" * SMALL_BODY)),
-        ([bytes(SMALL_BODY)], SMALL_BODY + 1, bytes(SMALL_BODY)),
-    ],
-    ids=["length", "chunked", "empty", "many pieces", "large"],
-)
-async def test_the_beginning_of_a_body_is_one_piece(
-    pieces: list[bytes], length: int | None, sent: bytes
-) -> None:
-    """F-24, F-36: however small the pieces are that the caller sends."""
-    body = FramedBody(Body(pieces, length))
-    assert await body.begin(SMALL_BODY) == sent
-    assert body.ended == (len(sent) < SMALL_BODY)
-
-
-@pytest.mark.parametrize("error", [DownstreamDeparted(), RequestTooLarge()])
-@pytest.mark.parametrize("length", [None, 5, 1_000_000])
-async def test_body_that_raises(connect: Connect, error: Exception, length: int | None) -> None:
-    """F-20, F-24: what ends the upload reaches the caller, and the upstream sees its connection end."""
-    async with RawUpstream([READ_BODY, response()]) as raw:
-        upstream = connect(raw.url)
-        with pytest.raises(type(error)):
-            await send(upstream, b"POST", body=Body([b"a", error], length))
-        assert (upstream.active, upstream.idle) == (0, 0)
-        for connection in raw.connections:
-            await connection.closed.wait()
-
-
-async def test_body_that_raises_while_the_response_is_read(connect: Connect) -> None:
-    """F-20: the reader of an early response hears of it as well."""
-    gate = asyncio.Event()
-    async with RawUpstream([CHUNKED + b"1\r\na\r\n", STAY]) as raw:
-        answer = await send(connect(raw.url), b"POST", body=Body([BEGUN, gate, DownstreamDeparted()]))
-        assert await answer.read() == b"a"
-        gate.set()
-        with pytest.raises(DownstreamDeparted):
-            await answer.read()
-
-
 @pytest.mark.parametrize("end", [[START_READING, STAY], [CLOSE], [RESET]], ids=["open", "FIN", "RST"])
 async def test_early_response(connect: Connect, end: list[object]) -> None:
     """H-48: a refusal in the middle of an upload arrives at once, stops it, and ends the connection."""
@@ -472,17 +265,6 @@ async def test_both_ways_at_once(connect: Connect) -> None:
         assert await read_all(answer) == b"b"
         assert raw.body_sizes == [len(BEGUN) + 1]
         assert upstream.idle == 1
-
-
-async def test_close_in_the_middle(connect: Connect) -> None:
-    """F-20: a response that is given up ends its connection, and the upstream sees that."""
-    async with RawUpstream([HEAD + b"Content-Length: 9\r\n\r\nabc", STAY]) as raw:
-        upstream = connect(raw.url)
-        answer = await send(upstream)
-        answer.close()
-        await raw.connections[0].closed.wait()
-        assert (upstream.active, upstream.idle) == (0, 0)
-        assert answer.take() == (b"abc", False)
 
 
 @pytest.mark.parametrize("phase", ["before the head", "within the upload", "within the response"])
