@@ -172,10 +172,11 @@ async def test_nothing_is_left_of_a_connection_that_was_cut():
 
         async def visit():
             calling = asyncio.ensure_future(visitor(listener, get(b"GET /endless HTTP/1.1"), END)())
-            while not any(connection._active for connection in listener._state.live()):
+            while not calling.done():
+                for connection in listener._state.live():
+                    if connection._active:
+                        connection.abort()
                 await asyncio.sleep(0.01)
-            for connection in listener._state.live():
-                connection.abort()
             await calling
 
         assert await leftovers(visit) == {}
