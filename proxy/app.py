@@ -113,12 +113,13 @@ class App:
         if downstream.connection is None:
             self._departures.add(downstream, began)
         try:
-            await forward(parts, downstream)
-        except ProxyError as error:
-            await self._refuse(downstream, error)
-        except UpstreamBroken as error:
-            self._break_off(downstream, error)
-        except DownstreamDeparted:
+            try:
+                await forward(parts, downstream)
+            except ProxyError as error:
+                await self._refuse(downstream, error)
+            except UpstreamBroken as error:
+                self._break_off(downstream, error)
+        except DownstreamDeparted:  # also while it is refused
             self._note_departure(downstream)
         except asyncio.CancelledError:
             if not downstream.departed:

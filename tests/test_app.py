@@ -182,3 +182,18 @@ async def test_what_the_server_refuses_is_counted_once():
         assert status == 431
         assert counted(app) == {("", 431): 1}
         assert [(one.code, one.count) for one in app.failures] == [("header_too_large", 2)]
+
+
+async def test_a_departure_before_a_refusal_is_heard_is_a_departure():
+    """F-20: not a fault of the app's, and counted."""
+    async with RawUpstream() as upstream, living(upstream.url) as app:
+        scope = {
+            "type": "websocket", "scheme": "ws", "raw_path": b"/nowhere", "query_string": b"", "headers": [],
+            "client": ("10.0.0.1", 5), "subprotocols": [], "extensions": {"websocket.http.response": {}},
+        }  # fmt: skip
+
+        async def send(message: dict[str, Any]) -> None:
+            raise OSError("gone")
+
+        await app(scope, Caller({"type": "websocket.connect"}).receive, send)
+        assert sum(app.metrics.departures.values()) == 1

@@ -101,7 +101,6 @@ async def test_nobody_is_behind_where_nothing_waits():
         assert not is_behind(transport, 0, least=MUCH)
 
 
-@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_closed_connection_has_nothing_to_count():
     """F-38: and is no error."""
     async with connection() as (transport, _):
