@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from .config.models import Settings
 from .downstream.disconnects import Departures
@@ -17,7 +17,7 @@ from .downstream.request import Downstream
 from .downstream.websocket import DownstreamWebSocket
 from .errors import DownstreamDeparted, ProxyError, UpstreamBroken
 from .exchange.record import ExchangeRecord
-from .http.asgi import Receive, Send
+from .http.asgi import Receive, Scope, Send
 from .http.problem import Problem
 from .observability.event_loop_lag import LoopLag
 from .observability.failures import Failures
@@ -59,7 +59,7 @@ class App:
         """What serves requests now; a reload replaces it whole."""
         return self._parts
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._answer(Downstream(scope, receive, send, self._parts.gateway.forwarding), _forward)
         elif scope["type"] == "websocket":
@@ -121,12 +121,13 @@ class App:
         if downstream.connection is None:
             self._departures.add(downstream, began)
         try:
-            await forward(parts, downstream)
-        except ProxyError as error:
-            await self._refuse(downstream, error)
-        except UpstreamBroken as error:
-            self._break_off(downstream, error)
-        except DownstreamDeparted:
+            try:
+                await forward(parts, downstream)
+            except ProxyError as error:
+                await self._refuse(downstream, error)
+            except UpstreamBroken as error:
+                self._break_off(downstream, error)
+        except DownstreamDeparted:  # also while it is refused
             self._note_departure(downstream)
         except asyncio.CancelledError:
             if not downstream.departed:

@@ -68,6 +68,20 @@ class ProxyError(Exception):
         return self.own_remedy or self.usual_remedy
 
 
+def clear_tracebacks(error: BaseException) -> None:
+    """Let go of the frames that ``error``, and what it comes from, went through.
+
+    Some of them refer to the error. So an error that has been answered, or is kept, would hold them, and with them
+    a connection or somebody's token, until the garbage collector comes.
+    """
+    chain: list[BaseException | None] = [error]
+    while chain:
+        one = chain.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            chain += [one.__cause__, one.__context__]
+
+
 class RequestRefused(ProxyError):
     """The request itself cannot be served."""
 

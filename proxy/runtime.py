@@ -44,11 +44,14 @@ class Background:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Run ``coroutine`` as a task; an exception nobody awaits is logged once."""
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, T], *, name: str, awaited: bool = False
+    ) -> asyncio.Task[T]:
+        """Run ``coroutine`` as a task. Its failure is logged, unless somebody has ``awaited`` it and tells of it."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_note_awaited if awaited else _log_failure)
         return task
 
     async def aclose(self) -> None:
@@ -57,12 +60,19 @@ class Background:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.debug(
-                "background task ended with an error", extra={"task": task.get_name(), "error": str(error)}
-            )
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(
+            "background task failed",
+            extra={"task": task.get_name(), "error": type(error).__name__, "reason": str(error)},
+        )
+
+
+def _note_awaited(task: asyncio.Task[Any]) -> None:
+    """Whoever awaited it may have left: asyncio would complain of a failure that nobody has taken."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Sweep:

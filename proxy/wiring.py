@@ -1,7 +1,7 @@
-"""From settings to working parts: the only place that knows which part needs which.
+"""From settings to working parts: which part needs which.
 
 One set of parts serves one configuration. A reload builds the next set, which takes over what has not
-changed: the cache of access tokens, and each authorization server with what is known of it.
+changed: the cache of access tokens, and each authorization server with what is known of it (``parts``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from .cache.key import build_identity
 from .cache.two_legs import TwoLegs
 from .config import models
 from .config.faults import ConfigurationError, Fault
-from .config.models import NEEDS_USER
 from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
 from .exchange.record import ExchangeRecord
@@ -30,17 +29,17 @@ from .gateway.caller_credentials import build_join, build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
 from .gateway.published_documents import Documents
-from .gateway.token_fields import build_presentation
+from .gateway.token_fields import build_token_fields
 from .gateway.token_lifetime import Lifetime
 from .gateway.upstream_request import Authentication, Route
 from .http.forwarding import Forwarding
 from .http.routes import Pattern, RouteTable
 from .http.withholding import CredentialNames
-from .observability.server_timing import TimedGateway
+from .observability.server_timing import ServerTiming
 from .observability.tracing import Tracing
 from .parts import Issuer, Parts, TokenStore
 from .runtime import Clock, Sweep
-from .upstream import Origin, Upstream
+from .upstream import Options, Origin, TLSOptions, Upstream, parse_origin
 from .upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
@@ -56,8 +55,8 @@ def build_parts(
 ) -> Parts:
     """The parts for ``settings``, not yet started; ``before`` are those that serve now.
 
-    ``on_exchange`` hears of each call for a token; with ``tracing`` upstreams carry traces on. Raises ValueError
-    or OSError for credentials that cannot be used.
+    ``on_exchange`` hears of each call for a token; with ``tracing`` calls to upstreams carry traces on. Raises
+    ValueError or OSError for credentials that cannot be used.
     """
     sweep = Sweep()
     kept = _find_unchanged(before, settings.authorization_servers) if before else {}
@@ -72,7 +71,7 @@ def build_parts(
         for id_tokens in (False, True)
     }
     routes = [
-        _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep, tracing=tracing)
+        _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep)
         for route in settings.routes
     ]
     places = [route.token_in for route in settings.routes]
@@ -84,7 +83,8 @@ def build_parts(
         parameters=(place.query for place in places if place.query),
     )
     forwarding = Forwarding(settings.listen.trusted_proxies, names, settings.listen.strip_headers)
-    build_gateway = TimedGateway if settings.listen.server_timing else Gateway
+    timing = ServerTiming() if settings.listen.server_timing else None
+    observers = [observer for observer in (tracing, timing) if observer is not None]
     return Parts(
         settings=settings,
         sweep=sweep,
@@ -93,7 +93,7 @@ def build_parts(
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
         bound={route.name: route.bound for route in routes},
-        gateway=build_gateway(_build_table(settings.routes, routes), forwarding),
+        gateway=Gateway(_build_table(settings.routes, routes), forwarding, observers),
         documents=_build_documents(settings, issuers),
         required_scopes={route.name: route.required_scopes for route in settings.routes},
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
@@ -165,10 +165,9 @@ def _build_route(
     *,
     clock: Clock,
     sweep: Sweep,
-    tracing: Tracing | None,
 ) -> Route:
     authentication = None
-    if route.grant in NEEDS_USER:
+    if route.grant in models.NEEDS_USER:
         require = build_demands(route, clock)
         join = build_join(route, lambda kind: verifiers[kind == "id_token"])
         authentication = Authentication(
@@ -177,20 +176,14 @@ def _build_route(
             require=_demand_nothing if join and not require else require,
             join=join,
         )
+    options = Options(**dict(route.timeouts), max_connections=route.max_connections)
     request = build_token_request(route, settings)
 
-    def connect(place: str | Origin) -> tuple[Upstream, WebSocketUpstream | None]:
-        upstream = (tracing.build_upstream if tracing else Upstream)(
-            place,
-            timeouts=route.timeouts,
-            max_connections=route.max_connections,
-            tls=route.tls,
-            sweep=sweep,
-        )
-        websockets = tracing.build_websockets if tracing else WebSocketUpstream
-        return upstream, websockets(upstream, route.timeouts) if route.websocket else None
+    def connect(origin: Origin) -> tuple[Upstream, WebSocketUpstream | None]:
+        upstream = Upstream(origin, options, sweep)
+        return upstream, WebSocketUpstream(upstream) if route.websocket else None
 
-    upstream, websockets = connect(route.upstream)
+    upstream, websockets = connect(parse_origin(route.upstream, _build_tls(route.tls)))
     built = Route(
         name=route.name,
         upstream=upstream,
@@ -201,7 +194,7 @@ def _build_route(
         authentication=authentication,
         access_tokens=_build_access_tokens(route, settings, issuers, store),
         guard=_build_guard(route, settings.listen),
-        presentation=build_presentation(
+        token_fields=build_token_fields(
             route.token_out,
             _build_base_url(route.upstream),
             issuers[request.authorization_server].server.dpop_key if request else None,
@@ -217,6 +210,10 @@ def _build_route(
 
 def _demand_nothing(_: SubjectToken) -> None:
     """For a route that asks for more than an accepted token, but nothing of that."""
+
+
+def _build_tls(tls: models.UpstreamTLS | None) -> TLSOptions | None:
+    return None if tls is None else TLSOptions(tls.ca_file, tls.cert_file, tls.key_file, tls.server_name)
 
 
 def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard | None:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "proxy"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "proxy"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "_version.py")
 
 Graph = Mapping[str, frozenset[str]]
@@ -27,6 +28,25 @@ MODULES = {name_of(path): path for path in FILES}
 
 def room_of(module: str) -> str:
     return module.partition(".")[0]
+
+
+def find_test_file(module: str) -> Path:
+    """Where a module's tests stand: ``cache/test_key.py``; ``admin/test_admin.py`` for a folder's own."""
+    path = MODULES[module].relative_to(PACKAGE)
+    name = path.parent.name if path.stem == "__init__" else path.stem
+    return TESTS / path.parent / f"test_{name}.py"
+
+
+def does_something(module: str) -> bool:
+    """Whether there is a function in it with more than a docstring, so anything to be tested."""
+    tree = ast.parse(MODULES[module].read_text())
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return any(not _says_nothing(line) for function in functions for line in function.body)
+
+
+def _says_nothing(line: ast.stmt) -> bool:
+    """A docstring or ``...``."""
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 
 
 @cache

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
-from .architecture import MODULES, circles, imports, modules_graph, room_of, rooms_graph
+from .architecture import (
+    MODULES,
+    PACKAGE,
+    TESTS,
+    circles,
+    does_something,
+    find_test_file,
+    imports,
+    modules_graph,
+    room_of,
+    rooms_graph,
+)
 
 # In the order of a request: each room depends only on those before it.
 ROOMS = [
@@ -15,6 +27,7 @@ ROOMS = [
     "observability", "parts", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",
 ]  # fmt: skip
+PAGE = (TESTS.parent / "config" / "docs" / "architecture.md").read_text()
 TALKERS = {"asyncio", "httpx", "httptools", "socket", "ssl", "starlette", "uvicorn"}
 READERS = {"open", "read_bytes", "read_text"}
 PURE = [
@@ -23,11 +36,57 @@ PURE = [
     if room_of(module) in {"errors", "jose", "http"}
     or module in {
         "authentication.claims", "authentication.introspection", "authentication.logout_token",
-        "authentication.subject_token", "cache.key", "exchange.answer", "exchange.authorization_code",
-        "exchange.circuit_breaker", "exchange.dpop", "exchange.metadata", "exchange.oauth_errors",
-        "exchange.okta_refusals", "exchange.rate_limit", "exchange.record", "exchange.token_exchange",
+        "authentication.subject_token", "cache.key", "exchange.actors", "exchange.answer",
+        "exchange.authorization_code", "exchange.authorization_details", "exchange.circuit_breaker", "exchange.dpop",
+        "exchange.first_leg", "exchange.metadata", "exchange.oauth_errors", "exchange.okta_refusals",
+        "exchange.rate_limit", "exchange.record", "exchange.token_exchange", "exchange.token_response",
+        "exchange.token_types",
     }
 ]  # fmt: skip
+
+# Modules without a test file of their own, and where they are tested instead.
+TESTED_ELSEWHERE = {
+    "cache.replicas": "values and ports: the tests of the shared cache show them at work",
+    **dict.fromkeys(
+        [
+            "demo.__main__", "demo.certificates", "demo.clients", "demo.configuration", "demo.control", "demo.faults",
+            "demo.form", "demo.listener", "demo.org", "demo.refusals", "demo.resource", "demo.signing", "demo.tenant",
+            "demo.tokens", "demo.welcome", "demo.wire", "demo.workloads",
+        ],
+        "a part of the demo's servers: each server's tests show its parts at work",
+    ),
+}  # fmt: skip
+# Test files beside those of the modules: what several modules do together.
+SUITES = {
+    "cache/shared/test_first_tokens.py": "first tokens over replicas",
+    "gateway/test_actors.py": "who acts, from caller to API",
+    "gateway/test_challenges.py": "what a caller without a good token is told",
+    "gateway/test_request_context.py": "tokens for one context, from caller to API",
+    "gateway/test_token_places.py": "where tokens stand, from caller to API",
+    "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
+    "observability/test_canaries.py": "no credential in anything that is written",
+    "observability/test_log_lines.py": "the lines of whole requests",
+    "server/test_closed_connections.py": "nothing is left of a connection",
+    "server/test_nagle.py": "everything is sent at once",
+    "server/test_purge_over_replicas.py": "a purge over replicas that are processes",
+    "server/test_refusals.py": "what the server refuses, told everywhere",
+    "server/test_slow_reading.py": "callers who read slowly",
+    "server/test_websocket_freed.py": "nothing is left of a websocket",
+    "upstream/test_closed_connections.py": "nothing is left of a connection",
+    "upstream/test_streaming.py": "large bodies in little memory",
+    "test_architecture.py": "these rules",
+    "test_benchmarks.py": "the benchmark",
+    "test_documents.py": "README and config/docs",
+    "test_id_jag.py": "two legs, from caller to API",
+    "test_main_job.py": "the main job, from caller to API",
+    "test_refused_requests.py": "nothing is left of a refused request",
+    "test_requirements.py": "the requirements",
+    "test_rotation.py": "credentials that rotate",
+    "test_scale.py": "the figures of scale",
+    "test_slow_callers.py": "callers who send slowly",
+    "test_streams.py": "streams, from caller to API",
+    "test_wycheproof.py": "Project Wycheproof's vectors",
+}
 
 
 def test_every_room_has_its_place():
@@ -57,3 +116,37 @@ def test_pure_modules_do_no_io(module):
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} - {"open"}
     names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert names & READERS == set()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module and does_something(module)])
+def test_a_module_has_its_tests_under_its_name(module):
+    """``proxy/cache/key.py`` is tested by ``tests/cache/test_key.py``, or a table above says where."""
+    assert find_test_file(module).exists() != (module in TESTED_ELSEWHERE)
+
+
+def test_a_test_file_is_a_modules_or_a_suite():
+    """In a room, and beside the rooms, a file that names no module says above what it shows."""
+    named = {find_test_file(module) for module in MODULES if module}
+    files = [
+        *TESTS.glob("test_*.py"),
+        *(path for room in ROOMS for path in (TESTS / room).rglob("test_*.py")),
+    ]
+    suites = {str(path.relative_to(TESTS)) for path in files if path not in named}
+    assert suites == set(SUITES)
+    assert set(TESTED_ELSEWHERE) <= set(MODULES)
+
+
+def test_the_page_has_the_rooms_in_their_order():
+    """``config/docs/architecture.md``: its table, and its drawing."""
+    table = PAGE.partition("## The rooms")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == ROOMS
+    drawing = (TESTS.parent / "config" / "docs" / "architecture.svg").read_text()
+    assert set(re.findall(r'class="t n"[^>]*>(\w+)/?<', drawing)) == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:\w+/)*[\w-]+\.(?:py|md|json|yaml)|\w+/(?:\w+/)*)`", PAGE)))
+)
+def test_the_page_names_files_that_are_there(path):
+    """Below ``proxy/``, or from the top where they say so."""
+    assert (PACKAGE / path).exists() or (TESTS.parent / path).exists()

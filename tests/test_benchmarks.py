@@ -31,12 +31,33 @@ def test_share_is_of_medians(results: Results) -> None:
     assert results.share("hit", "obo-proxy") == 0.95
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "spread"),
+    [
+        ([1.0, 2.0, 4.0], [2.0, 2.0, 2.0], (1.0, 0.5, 2.0)),
+        ([1.0], [3.0, 9.0], (3.0, 3.0, 3.0)),
+        ([1.0, None], [2.0, 2.0], (2.0, 2.0, 2.0)),
+        ([], [2.0], None),
+    ],
+    ids=["round by round", "fewer rounds", "a round that failed", "none"],
+)
+def test_efficiency_has_a_spread(
+    ours: list[float | None], theirs: list[float], spread: tuple[float, float, float] | None
+) -> None:
+    """Each round is a ratio of its own: what slows both down changes nothing."""
+    results = Results("a machine")
+    for peer, times in (("obo-proxy", ours), ("Envoy", theirs)):
+        results.samples += [Sample("hit", peer, {"cpu": time} if time else {}) for time in times]
+    assert results.efficiency("hit", "obo-proxy") == spread
+
+
 def test_promises_are_judged_by_their_limits(results: Results) -> None:
     """What was measured is kept or not; what was not measured is neither."""
     verdicts = {
         target.text: (m is not None and target.met(m)) for target, m in check(results) if m is not None
     }
     assert verdicts == {
+        "hit, by CPU time: share of Envoy with jwt_authn and its cache": True,
         "hit: share of Envoy with jwt_authn and its cache": True,
         "1,000 routes: share of one": False,
         "memory when idle, MiB": True,

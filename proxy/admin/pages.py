@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -21,6 +20,8 @@ from .inspection import inspect
 from .status import build_status
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from ..app import App
 
 _HERE = Path(__file__).parent
@@ -36,8 +37,6 @@ _FILTERS = {
 
 
 def build_routes(app: App) -> list[BaseRoute]:
-    template = _build_environment().get_template("status.html")
-
     def render(request: Request, code: int = 200, **more: Any) -> Response:
         status, form_key = build_status(app), find_form_key(request)
         context = {
@@ -48,7 +47,7 @@ def build_routes(app: App) -> list[BaseRoute]:
             "form_key": form_key,
         }
         page = HTMLResponse(
-            template.render(status=status, charts=build_charts(status), **context | more), code
+            load_template().render(status=status, charts=build_charts(status), **context | more), code
         )
         set_form_key(page, form_key)
         return page
@@ -125,8 +124,11 @@ def build_charts(status: dict[str, Any]) -> list[Chart]:
     ]
 
 
-@cache  # it keeps what it has compiled
-def _build_environment() -> Environment:
+@cache
+def load_template() -> Template:
+    """The status page's. Many a proxy is scraped and never looked at: until it is, it does without jinja2's 3 MiB."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -136,4 +138,4 @@ def _build_environment() -> Environment:
     )
     environment.filters.update(_FILTERS)
     environment.globals.update(plot_width=WIDTH, plot_height=HEIGHT, show_claim=formats.show_claim)
-    return environment
+    return environment.get_template("status.html")

@@ -15,7 +15,7 @@ from .claims import SubjectTokenPolicy, parse_claims, verify_claims
 def verify_introspection(
     answer: Mapping[str, Any], policy: SubjectTokenPolicy, now: float
 ) -> Mapping[str, Any]:
-    """The claims in ``answer`` (§2.2), held to the demands made of a JWT.
+    """The claims in ``answer`` (§2.2), checked by the demands that are made of a JWT.
 
     ``iss`` may be left out, for we asked the issuer itself; so may ``sub`` where there is a ``username``.
     Raises SubjectTokenInvalid, SubjectTokenExpired or ScopeInsufficient.

@@ -147,7 +147,7 @@ class SigningKeys:
     async def _refresh(self) -> None:
         """One fetch for all who wait; a waiter who leaves does not end it."""
         if self._flight is None:
-            self._flight = self._background.spawn(self._load(), name="signing-keys-fetch")
+            self._flight = self._background.spawn(self._load(), name="signing-keys-fetch", awaited=True)
         await asyncio.shield(self._flight)
 
     async def _load(self) -> None:

@@ -22,14 +22,13 @@ OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
 OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
     other. ``actor`` is who acts for the user, by a verified token that came along, ``context`` what of the request a
-    token is to be made for (JSON). ``found`` is what was last found for this very token, so that it need not be looked
-    for again (``access_tokens``).
+    token is to be made for (JSON).
     """
 
     value: str = field(repr=False)
@@ -41,8 +40,7 @@ class SubjectToken:
     expires_at: float
     actor: SubjectToken | None = field(default=None, kw_only=True, repr=False)
     context: str | None = field(default=None, kw_only=True, repr=False)
-    digest: bytes = field(init=False, repr=False, compare=False)
-    found: object = field(default=None, init=False, repr=False, compare=False)
+    digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.digest = sha256(self.value.encode()).digest()

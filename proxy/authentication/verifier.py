@@ -20,6 +20,7 @@ from ..errors import (
     ScopeInsufficient,
     SubjectTokenExpired,
     SubjectTokenInvalid,
+    clear_tracebacks,
 )
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
@@ -50,7 +51,7 @@ class Accepted:
     introspect: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class KnownToken(SubjectToken):
     """A token with its verdict: good until ``ends_at`` by the wall clock and ``deadline`` by the monotonic one.
 
@@ -79,7 +80,7 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # the one that was used last is at the end
+        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # least recently used first
         self._size = size
         self._texts = SharedTexts()
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
@@ -108,8 +109,7 @@ class Verifier:
             return None
         if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
             return None
-        if len(self._known) > self._size * 3 // 4:  # with that much room nobody has to go, nor be told apart
-            self._known.move_to_end(token)
+        self._known.move_to_end(token)
         return known
 
     async def verify(self, token: str) -> SubjectToken:
@@ -152,6 +152,7 @@ class Verifier:
                     return await self._verify_locally(token, unverified, entry, entry.keys)
                 return await self._introspect(token, entry)
             except ProxyError as refusal:
+                clear_tracebacks(refusal)
                 refusals.append(refusal)
         raise _closest(refusals)
 
@@ -190,7 +191,7 @@ class Verifier:
         flight = (id(entry), token)
         task = self._flights.get(flight)
         if task is None:
-            task = self._background.spawn(_call(entry, token), name="introspection")
+            task = self._background.spawn(_call(entry, token), name="introspection", awaited=True)
             self._flights[flight] = task
             task.add_done_callback(lambda _: self._flights.pop(flight))
         return await asyncio.shield(task)

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Protocol
 
 from ..authentication.subject_token import SubjectToken
-from ..errors import ProxyError, StepUpRequired
+from ..errors import ProxyError, StepUpRequired, clear_tracebacks
 from ..exchange.token_exchange import AccessToken, TokenRequest
-from .entries import Entry, Loan
+from .entries import Entry
 from .key import CacheKey, build_cache_key, build_request_digest
 from .replicas import Answer
 from .single_flight import Flight, Outcome
@@ -52,8 +52,8 @@ class AccessTokens:
         self._cache = cache
         self._may_renew = may_renew
         self._first = first
-        self._digest = cache.own(build_request_digest(request, server.client_identity))
-        self.found: object = None  # as a token's, where no user is needed
+        self._digest = build_request_digest(request, server.client_identity)
+        self._memo = cache.find_memo(self._digest)
 
     @property
     def digest(self) -> bytes:
@@ -62,13 +62,11 @@ class AccessTokens:
 
     def cached(self, subject_token: SubjectToken | None) -> AccessToken | None:
         """The token at hand, or None. Nobody waits here: renewal, where due, starts in the background."""
-        found = (self if subject_token is None else subject_token).found
-        if isinstance(found, Entry) and found.request is self._digest:
-            if self._cache.is_held(found) or self._cache.prolong(found):
-                return found.access_token
-        elif isinstance(found, Loan) and found.entry.request is self._digest and self._cache.is_lent(found):
-            return found.entry.access_token
-        return self._look_up(build_cache_key(self._digest, subject_token), subject_token)
+        entry = self._memo.recall(subject_token)
+        if entry is None:
+            return self._look_up(build_cache_key(self._digest, subject_token), subject_token)
+        self._cache.use(entry)
+        return entry.access_token
 
     async def obtain(self, subject_token: SubjectToken | None) -> AccessToken:
         """The token at hand, else from one exchange that all who ask meanwhile share.
@@ -94,26 +92,24 @@ class AccessTokens:
         if found is None:
             return None
         entry, ask_at = found
-        self._cache.lookups["hit"] += 1
+        self._cache.use(entry)
         if self._cache.is_due(entry, ask_at):
             self._renew(entry, ask_at, key, subject_token)
         return entry.access_token
 
     def _find(self, key: CacheKey, subject_token: SubjectToken | None) -> tuple[Entry, float] | None:
-        """The session's entry for this token, and when it is to be asked about; the token remembers it.
+        """The session's entry for this token, and when the token is to be asked about; a note of it is made.
 
         None where there is no entry, or the token was refused.
         """
-        holder = self if subject_token is None else subject_token
-        holder.found = None
         entry, verdicts = self._cache.find(key), self._cache.verdicts
         if entry is None or verdicts.is_refused(key.asker):
+            self._memo.forget(subject_token)
             return None
-        if entry.maker == key.asker:
-            holder.found = entry
-            return entry, math.inf
-        loan = holder.found = Loan(entry, verdicts.schedule(key.asker, entry.revalidate_at))
-        return loan
+        made_with_it = entry.maker == key.asker
+        ask_at = math.inf if made_with_it else verdicts.schedule(key.asker, entry.revalidate_at)
+        self._memo.note(subject_token, entry, ask_at)
+        return entry, ask_at
 
     def _recall_refusal(self, key: CacheKey, subject_token: SubjectToken | None) -> ProxyError | None:
         refusals = self._cache.refusals
@@ -198,6 +194,7 @@ class AccessTokens:
         try:
             outcome = await self._server.grant(self._request, subject_token)
         except ProxyError as error:
+            clear_tracebacks(error)
             outcome = error
         return Answer(outcome, _expires_at(subject_token), self._cache.time(), key.asker)
 
@@ -209,7 +206,7 @@ class AccessTokens:
         self._cache.refusals.remember(error, subject_token=key.asker, route=route)
         if _is_verdict(error):
             self._cache.verdicts.refuse(key.asker)
-            self._find(key, subject_token)
+            self._memo.forget(subject_token)
         if renewing is not None and (_is_verdict(error) or error.remember_by is not None):
             self._cache.refuse_renewal(key, renewing)
 

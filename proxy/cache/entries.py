@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
-
-from cachetools import Cache, TLRUCache
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Clock
@@ -23,14 +22,12 @@ class Entry:
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
     ``renew_at`` and ``revalidate_at`` are monotonic. ``first`` is whether it is only a step to an access token,
-    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it;
-    until ``held_until`` (monotonic) it need not be looked up again.
+    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it.
     """
 
     access_token: AccessToken = field(repr=False)
     owner: bytes = field(repr=False)
     digest: bytes = field(repr=False)
-    request: bytes = field(repr=False)
     bound: float
     expires_at: float
     deadline: float
@@ -40,14 +37,6 @@ class Entry:
     first: bool = False
     live: bool = True
     in_doubt: bool = False
-    held_until: float = 0.0
-
-
-class Loan(NamedTuple):
-    """An entry for a token of the same session that it was not made with, to be asked about itself at ``ask_at``."""
-
-    entry: Entry
-    ask_at: float  # monotonic
 
 
 def find_bound(
@@ -62,69 +51,83 @@ def find_bound(
     )
 
 
-class Entries(TLRUCache[bytes, Entry]):
-    """Entries by digest. The ended leave first, then the least recently used.
+class Entries:
+    """At most ``max_entries`` entries by digest. The ended leave first, then the least recently used.
 
-    An owner whose share is used up makes room among his own, the oldest first. Looking an entry up is
-    ``entries[digest]``, KeyError where there is none; adding and removing go by the methods named so.
+    An owner whose share is used up makes room among his own, the oldest first.
     """
 
     def __init__(self, max_entries: int, clock: Clock) -> None:
-        super().__init__(max_entries, lambda _, entry, __: entry.deadline, timer=clock.monotonic)
+        self._max_entries = max_entries
         self._share = max(SMALLEST_SHARE, max_entries // OWNERS_PART)
+        self._clock = clock
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # least recently used first
+        self._ends: list[tuple[float, bytes]] = []  # a heap of deadlines, also of entries that have left
         self._owned: dict[bytes, dict[bytes, None]] = {}
         self.evictions = 0
 
-    @property
-    def crowded(self) -> bool:
-        """Whether somebody may soon have to go; those who have ended count, for it takes time to look for them."""
-        return Cache.__len__(self) > self.maxsize * 3 // 4
+    def __len__(self) -> int:
+        self._expire()
+        return len(self._entries)
 
-    def add(self, digest: bytes, entry: Entry) -> None:
-        self.remove(digest)
-        owned = self._owned.get(entry.owner, {})
-        if len(owned) >= self._share:
-            self.evictions += 1
-            self.remove(next(iter(owned)))
-        self[digest] = entry
-        if digest in self:  # time goes on: it may have ended by now
-            self._owned.setdefault(entry.owner, {})[digest] = None
+    def all(self) -> Iterable[Entry]:
+        """Every entry, whether or not it has ended; none counts as used."""
+        return self._entries.values()
+
+    def get(self, digest: bytes) -> Entry | None:
+        """The entry, whether or not it has ended; it does not count as used."""
+        return self._entries.get(digest)
+
+    def touch(self, entry: Entry) -> None:
+        """``entry``, which is here, is the most recently used."""
+        self._entries.move_to_end(entry.digest)
+
+    def add(self, entry: Entry) -> None:
+        """In place of the one with the same digest."""
+        self._expire()
+        self.remove(entry.digest)
+        self._make_room(self._owned.get(entry.owner, {}))
+        self._entries[entry.digest] = entry
+        self._owned.setdefault(entry.owner, {})[entry.digest] = None
+        heappush(self._ends, (entry.deadline, entry.digest))
+        if len(self._ends) > 2 * self._max_entries:
+            self._ends = [(each.deadline, each.digest) for each in self.all()]
+            heapify(self._ends)
 
     def remove(self, digest: bytes) -> None:
-        with suppress(KeyError):  # raised for what was not there, and for what was but had ended
-            del self[digest]
+        """Nothing, where there is none."""
+        entry = self._entries.pop(digest, None)
+        if entry is None:
+            return
+        entry.live = False
+        owned = self._owned[entry.owner]
+        del owned[digest]
+        if not owned:
+            del self._owned[entry.owner]
 
     def remove_owned(self, owner: bytes) -> int:
         """How many entries the owner had."""
-        self.expire()
+        self._expire()
         owned = tuple(self._owned.get(owner, ()))
         for digest in owned:
             self.remove(digest)
         return len(owned)
 
-    def all(self) -> Iterator[Entry]:
-        """Every entry, whether or not it has ended; none counts as used."""
-        return (Cache.__getitem__(self, digest) for owned in self._owned.values() for digest in owned)
-
-    def popitem(self) -> tuple[bytes, Entry]:
-        """The entry that leaves for another (called by ``cachetools``)."""
+    def _make_room(self, owned: Collection[bytes]) -> None:
+        """For one more entry of the owner of ``owned``."""
+        if len(owned) >= self._share:
+            first = next(iter(owned))
+        elif len(self._entries) >= self._max_entries:
+            first = next(iter(self._entries))
+        else:
+            return
         self.evictions += 1
-        return super().popitem()
+        self.remove(first)
 
-    def expire(self, time: float | None = None) -> list[tuple[bytes, Entry]]:
-        """The entries that have ended (called by ``cachetools``)."""
-        expired = list(super().expire(time))
-        for digest, entry in expired:
-            self._let_go(digest, entry)
-        return expired
-
-    def __delitem__(self, digest: bytes) -> None:
-        self._let_go(digest, Cache.__getitem__(self, digest))
-        super().__delitem__(digest)
-
-    def _let_go(self, digest: bytes, entry: Entry) -> None:
-        entry.live = False
-        owned = self._owned.get(entry.owner, {})
-        owned.pop(digest, None)
-        if not owned:
-            self._owned.pop(entry.owner, None)
+    def _expire(self) -> None:
+        now = self._clock.monotonic()
+        while self._ends and self._ends[0][0] <= now:
+            _, digest = heappop(self._ends)
+            entry = self._entries.get(digest)
+            if entry is not None and entry.deadline <= now:
+                self.remove(digest)

@@ -31,7 +31,7 @@ _KEY = b"obo-proxy key 1\0"
 
 
 class CacheKey(NamedTuple):
-    """``digest`` names the entry, ``owner`` whose it is, ``request`` what is asked for; 32 bytes each.
+    """``digest`` names the entry, ``owner`` whose it is; 32 bytes each.
 
     ``asker`` (64 bytes) is the request with one very subject token: what is refused to a bad token of somebody's must
     not shut out that somebody's good one.
@@ -39,7 +39,6 @@ class CacheKey(NamedTuple):
 
     owner: bytes
     digest: bytes
-    request: bytes = b""
     asker: bytes = b""
 
 
@@ -77,7 +76,7 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
     """
     if subject_token is None:
         digest = sha256(_KEY + request_digest).digest()
-        return CacheKey(NOBODY, digest, request_digest, request_digest + NOBODY)
+        return CacheKey(NOBODY, digest, request_digest + NOBODY)
     owner = build_owner(subject_token.issuer, subject_token.subject)
     return CacheKey(
         owner,
@@ -88,7 +87,6 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
             + subject_token.identity
             + subject_token.authorization_server.encode()
         ).digest(),
-        request_digest,
         request_digest + subject_token.digest,
     )
 

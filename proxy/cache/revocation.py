@@ -1,9 +1,9 @@
 """A revocation: what was obtained for somebody before a moment counts no more.
 
-Replicas tell each other of revocations (``shared_telling``, ``shared_hearing``). A kind says what its ``key``
+Replicas tell each other of revocations (``shared.telling``, ``shared.hearing``). A kind says what its ``key``
 names (32 bytes) and what no longer counts:
 
-- ``owner``: ``cache_key.build_owner`` of an issuer and a subject. Access tokens obtained for that user.
+- ``owner``: ``key.build_owner`` of an issuer and a subject. Access tokens obtained for that user.
 
 Replicas may be of different versions: one that meets a kind it does not know has missed something, and acts so.
 """

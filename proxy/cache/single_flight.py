@@ -60,7 +60,7 @@ class Flights:
             return await exchange(flight)
 
         flight = self._flights[key] = Flight(owner, asker)
-        flight.task = self._background.spawn(fly(), name="exchange")
+        flight.task = self._background.spawn(fly(), name="exchange", awaited=True)
         self._under_way.add(flight.task)
         flight.task.add_done_callback(lambda _: self._land(key, flight))
         return flight

@@ -11,14 +11,16 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
 
 from ..config import models
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Background, Clock
-from .entries import Entries, Entry, Loan, find_bound
+from .entries import Entries, Entry, find_bound
 from .key import CacheKey, build_owner
+from .memo import Memo
 from .negative_cache import Refusals
 from .replicas import Answer, RevocationOwed, SharedTokens
 from .revocation import Revocation
@@ -27,9 +29,6 @@ from .verdicts import Verdicts
 
 LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
 REFRESH_PART: Final = 0.5  # of a lifetime at most, so that short-lived tokens are not renewed all the time
-HOLD: Final = (
-    1.0  # s that a hit stands for the next: what is used is seen as used, and both clocks, once a second
-)
 RENEWAL_PAUSE: Final = 5.0  # s between two attempts to renew one entry
 REJECTION_PAUSE: Final = 10.0  # s between two exchanges for one key because an upstream said 401
 
@@ -55,7 +54,7 @@ class TokenCache:
         self._rejected: TTLCache[bytes, str] = TTLCache(
             settings.max_entries, REJECTION_PAUSE, timer=clock.monotonic
         )
-        self._requests: dict[bytes, bytes] = {}
+        self._memos: WeakValueDictionary[bytes, Memo] = WeakValueDictionary()
         self.shared = shared
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
@@ -75,44 +74,24 @@ class TokenCache:
         """Epoch seconds, by the clock that entries end by."""
         return self._clock.time()
 
-    def own(self, request_digest: bytes) -> bytes:
-        """The one object that equal digests are in this cache, and in no other: its entries are known by it."""
-        return self._requests.setdefault(request_digest, request_digest)
+    def find_memo(self, request_digest: bytes) -> Memo:
+        """The memo of all routes that ask for the same."""
+        return self._memos.setdefault(request_digest, Memo(self._clock))
 
     def find(self, key: CacheKey) -> Entry | None:
         """The entry, if it has not ended by either clock."""
-        try:
-            entry = self._entries[key.digest]
-        except KeyError:
+        entry = self._entries.get(key.digest)
+        if entry is None:
             return None
         if self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at:
             self._entries.remove(key.digest)
             return None
         return entry
 
-    def is_held(self, entry: Entry) -> bool:
-        """Whether ``entry``, found a moment ago, would be found again and is not due; counts as a hit if so."""
-        if not entry.live or self._clock.monotonic() >= entry.held_until:
-            return False
+    def use(self, entry: Entry) -> None:
+        """A hit: ``entry`` serves a request, and is the most recently used."""
         self.lookups["hit"] += 1
-        return True
-
-    def prolong(self, entry: Entry) -> bool:
-        """The same of one that was found at any time, which is held again then."""
-        now, due_at = self._clock.monotonic(), min(entry.renew_at, entry.deadline)
-        if not entry.live or now >= due_at or self._clock.time() >= entry.expires_at:
-            return False
-        if self._entries.crowded:
-            self._entries.get(entry.digest)  # who was used last matters only where somebody may have to go
-        self.lookups["hit"] += 1
-        entry.held_until = min(now + HOLD, due_at)
-        return True
-
-    def is_lent(self, loan: Loan) -> bool:
-        """The same of one that was made with another token, while ours need not be asked about."""
-        if self._clock.monotonic() >= loan.ask_at:
-            return False
-        return self.is_held(loan.entry) or self.prolong(loan.entry)
+        self._entries.touch(entry)
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer, *, first: bool = False) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
@@ -137,12 +116,10 @@ class TokenCache:
         revalidate_at = now + settings.revalidate_after - (wall - obtained_at)
         refresh_at = deadline - min(settings.refresh_ahead, lifetime * REFRESH_PART)
         self._entries.add(
-            key.digest,
             Entry(
                 access_token,
                 key.owner,
                 key.digest,
-                key.request,
                 bound=bound,
                 expires_at=wall + remaining,
                 deadline=deadline,

@@ -6,12 +6,12 @@ No fault quotes what a file holds.
 from __future__ import annotations
 
 import base64
-import re
 import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..http.bearer import is_b64token
 from ..jose.assertions import parse_assertion
 from ..jose.certificates import find_certificate, load_certificates
 from ..jose.private_keys import PrivateKey, load_keys
@@ -19,9 +19,9 @@ from .certificates import load_pair
 from .faults import Fault, got
 from .models import Client
 
-_BEARER = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 _MOST_BYTES = 1024 * 1024  # the largest bundle of authorities is a quarter of that; a device never ends
 _ENCRYPTION_KEY_BYTES = 32  # AES-256
+_TO_PLAIN_BASE64 = bytes.maketrans(b"-_", b"+/")
 MOST_SECRETS = 2  # of a client side by side: the one in use, and the one before or after it
 
 
@@ -63,23 +63,31 @@ def check_bearer_file(place: str, path: Path) -> Iterator[Fault]:
     """As ``check_secret_file``, and the content is one bearer token."""
     faults = tuple(check_secret_file(place, path))
     yield from faults
-    if not faults and not _BEARER.fullmatch(path.read_bytes().strip()):
+    if not faults and not is_b64token(path.read_bytes().strip().decode("latin-1")):
         yield Fault(place, f"holds what cannot be sent as one bearer token{got(str(path))}")
 
 
 def check_encryption_key_file(place: str, path: Path) -> Iterator[Fault]:
-    """As ``check_secret_file``, and each line holds 32 bytes in base64."""
+    """As ``check_secret_file``, and it holds what ``parse_encryption_keys`` takes."""
     faults = tuple(check_secret_file(place, path))
     yield from faults
     if faults:
         return
-    for number, line in enumerate(path.read_bytes().strip().splitlines(), 1):
-        if not _is_encryption_key(line):
-            yield Fault(
-                place,
-                f"line {number} is not 32 bytes in base64:"
-                f" obo-proxy keys new --alg A256GCM makes such a key{got(str(path))}",
-            )
+    try:
+        parse_encryption_keys(path.read_bytes())
+    except ValueError as error:
+        yield Fault(place, f"{error}: obo-proxy keys new --alg A256GCM makes such a key{got(str(path))}")
+
+
+def parse_encryption_keys(content: bytes) -> tuple[bytes, ...]:
+    """The keys of a key file, one of 32 bytes in base64 (RFC 4648 §4 or §5) a line; blank lines do not count.
+
+    Raises ValueError, which shows nothing of them.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise ValueError("no key in it")
+    return tuple(_parse_encryption_key(number, line) for number, line in lines)
 
 
 def check_private_key(place: str, client: Client) -> Iterator[Fault]:
@@ -163,8 +171,11 @@ def _read(place: str, path: Path) -> bytes | Fault:
     return content if len(content) <= _MOST_BYTES else Fault(place, f"larger than 1 MiB{got(str(path))}")
 
 
-def _is_encryption_key(line: bytes) -> bool:
+def _parse_encryption_key(number: int, line: bytes) -> bytes:
     try:
-        return len(base64.b64decode(line.strip(), validate=True)) == _ENCRYPTION_KEY_BYTES
+        key = base64.b64decode(line.translate(_TO_PLAIN_BASE64), validate=True)
     except ValueError:
-        return False
+        key = b""
+    if len(key) != _ENCRYPTION_KEY_BYTES:
+        raise ValueError(f"line {number} is not {_ENCRYPTION_KEY_BYTES} bytes in base64")
+    return key

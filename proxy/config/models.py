@@ -48,8 +48,8 @@ _ACTOR_SCHEMA = {
     ],
     "description": "true: our own token; {file, type} or {header, type}",
 }
-TWO_LEGS: frozenset[Grant] = frozenset({"id_jag", "identity_chaining"})
-NEEDS_USER: frozenset[Grant] = TWO_LEGS | {"token_exchange", "jwt_bearer"}
+TWO_LEGS: frozenset[str] = frozenset({"id_jag", "identity_chaining"})
+NEEDS_USER: frozenset[str] = TWO_LEGS | {"token_exchange", "jwt_bearer"}  # the grants on a user's behalf
 
 
 class Section(BaseModel):

@@ -10,7 +10,7 @@ from ..errors import ProxyError
 from ..http.routes import Pattern, RouteTable
 from .faults import Fault, got
 from .files import check_ca_file, check_certificate, check_secret_file
-from .models import NEEDS_USER, TWO_LEGS, Route, UpstreamTLS
+from .models import TWO_LEGS, Route, UpstreamTLS
 from .token_rules import find_actor_faults, find_token_faults, find_token_in_faults, is_uri
 from .urls import check_url, is_host, parse_url
 
@@ -47,11 +47,6 @@ _KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {
     "client_credentials": _KEYS_OF_TOKEN,
     "none": (),
 }
-
-
-def needs_user(route: Route) -> bool:
-    """Whether ``route`` is called on a user's behalf."""
-    return route.grant in NEEDS_USER
 
 
 def sends_ours_unasked(route: Route) -> bool:

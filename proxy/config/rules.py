@@ -10,8 +10,8 @@ from itertools import chain, combinations
 from ..config.urls import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
-from .models import TWO_LEGS, Admin, Cache, Listen, Route
-from .route_rules import find_route_faults, find_scope_faults, is_canonical, needs_user
+from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
+from .route_rules import find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
 from .token_rules import TOKEN
@@ -115,7 +115,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
     settings = sound.settings
-    users = [route.name for route in settings.routes if needs_user(route)]
+    users = [route.name for route in settings.routes if route.grant in NEEDS_USER]
     if users and not settings.subject_tokens:
         yield Fault("subject_tokens", f"required: the route {users[0]!r} is called on a user's behalf")
     for place, entry in sound.subject_tokens.items():
@@ -128,7 +128,7 @@ def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
         yield from _find_unknown_server(sound, f"{place}.authorization_server", entry.authorization_server)
         server = settings.authorization_servers.get(entry.authorization_server)
         takes_id_tokens = any(
-            needs_user(route) and route.subject_token_type == "id_token" for route in settings.routes
+            route.grant in NEEDS_USER and route.subject_token_type == "id_token" for route in settings.routes
         )
         if server and not entry.introspect and is_okta_org(server.issuer) and not takes_id_tokens:
             yield Fault(
@@ -160,7 +160,7 @@ def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iter
 
 def _find_aimless_exchange(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
     keys = ("audience", "resource", "scopes", "authorization_details")
-    if not needs_user(route) or route.grant in TWO_LEGS or any(getattr(route, key) for key in keys):
+    if route.grant not in NEEDS_USER - TWO_LEGS or any(getattr(route, key) for key in keys):
         return  # the audience of a first token is known: the server that redeems it
     if all(sound.is_whole(f"{place}.{key}") for key in keys):
         yield Fault(

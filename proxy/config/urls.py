@@ -11,7 +11,7 @@ from .faults import Fault, got
 
 # urlsplit drops tabs and line ends without a word; nothing outside this belongs into a URL.
 _URL_CHARACTERS = re.compile(r"[!-~]+")
-_HOST = re.compile(r"[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _HTTP = ("https", "http")
 
 
@@ -27,7 +27,7 @@ def parse_url(text: str, schemes: tuple[str, ...] = _HTTP) -> SplitResult | None
 
 def is_host(text: str) -> bool:
     """Whether ``text`` may be a host name or an address, without a port."""
-    return _HOST.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None or _is_ipv6(text)
 
 
 def check_url(
@@ -81,3 +81,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _is_ipv6(text: str) -> bool:
+    """With the brackets that stand around it in URLs, or without."""
+    try:
+        return ip_address(text.removeprefix("[").removesuffix("]")).version == 6
+    except ValueError:
+        return False

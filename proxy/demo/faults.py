@@ -61,7 +61,7 @@ class Faults:
         self._gates[endpoint] = asyncio.Event()
 
     def release(self, endpoint: str) -> None:
-        """Lets the held requests go."""
+        """The requests that wait go on."""
         self._gates.pop(endpoint).set()
 
     def fail(self, endpoint: str, status: int = 503, *, times: int | None = None) -> None:

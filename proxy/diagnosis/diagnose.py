@@ -8,7 +8,6 @@ from typing import Any
 
 from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..config.models import NEEDS_USER
 from ..exchange.actors import check_actors, name_actors
 from ..exchange.answer import show
 from ..exchange.route_requests import build_first_request, build_token_request
@@ -46,7 +45,7 @@ async def diagnose(token: str | None, route: models.Route, parts: Parts, clock: 
     It makes the exchange that a request would make, and raises nothing for whatever it finds.
     """
     subject = SubjectExamination(())
-    if route.grant in NEEDS_USER:
+    if route.grant in models.NEEDS_USER:
         verifier = parts.verifiers[route.subject_token_type == "id_token"]
         subject = await examine_subject_token(token or "", verifier, clock)
     diagnosis = await diagnose_exchange(subject, route, parts, clock)
@@ -60,7 +59,7 @@ async def diagnose_exchange(
     findings: list[Finding] = []
     exchanged = ExchangeExamination(())
     request = build_token_request(route, parts.settings)
-    if route.grant in NEEDS_USER:
+    if route.grant in models.NEEDS_USER:
         findings.append(await _examine_demands(subject.subject_token, route, clock))
         if subject.subject_token is not None and "act" in subject.subject_token.claims:
             findings.append(await _examine_actors(subject.subject_token, route, clock))

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 from ..config import models
 from ..config.cautions import find_cautions
 from ..config.faults import ConfigurationError, Fault
-from ..config.models import NEEDS_USER
 from ..config.secret_file import SecretFile
 from ..exchange.route_requests import build_token_request
 from ..parts import Parts
 from ..runtime import Clock
 from ..wiring import build_parts
 from .clients import examine_scopes
-from .console import name_places
 from .diagnose import diagnose_exchange
-from .finding import Finding
+from .finding import Finding, name_places
 from .report import Report, Section
 from .servers import examine_server
 from .spending import judge_spending
@@ -64,7 +62,7 @@ def _describe_configuration(settings: models.Settings) -> Section:
 async def _examine_servers(parts: Parts, routes: Sequence[models.Route], clock: Clock) -> list[Section]:
     """Those that the routes need; the servers of the users' tokens go first."""
     settings = parts.settings
-    needs_user = any(route.grant in NEEDS_USER for route in routes)
+    needs_user = any(route.grant in models.NEEDS_USER for route in routes)
     names = [entry.authorization_server for entry in settings.subject_tokens if needs_user]
     for route in routes:
         names += [name for name in (route.identity_provider, settings.authorization_server_of(route)) if name]
@@ -94,7 +92,7 @@ async def _examine_routes(
     examined: dict[tuple[str, bool], SubjectExamination] = {}
     for route in routes:
         token, id_tokens = subject_tokens.find(route), route.subject_token_type == "id_token"
-        if route.grant in NEEDS_USER and token is None:
+        if route.grant in models.NEEDS_USER and token is None:
             userless = [await _examine_userless(route, parts, clock)]
             cost = judge_spending(route, parts.settings.cache)
             sections.append(Section(f"Route {route.name}", (*userless, *([cost] if cost else []))))
@@ -137,7 +135,7 @@ class _SubjectTokens:
 
     def find(self, route: models.Route) -> str | None:
         """None where there is none, or the route needs none."""
-        return self._read.get(route.name, self._token) if route.grant in NEEDS_USER else None
+        return self._read.get(route.name, self._token) if route.grant in models.NEEDS_USER else None
 
     def title(self, route: models.Route) -> str:
         """Whose token it is."""

@@ -19,9 +19,8 @@ from ..exchange.token_response import parse_claims
 from ..jose.jws import verify_signature
 from ..parts import Issuer, Parts
 from ..runtime import Clock
-from .console import name_places
 from .demands import describe_duration, describe_texts, examine_demand
-from .finding import Finding, build_failure, examine
+from .finding import Finding, build_failure, examine, name_places
 
 SIGNATURES = frozenset(f"{kind}{size}" for kind in ("RS", "PS", "ES") for size in (256, 384, 512)) | {"EdDSA"}
 _REMEDIES = {

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..config import models
 from ..errors import ProxyError
 from ..runtime import Clock
 
@@ -46,6 +47,14 @@ def build_failure(
 ) -> Finding:
     """The finding that ``error`` is; ``summary`` and ``remedy`` say it better where they are given."""
     return Finding(step, about, "fail", summary or str(error), remedy or error.remedy, code=error.code)
+
+
+def name_places(finding: Finding, server: models.AuthorizationServer) -> Finding:
+    """``finding``, whose remedy names our app and the authorization server: whoever reads it knows where to click."""
+    client_id = server.client.id if server.client else None
+    client = f"(the app of client id {client_id})" if client_id else "(our app)"
+    remedy = finding.remedy.replace("(our app)", client)
+    return replace(finding, remedy=remedy.replace("(the server)", f"({server.issuer})"))
 
 
 async def examine(clock: Clock, step: str, about: str, probe: Callable[[], Awaitable[Finding]]) -> Finding:

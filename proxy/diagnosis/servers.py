@@ -13,9 +13,8 @@ from ..jose.jwk import parse_jwk_set
 from ..parts import Issuer, Parts
 from ..runtime import Clock
 from .clients import examine_client
-from .console import name_places
 from .demands import describe_duration, describe_texts
-from .finding import Finding, build_failure, examine
+from .finding import Finding, build_failure, examine, name_places
 from .network import advise
 from .validity import examine_validity
 

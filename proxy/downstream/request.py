@@ -7,6 +7,7 @@ any other ASGI server it is learnt from ``receive()`` (``disconnects``).
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,7 @@ from typing import Any
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
-from ..http.headers import values
-
-Headers = list[tuple[bytes, bytes]]
+from ..http.headers import Field, values
 
 _NO_VALUES = [b""]
 _NO_EXTENSIONS: Mapping[str, Any] = {}
@@ -76,6 +75,11 @@ class Downstream:
         return self._forwarding.find_caller(self.peer, self.ended)
 
     @property
+    def head_size(self) -> float:
+        """Bytes that the head has at the most."""
+        return math.inf if self.connection is None else self.connection.head_size
+
+    @property
     def query_part(self) -> bytes:
         """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
         if self.query:
@@ -96,12 +100,12 @@ class Downstream:
         self._body = Body(self._receive, length, limit)
         return self._body
 
-    async def start(self, status: int, headers: Headers) -> None:
+    async def start(self, status: int, headers: list[Field]) -> None:
         self.started = True
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+    def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         """Write a whole response at once where that can be done without waiting; False, and nothing is written."""
         if self.connection is None or not self.connection.respond(status, headers, body):
             return False

@@ -8,8 +8,9 @@ from ..errors import DownstreamDeparted
 from ..http.asgi import Message, Receive, Scope, Send
 from ..http.bearer import parse_subprotocol_token
 from ..http.forwarding import Forwarding
+from ..http.headers import Field
 from ..websockets.closing import Closed, build_closed
-from .request import Downstream, Headers
+from .request import Downstream
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
@@ -36,7 +37,7 @@ class DownstreamWebSocket(Downstream):
         """Never: ``receive()`` brings messages, and tells of a departure among them."""
         return False
 
-    async def start(self, status: int, headers: Headers) -> None:
+    async def start(self, status: int, headers: list[Field]) -> None:
         self.started = True
         self.status = status
         await self._tell({"type": "websocket.http.response.start", "status": status, "headers": headers})
@@ -44,7 +45,7 @@ class DownstreamWebSocket(Downstream):
     async def write(self, data: bytes, *, more: bool) -> None:
         await self._tell({"type": "websocket.http.response.body", "body": data, "more_body": more})
 
-    async def accept(self, subprotocol: str | None, headers: Headers) -> None:
+    async def accept(self, subprotocol: str | None, headers: list[Field]) -> None:
         self.started = True
         self.status = 101
         await self._tell({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from cachetools import TTLCache
-
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
@@ -28,7 +26,6 @@ from ..errors import (
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
 from .actor_tokens import ActorTokens
-from .actors import name_actors
 from .answer import Answer
 from .client_auth import build_client_authentication
 from .client_tls import check_binding
@@ -38,16 +35,15 @@ from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
 from .metadata import Metadata, is_own_page
-from .oauth_errors import PER_USER_RETRY_AFTER, is_per_user
+from .oauth_errors import is_per_user
 from .okta_refusals import CHECK_DPOP_ON, OF_LEGS, OF_ONE_CALL
-from .rate_limit import RateLimit
-from .record import ExchangeRecord, find_private_values, hash_subject
+from .rate_limit import RateLimit, UserPauses
+from .record import ExchangeRecord, build_record, find_private_values
 from .token_exchange import AccessToken, Form, TokenRequest, build_form
 from .token_response import parse_token_response
 from .transport import Outbound
 
 Part = TypeVar("Part")
-MOST_HELD = 10_000  # users held back at once; each for a second
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +113,8 @@ class AuthorizationServer:
                 timeout=settings.timeout,
                 clock=clock,
             )
-        self._held: TTLCache[Hashable, None] = TTLCache(
-            MOST_HELD, PER_USER_RETRY_AFTER, timer=clock.monotonic
-        )
-        self._actors = ActorTokens(self._grant_own, self.client_id or "", clock)
+        self._pauses = UserPauses(clock)
+        self._actor_tokens = ActorTokens(self._grant_own, self.client_id or "", clock)
         self._last_error: ProxyError | None = None
         self._warned = False
 
@@ -147,7 +141,7 @@ class AuthorizationServer:
         try:
             access_token = await self._grant(request, subject_token, call)
         except ProxyError as error:
-            # Being held back says nothing of why.
+            # That nothing was asked says nothing of why.
             if call.tries or self._last_error is None or isinstance(error, ExchangeMisconfigured):
                 self._last_error = error
             self._report(request, subject_token, call, error, self._clock.monotonic() - began)
@@ -163,9 +157,11 @@ class AuthorizationServer:
             subject_token = None  # a route that acts for nobody sends nobody's token
         elif subject_token is None:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
-        actor_token = None if subject_token is None else await self._actors.find(request, subject_token)
+        actor_token = None
+        if subject_token is not None:
+            actor_token = await self._actor_tokens.find(request, subject_token)
         asker = _build_asker(request, subject_token)
-        self._check_held(asker)
+        self._pauses.check(asker)
         call = call or Call()
         call.private = find_private_values(subject_token) if subject_token else ()
         form = build_form(request, subject_token, actor_token)
@@ -182,7 +178,7 @@ class AuthorizationServer:
             raise
         except AuthorizationServerThrottled as error:
             if is_per_user(error) and subject_token is not None:
-                self._held[asker] = None
+                self._pauses.begin(asker)
             raise
 
     async def _post(
@@ -286,12 +282,6 @@ class AuthorizationServer:
         own = TokenRequest(self.name, "client_credentials", scopes=scopes)
         return await self._grant(own, None, Call())
 
-    def _check_held(self, asker: Hashable) -> None:
-        if asker in self._held:
-            raise AuthorizationServerThrottled(
-                "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
-            )
-
     def _report(
         self,
         request: TokenRequest,
@@ -302,24 +292,8 @@ class AuthorizationServer:
     ) -> None:
         if self._on_exchange is None:
             return
-        if request.grant == "client_credentials":
-            subject_token = None  # whoever caused it, it is nobody's
-        self._on_exchange(
-            ExchangeRecord(
-                authorization_server=self.name,
-                request=request,
-                issuer=subject_token.issuer if subject_token else None,
-                subject=hash_subject(subject_token) if subject_token else None,
-                client_id=self.client_id,
-                actors=name_actors(subject_token.claims) if subject_token else [],
-                outcome=error.code if error else "ok",
-                seconds=seconds,
-                tries=call.tries,
-                status=call.status,
-                okta_request_id=call.request_id,
-                error=error,
-            )
-        )
+        record = build_record(self.name, self.client_id, request, subject_token, call, error, seconds)
+        self._on_exchange(record)
 
     def _need(self, part: Part | None) -> Part:
         if part is None:

@@ -18,7 +18,10 @@ from ..errors import ProxyError
 FIRST = 4  # calls at once at the start of a burst
 MOST = 64  # calls at once ever
 
-Line = deque[asyncio.Future[None]]
+# Done once the place is theirs, or with why it never will be. As its exception, that would refer to the frame that
+# awaits it, and so to itself.
+Turn = asyncio.Future[ProxyError | None]
+Line = deque[Turn]
 
 
 class Bulkhead:
@@ -43,14 +46,16 @@ class Bulkhead:
         if self._may_take(asker):
             self._take(asker)
             return
-        turn = asyncio.get_running_loop().create_future()
+        turn: Turn = asyncio.get_running_loop().create_future()
         self._lines.setdefault(asker, deque()).append(turn)
         try:
-            await turn
+            refusal = await turn
         except asyncio.CancelledError:
-            if not self._drop_out(asker, turn) and not turn.cancelled() and turn.exception() is None:
+            if not self._drop_out(asker, turn) and not turn.cancelled() and turn.result() is None:
                 self.leave(asker)  # the place came too late
             raise
+        if refusal is not None:
+            raise copy(refusal)
 
     def leave(self, asker: Hashable, *, grow: bool = False) -> None:
         """Give the place back; ``grow`` after a success."""
@@ -74,7 +79,7 @@ class Bulkhead:
         """Whoever waits for this asker raises a copy of ``error``."""
         for turn in self._lines.pop(asker, ()):
             if not turn.done():  # or it has left, and does not know it yet
-                turn.set_exception(copy(error))
+                turn.set_result(error)
 
     def _may_take(self, asker: Hashable) -> bool:
         return self.in_flight < self._places and self._taken[asker] < max(1, self._places // 2)
@@ -93,7 +98,7 @@ class Bulkhead:
                 self._take(asker)
                 turn.set_result(None)
 
-    def _drop_out(self, asker: Hashable, turn: asyncio.Future[None]) -> bool:
+    def _drop_out(self, asker: Hashable, turn: Turn) -> bool:
         """Whether ``turn`` was still in line."""
         line = self._lines.get(asker)
         if line is None or turn not in line:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..config.models import Client, UpstreamTLS
+from ..config.models import Client
 from ..errors import ExchangeMisconfigured, ExchangeResponseInvalid
-from ..upstream import ClientCertificate, PresentedCertificate
+from ..upstream import ClientCertificate, PresentedCertificate, TLSOptions
 from .credentials import ClientAuthentication, Credentials, Validity, build_ended, describe_certificate
 from .token_exchange import AccessToken
 
@@ -60,7 +60,7 @@ def build_certificate(client: Client, ca_file: Path | None) -> ClientCertificate
     if client.cert_file is None or client.key_file is None:
         raise ValueError(f"{client.auth} needs cert_file and key_file")
     return ClientCertificate(
-        UpstreamTLS(ca_file=ca_file, cert_file=client.cert_file, key_file=client.key_file)
+        TLSOptions(ca_file=ca_file, cert_file=client.cert_file, key_file=client.key_file)
     )
 
 

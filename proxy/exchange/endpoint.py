@@ -22,6 +22,7 @@ from ..errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
     ProxyError,
+    clear_tracebacks,
 )
 from ..runtime import Clock
 from .answer import Answer
@@ -136,6 +137,7 @@ class Endpoint:
                 if tries == TRIES or self.breaker.open or self.gate.closed_for():
                     self._count_failure(asker)
                     raise
+                clear_tracebacks(error)
                 call.last_error = error
             except ProxyError:
                 if call.status is not None:
@@ -226,21 +228,21 @@ class Endpoint:
             raise self._throttled(self._timeout)
         if wait:
             await self._sleep(wait)
-        if held := self.gate.closed_for():
-            raise self._throttled(held)
+        if closed_for := self.gate.closed_for():
+            raise self._throttled(closed_for)
 
     def _check_admission(self, asker: Hashable) -> None:
-        if held := self.gate.closed_for():
-            raise self._throttled(held)
+        if closed_for := self.gate.closed_for():
+            raise self._throttled(closed_for)
         if wait := self.breaker.admit(asker):
             raise self._left_alone(wait)
 
     def _hold_back(self, answer: Answer, error: ProxyError) -> None:
         self.gate.observe(answer, per_user=is_per_user(error))
-        if held := self.gate.closed_for():
-            self.bulkhead.turn_away(self._throttled(held))
+        if closed_for := self.gate.closed_for():
+            self.bulkhead.turn_away(self._throttled(closed_for))
             if error.status == 503 and not is_per_user(error):
-                error.retry_after = math.ceil(held)
+                error.retry_after = math.ceil(closed_for)
 
     def _count_failure(self, asker: Hashable) -> None:
         self.breaker.failed(asker)

@@ -2,7 +2,7 @@
 
 The HTTP status alone decides nothing: Okta answers 400 ``temporarily_unavailable``, 429 ``invalid_grant`` and
 403 ``server_error``. Nor does ``error`` alone: ``access_denied`` may be a policy's word about a user, or a trust
-that nobody has set up. ``okta_errors`` holds the table; what is ours to mend never becomes the user's 401,
+that nobody has set up. ``okta_refusals`` holds the table; what is ours to mend never becomes the user's 401,
 which would send them to log in again and again.
 """
 

@@ -111,8 +111,8 @@ OF_LEGS: Mapping[tuple[int, str], str] = {
 }
 
 
-def _ours(error: str, says: str, remedy: str, seconds: float = 10.0) -> Refusal:
-    return Refusal(error, says, ExchangeMisconfigured, remedy, seconds, "route")
+def _ours(error: str, says: str, remedy: str) -> Refusal:
+    return Refusal(error, says, ExchangeMisconfigured, remedy, 10.0, "route")
 
 
 def _ours_for_token(error: str, says: str, remedy: str) -> Refusal:
@@ -133,7 +133,7 @@ def _step_up(error: str, says: str = "") -> Refusal:
 
 REFUSALS: tuple[Refusal, ...] = (
     # The user's session or account is over.
-    _ours("invalid_grant", "sku is not enabled", CHECK_LICENCE, 60.0),
+    _ours("invalid_grant", "sku is not enabled", CHECK_LICENCE),
     _ours("invalid_grant", "'actor_token'", CHECK_PARAMETERS),
     _ours("invalid_grant", "not a trusted authorization server", CHECK_TRUST),
     _ours_for_token("invalid_grant", "audience of the jwt bearer grant", CHECK_AUDIENCE),

@@ -6,13 +6,19 @@ Okta names its limit in every answer (X-Rate-Limit-Limit, -Remaining, -Reset) an
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
+from cachetools import TTLCache
+
+from ..errors import AuthorizationServerThrottled
 from ..runtime import Clock
 from .answer import Answer, parse_date
+from .oauth_errors import PER_USER_RETRY_AFTER
 
-SHORTEST, LONGEST = 1.0, 120.0  # s: what a server's wish to be left alone is held to
+SHORTEST, LONGEST = 1.0, 120.0  # s: the bounds of a server's wish to be left alone
 SCARCE = 0.1  # of the limit: below this, calls are spread over the time that is left
+MOST_PAUSES = 10_000  # users at once; each for a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,8 @@ class RateGate:
         self.rate_limit = self._parse_rate_limit(answer) or self.rate_limit
         wait = self._parse_wait(answer)
         if (answer.status == 429 and not per_user) or (answer.status == 503 and wait is not None):
-            held = min(max(SHORTEST if wait is None else wait, SHORTEST), LONGEST)
-            self._opens_at = max(self._opens_at, self._clock.monotonic() + held)
+            wait = min(max(SHORTEST if wait is None else wait, SHORTEST), LONGEST)
+            self._opens_at = max(self._opens_at, self._clock.monotonic() + wait)
 
     def _parse_rate_limit(self, answer: Answer) -> RateLimit | None:
         limit, remaining, reset = (
@@ -87,6 +93,26 @@ class RateGate:
     def _server_time(self, answer: Answer) -> float:
         """Its own clock where it tells: ours may differ by more than the wait."""
         return self._clock.time() if answer.date is None else answer.date
+
+
+class UserPauses:
+    """The server limits some users by themselves: it is not asked for them for ``PER_USER_RETRY_AFTER`` seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._pauses: TTLCache[Hashable, None] = TTLCache(
+            MOST_PAUSES, PER_USER_RETRY_AFTER, timer=clock.monotonic
+        )
+
+    def begin(self, asker: Hashable) -> None:
+        """The server has said that ``asker`` asks too often."""
+        self._pauses[asker] = None
+
+    def check(self, asker: Hashable) -> None:
+        """Raises AuthorizationServerThrottled while ``asker`` is to wait."""
+        if asker in self._pauses:
+            raise AuthorizationServerThrottled(
+                "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
+            )
 
 
 def _parse_integer(text: str | None) -> int | None:

@@ -14,7 +14,9 @@ from typing import Any
 from ..authentication.claims import IMPERSONAL
 from ..authentication.subject_token import SubjectToken
 from ..errors import ProxyError
+from .actors import name_actors
 from .answer import show
+from .endpoint import Call
 from .token_exchange import TokenRequest
 
 _ACTORS = 8  # of a chain, the latest first
@@ -66,6 +68,34 @@ class ExchangeRecord:
             "remedy": error.remedy if error else None,
             "okta_request_id": self.okta_request_id,
         }
+
+
+def build_record(
+    authorization_server: str,
+    client_id: str | None,
+    request: TokenRequest,
+    subject_token: SubjectToken | None,
+    call: Call,
+    error: ProxyError | None,
+    seconds: float,
+) -> ExchangeRecord:
+    """The record of a grant that has ended, by ``error`` or with a token."""
+    if request.grant == "client_credentials":
+        subject_token = None  # whoever caused it, it is nobody's
+    return ExchangeRecord(
+        authorization_server=authorization_server,
+        request=request,
+        issuer=subject_token.issuer if subject_token else None,
+        subject=hash_subject(subject_token) if subject_token else None,
+        client_id=client_id,
+        outcome=error.code if error else "ok",
+        seconds=seconds,
+        tries=call.tries,
+        status=call.status,
+        okta_request_id=call.request_id,
+        error=error,
+        actors=name_actors(subject_token.claims) if subject_token else (),
+    )
 
 
 def find_private_values(subject_token: SubjectToken) -> list[str]:

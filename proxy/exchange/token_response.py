@@ -7,12 +7,12 @@ whoever it is for will check it. What is checked is that it is the token that wa
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
+from ..http.bearer import is_b64token
 from ..jose.certificates import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
 from .authorization_details import check_granted
@@ -22,7 +22,6 @@ from .token_types import build_uri, check_issued_token_type, find_value, parse_t
 
 MAX_TOKEN_LENGTH = 16 * 1024  # characters; more would not fit into the headers that APIs accept
 _LONGEST_LIFE = 10 * 365 * 86400.0  # s; beyond that a number is a mistake, not a time
-_B68TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 
 
 def parse_token_response(
@@ -64,7 +63,7 @@ def _parse_value(value: Any, subject_token: SubjectToken | None) -> str:
         raise ExchangeResponseInvalid("the answer has no access_token")
     if len(value) > MAX_TOKEN_LENGTH:
         raise ExchangeResponseInvalid(f"the access_token is longer than {MAX_TOKEN_LENGTH} characters")
-    if not _B68TOKEN.fullmatch(value):
+    if not is_b64token(value):
         raise ExchangeResponseInvalid("the access_token has characters that no bearer token may have")
     if subject_token is not None and value == subject_token.value:
         raise ExchangeResponseInvalid("the access_token is the subject token itself")

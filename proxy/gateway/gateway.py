@@ -1,60 +1,59 @@
 """The hot path: one request from its route to its relayed response.
 
 It reads as the job reads, and decides nothing by itself: what can go wrong is raised by the step that finds it
-and answered in one place (``problem``). Nothing goes upstream but by ``_send``, which has our access token or,
-on a route that asks for none, no credential at all.
+and answered in one place (``refusals``). Nothing goes upstream but by ``_call``: with our access token or, on a
+route that asks for none, with no credential at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable, Sequence
+from collections.abc import Awaitable, Hashable, Iterable
 from contextlib import closing
+from functools import partial
 
 from ..authentication.subject_token import SubjectToken
-from ..downstream.request import Body, Downstream, parse_host
+from ..downstream.request import Downstream, parse_host
 from ..downstream.websocket import DownstreamWebSocket
 from ..errors import NoRoute
 from ..exchange.token_exchange import AccessToken
 from ..http.forwarding import Forwarding
 from ..http.headers import (
-    EXPECT,
-    MAX_FORWARDS,
-    VIA,
     Field,
-    Fields,
     build_request_head,
-    count_down,
     is_last_stop,
     is_preflight,
-    refuse_expectation,
-    refuse_loop,
     strip_handshake,
     strip_response,
 )
 from ..http.routes import RouteTable
-from ..http.trace_context import TRACEPARENT, build_trace_fields
-from ..http.withholding import (
-    refuse_copies,
-    refuse_many,
-    withhold,
-    withhold_from_query,
-    withhold_from_subprotocols,
-)
 from ..runtime import current_request_id
 from ..upstream import Response
 from ..upstream.websocket import UpstreamWebSocket
+from .observer import BuildAnswerFields, Observer, Prepare
+from .request_fields import build_own_fields, withhold_credentials
 from .token_fields import DPOP
 from .token_lifetime import cut_after
-from .upstream_request import IDEMPOTENT, A, Outgoing, Route, Transmit
+from .upstream_request import IDEMPOTENT, A, Route, Transmit, UpstreamRequest
 from .websocket_relay import relay
 
 
 class Gateway:
     """Forwards requests along a table of routes."""
 
-    def __init__(self, routes: RouteTable[Route], forwarding: Forwarding) -> None:
+    def __init__(
+        self, routes: RouteTable[Route], forwarding: Forwarding, observers: Iterable[Observer] = ()
+    ) -> None:
         self._routes = routes
         self.forwarding = forwarding
+        self._prepare: Prepare = partial(_prepare_request, forwarding)
+        self._send_request: Transmit[Response] = _send_request
+        self._open_websocket: Transmit[UpstreamWebSocket] = _open_websocket
+        self._build_answer_fields: BuildAnswerFields = partial(_build_answer_fields, forwarding)
+        for observer in observers:
+            self._prepare = observer.watch_prepare(self._prepare)
+            self._send_request = observer.watch_transmit(self._send_request)
+            self._open_websocket = observer.watch_transmit(self._open_websocket)
+            self._build_answer_fields = observer.watch_answer(self._build_answer_fields)
 
     async def forward(self, downstream: Downstream) -> None:
         """Serve one request. Raises ProxyError before the response has begun, UpstreamBroken after."""
@@ -65,12 +64,12 @@ class Gateway:
             return
         if route.preflight is not None and is_preflight(downstream.method, downstream.kept, downstream.ended):
             route = route.preflight
-        outgoing = await self._prepare(route, rest, downstream)
-        response = await self._call(outgoing, _send_request)
+        request = await self._prepare(route, rest, downstream)
+        response = await self._call(request, self._send_request)
         if route.lifetime is None:
             await self._relay(response, downstream)
         else:
-            await cut_after(outgoing.seconds_left, self._relay(response, downstream))
+            await cut_after(request.seconds_left, self._relay(response, downstream))
 
     async def forward_websocket(self, downstream: DownstreamWebSocket) -> None:
         """Serve one websocket, from its handshake to its end. Raises ProxyError before it is accepted."""
@@ -78,14 +77,14 @@ class Gateway:
         if route.websockets is None:
             raise NoRoute("the route takes no websockets")
         downstream.read_subprotocols()
-        outgoing = await self._prepare(route, rest, downstream)
-        upstream = await self._call(outgoing, _open_websocket)
+        request = await self._prepare(route, rest, downstream)
+        upstream = await self._call(request, self._open_websocket)
         with closing(upstream):
             headers = strip_handshake(strip_response(upstream.headers))
             headers.append(self.forwarding.via)
             if upstream.accepted:
                 await downstream.accept(upstream.subprotocol, headers)
-                await relay(downstream, upstream, outgoing.seconds_left)
+                await relay(downstream, upstream, request.seconds_left)
             else:
                 await downstream.start(upstream.status, headers)
                 await downstream.write(upstream.body, more=False)
@@ -98,132 +97,49 @@ class Gateway:
         current_request_id.set(downstream.request_id)
         return route, rest
 
-    async def _prepare(self, route: Route, rest: bytes, downstream: Downstream) -> Outgoing:
-        """The request as it goes upstream on behalf of its user, who is known from here on."""
-        if route.guard is not None:
-            route.guard.check(downstream)
-        subject_token, token = None, None
-        authentication = route.authentication
-        if authentication is not None:
-            token = authentication.take_token(downstream)
-            subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
-            if authentication.require is not None:
-                authentication.require(subject_token)
-                if authentication.join is not None:
-                    subject_token = await authentication.join(subject_token, downstream)
-        body = downstream.body(route.max_body_bytes)
-        ours = self._build_fields(route, downstream, body)
-        fields, query_part, subprotocols = self._withhold(token, downstream, ours)
-        target = route.target(downstream.raw_path, rest, query_part)
-        return Outgoing(
-            route,
-            subject_token,
-            self._find_user(subject_token, downstream),
-            downstream.method,
-            target,
-            fields,
-            ours,
-            body,
-            subprotocols,
-        )
-
-    def _withhold(
-        self, token: str | None, downstream: Downstream, ours: Fields
-    ) -> tuple[list[Field], bytes, Sequence[str]]:
-        """The caller's fields, query part and subprotocols without any credential that it shows, on every route.
-
-        Raises AuthorizationMalformed where one stands in what cannot be left out, or in what ``ours`` repeat.
-        """
-        fields, query_part, subprotocols = downstream.kept, downstream.query_part, downstream.subprotocols
-        names = self.forwarding.names
-        in_query: list[bytes] = []
-        if names.parameters:
-            in_query, query_part = names.split_query(query_part)
-            fields = names.strip_referer(fields)
-        known = None if token is None else token.encode("ascii")
-        secrets = names.find_secrets(downstream.ended, in_query, known)
-        if secrets:
-            refuse_many(secrets)
-            refuse_copies(secrets, downstream.raw_path, ours)
-            fields = withhold(secrets, fields)
-            query_part = withhold_from_query(secrets, query_part)
-            subprotocols = withhold_from_subprotocols(secrets, subprotocols) if subprotocols else ()
-        return fields, query_part, subprotocols
-
-    def _find_user(self, subject_token: SubjectToken | None, downstream: Downstream) -> Hashable:
-        """In whose share of the upstream's connections a request counts; where no user is known, by its address."""
-        if subject_token is None:
-            return self.forwarding.find_caller(downstream.peer, downstream.ended)
-        return subject_token.issuer, subject_token.subject
-
-    def _build_fields(self, route: Route, downstream: Downstream, body: Body | None) -> list[Field]:
-        """The fields that we set, without those that show the access token.
-
-        Raises LoopDetected and ExpectationFailed for what the caller's own say.
-        """
-        ended, host = downstream.ended, downstream.host_field
-        fields = [
-            (b"host", host if route.preserve_host else route.upstream_host),
-            (b"x-request-id", downstream.request_id.encode("ascii")),
-            *self.forwarding.build_fields(downstream.peer, downstream.scheme, host, ended),
-        ]
-        if VIA in ended:
-            refuse_loop(ended, self.forwarding.pseudonym)
-        if EXPECT in ended:
-            refuse_expectation(ended)
-        if MAX_FORWARDS in ended:
-            fields += count_down(downstream.method, ended)
-        if TRACEPARENT in ended:
-            fields += build_trace_fields(ended)
-        if body is not None:
-            fields.append(body.framing)
-        return fields
-
-    async def _call(self, outgoing: Outgoing, transmit: Transmit[A]) -> A:
-        access_tokens, subject_token = outgoing.route.access_tokens, outgoing.subject_token
+    async def _call(self, request: UpstreamRequest, transmit: Transmit[A]) -> A:
+        access_tokens, subject_token = request.route.access_tokens, request.subject_token
         if access_tokens is None:
-            return await outgoing.route.presentation.send_bare(outgoing, transmit)
+            return await request.route.token_fields.send_bare(request, transmit)
         cached = access_tokens.cached(subject_token)
         access_token = cached or await access_tokens.obtain(subject_token)
-        answer = await self._send(outgoing, access_token, transmit)
+        answer = await self._send(request, access_token, transmit)
         if answer.status != 401 or cached is None:
             return answer
         # The upstream no longer takes a token that it took before: forget it, and ask once with a new one.
-        if not access_tokens.reject(subject_token, cached) or not outgoing.repeatable:
+        if not access_tokens.reject(subject_token, cached) or not request.repeatable:
             return answer
         answer.close()
-        return await self._send(outgoing, await access_tokens.obtain(subject_token), transmit)
+        return await self._send(request, await access_tokens.obtain(subject_token), transmit)
 
-    def _send(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> Awaitable[A]:
-        outgoing.access_token = access_token
+    def _send(
+        self, request: UpstreamRequest, access_token: AccessToken, transmit: Transmit[A]
+    ) -> Awaitable[A]:
+        request.access_token = access_token
         if access_token.bound:
-            return self._send_bound(outgoing, access_token, transmit)
-        return outgoing.route.presentation.send(outgoing, access_token, transmit)
+            return self._send_bound(request, access_token, transmit)
+        return request.route.token_fields.send(request, access_token, transmit)
 
-    async def _send_bound(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
+    async def _send_bound(
+        self, request: UpstreamRequest, access_token: AccessToken, transmit: Transmit[A]
+    ) -> A:
         """With what the token is bound to: the certificate of the connection (RFC 8705 §3), or a proof."""
         if access_token.certificate is not None:
-            outgoing.route = await outgoing.route.bound.find(outgoing.route, access_token.certificate)
+            request.route = await request.route.bound.find(request.route, access_token.certificate)
         if access_token.token_type == DPOP:
-            return await self._prove(outgoing, access_token, transmit)
-        return await outgoing.route.presentation.send(outgoing, access_token, transmit)
+            return await self._prove(request, access_token, transmit)
+        return await request.route.token_fields.send(request, access_token, transmit)
 
-    async def _prove(self, outgoing: Outgoing, access_token: AccessToken, transmit: Transmit[A]) -> A:
+    async def _prove(self, request: UpstreamRequest, access_token: AccessToken, transmit: Transmit[A]) -> A:
         """Once more where the upstream wants a nonce in the proof (RFC 9449 §9)."""
-        presentation = outgoing.route.presentation
-        fields = presentation.build_proven_fields(access_token, outgoing.method, outgoing.target)
-        answer = await transmit(outgoing, fields)
-        if not presentation.learn(answer.status, answer.headers) or not outgoing.repeatable:
+        token_fields = request.route.token_fields
+        fields = token_fields.build_fields(access_token, request.method, request.target)
+        answer = await transmit(request, fields)
+        if not token_fields.learn(answer.status, answer.headers) or not request.repeatable:
             return answer
         answer.close()
-        fields = presentation.build_proven_fields(access_token, outgoing.method, outgoing.target)
-        return await transmit(outgoing, fields)
-
-    def _build_answer_fields(self, response: Response) -> list[tuple[bytes, bytes]]:
-        """The response's fields as they go to the caller."""
-        fields = strip_response(response.headers)
-        fields.append(self.forwarding.via)
-        return fields
+        fields = token_fields.build_fields(access_token, request.method, request.target)
+        return await transmit(request, fields)
 
     async def _relay(self, response: Response, downstream: Downstream) -> None:
         data, whole = response.take()
@@ -239,22 +155,68 @@ class Gateway:
                 await downstream.write(data, more=not whole)
 
 
-def _send_request(outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]) -> Awaitable[Response]:
-    fields = [*outgoing.fields, *outgoing.ours, *credentials]
-    return outgoing.route.upstream.send(
-        build_request_head(outgoing.method, outgoing.target, fields),
-        method=outgoing.method,
-        body=outgoing.body,
-        idempotent=outgoing.method in IDEMPOTENT,
-        user=outgoing.user,
+async def _prepare_request(
+    forwarding: Forwarding, route: Route, rest: bytes, downstream: Downstream
+) -> UpstreamRequest:
+    """The request as it goes upstream on behalf of its user, who is known from here on."""
+    if route.guard is not None:
+        route.guard.check(downstream)
+    subject_token, token = None, None
+    authentication = route.authentication
+    if authentication is not None:
+        token = authentication.take_token(downstream)
+        subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
+        if authentication.require is not None:
+            authentication.require(subject_token)
+            if authentication.join is not None:
+                subject_token = await authentication.join(subject_token, downstream)
+    body = downstream.body(route.max_body_bytes)
+    ours = build_own_fields(route, forwarding, downstream, body)
+    fields, query_part, subprotocols = withhold_credentials(forwarding.names, token, downstream, ours)
+    target = route.target(downstream.raw_path, rest, query_part)
+    return UpstreamRequest(
+        route,
+        subject_token,
+        _find_user(forwarding, subject_token, downstream),
+        downstream.method,
+        target,
+        fields,
+        ours,
+        body,
+        subprotocols,
     )
 
 
-def _open_websocket(
-    outgoing: Outgoing, credentials: list[tuple[bytes, bytes]]
-) -> Awaitable[UpstreamWebSocket]:
-    upstream = outgoing.route.websockets
+def _find_user(
+    forwarding: Forwarding, subject_token: SubjectToken | None, downstream: Downstream
+) -> Hashable:
+    """In whose share of the upstream's connections a request counts; where no user is known, by its address."""
+    if subject_token is None:
+        return forwarding.find_caller(downstream.peer, downstream.ended)
+    return subject_token.issuer, subject_token.subject
+
+
+def _build_answer_fields(forwarding: Forwarding, response: Response) -> list[Field]:
+    """The response's fields as they go to the caller."""
+    fields = strip_response(response.headers)
+    fields.append(forwarding.via)
+    return fields
+
+
+def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[Response]:
+    fields = [*request.fields, *request.ours, *credentials]
+    return request.route.upstream.send(
+        build_request_head(request.method, request.target, fields),
+        method=request.method,
+        body=request.body,
+        idempotent=request.method in IDEMPOTENT,
+        user=request.user,
+    )
+
+
+def _open_websocket(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[UpstreamWebSocket]:
+    upstream = request.route.websockets
     if upstream is None:
         raise NoRoute("the route takes no websockets")
-    fields = [*outgoing.fields, *outgoing.ours, *credentials]
-    return upstream.open(outgoing.target, fields, outgoing.subprotocols, user=outgoing.user)
+    fields = [*request.fields, *request.ours, *credentials]
+    return upstream.open(request.target, fields, request.subprotocols, user=request.user)

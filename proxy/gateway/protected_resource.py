@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
@@ -21,10 +20,3 @@ def build_document(
     if scopes:
         document["scopes_supported"] = list(scopes)
     return document
-
-
-def build_well_known_path(resource: str) -> str:
-    """Where the document of ``resource`` is served (§3.1): the well-known path, then the resource's own."""
-    url = urlsplit(resource)
-    path = WELL_KNOWN + url.path.rstrip("/")
-    return f"{path}?{url.query}" if url.query else path

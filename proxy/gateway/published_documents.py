@@ -16,7 +16,10 @@ _WELL_KNOWN = WELL_KNOWN.encode("ascii")
 
 
 class Documents:
-    """``issuers`` made the tokens that routes take; ``jwks_path`` is where ``read_jwks`` is served, if at all."""
+    """``issuers`` made the tokens that routes take; ``jwks_path`` is where ``read_jwks`` is served, if at all.
+
+    Without ``routes`` no resource is described.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Documents:
         read_jwks: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._routes = routes
+        self._paths = {route.name: route.path.rstrip("/") for route in routes or ()}
         self._issuers = tuple(issuers)
         self._jwks_path = None if jwks_path is None else jwks_path.encode("ascii")
         self._read_jwks = read_jwks
@@ -41,24 +45,16 @@ class Documents:
         if self._routes is None or not path.startswith(_WELL_KNOWN):
             return None
         resource_path = path.removeprefix(_WELL_KNOWN)
-        route = self._match(resource_path or b"/", downstream)
-        if route is None:
+        host = parse_host(downstream.host_field)
+        try:
+            route, _ = self._routes.match(resource_path or b"/", host, downstream.method)
+        except (NoRoute, PathRefused):
             return None
         resource = downstream.origin + resource_path.decode("ascii")
         return json.dumps(build_document(resource, self._issuers, route.required_scopes)).encode()
 
     def metadata_url(self, downstream: Downstream) -> str | None:
-        """The URL that a challenge names (RFC 9728 §5.1): the document of the matched route."""
+        """The URL that a challenge names (RFC 9728 §5.1): the document of the matched route, if there is one."""
         if self._routes is None:
             return None
-        route = self._match(downstream.raw_path, downstream)
-        path = "" if route is None else route.path.rstrip("/")
-        return f"{downstream.origin}{WELL_KNOWN}{path}"
-
-    def _match(self, path: bytes, downstream: Downstream) -> Route | None:
-        if self._routes is None:
-            return None
-        try:
-            return self._routes.match(path, parse_host(downstream.host_field), downstream.method)[0]
-        except (NoRoute, PathRefused):
-            return None
+        return f"{downstream.origin}{WELL_KNOWN}{self._paths.get(downstream.route, '')}"

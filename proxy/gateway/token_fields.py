@@ -40,7 +40,7 @@ A = TypeVar("A", bound=Answer)
 Transmit = Callable[[R, list[Field]], Awaitable[A]]
 
 
-class Presentation:
+class TokenFields:
     """Shows tokens to the upstream at ``base_url``; ``key`` is the one that DPoP tokens are bound to."""
 
     def __init__(self, base_url: str, key: DPoPKey | None) -> None:
@@ -56,12 +56,10 @@ class Presentation:
         """Send ``request`` without a token: of the caller's there is nothing in that place either."""
         return transmit(request, [])
 
-    def build_proven_fields(
-        self, access_token: AccessToken, method: str, target: bytes
-    ) -> list[tuple[bytes, bytes]]:
-        """The fields that show a token which is bound to our key, on one request: a proof is never used twice."""
+    def build_fields(self, access_token: AccessToken, method: str, target: bytes) -> list[Field]:
+        """The fields that show ``access_token`` on one request: a proof is never used twice."""
         fields = [(b"authorization", access_token.authorization)]
-        if self._key is not None:
+        if access_token.token_type == DPOP and self._key is not None:
             url = self._base_url + target.decode("ascii")
             proof = self._key.proof(
                 method, url, nonce=self._nonces.find(url), access_token=access_token.value
@@ -77,7 +75,7 @@ class Presentation:
         return learnt and status == 401 and b"use_dpop_nonce" in challenges
 
 
-class InHeader(Presentation):
+class InHeader(TokenFields):
     """Shows tokens in a field of another name, or behind another scheme."""
 
     def __init__(self, base_url: str, name: str, scheme: str) -> None:
@@ -98,7 +96,7 @@ class InHeader(Presentation):
         request.fields = [field for field in request.fields if fold(field[0]) != self._folded]
 
 
-class InQuery(Presentation):
+class InQuery(TokenFields):
     """Shows tokens in a query parameter (RFC 6750 §2.3); what an upstream repeats of it goes no further."""
 
     def __init__(self, base_url: str, name: str) -> None:
@@ -121,7 +119,7 @@ class InQuery(Presentation):
         request.target = _without_parameter(request.target, self._name)
 
 
-class InCookie(Presentation):
+class InCookie(TokenFields):
     """Shows tokens in a cookie (RFC 6265 §4.2), beside the caller's others."""
 
     def __init__(self, base_url: str, name: str) -> None:
@@ -145,14 +143,14 @@ class InCookie(Presentation):
         return [pair for pair in pairs if pair and pair.partition(b"=")[0].strip() != self._name]
 
 
-def build_presentation(place: TokenOut, base_url: str, key: DPoPKey | None) -> Presentation:
+def build_token_fields(place: TokenOut, base_url: str, key: DPoPKey | None) -> TokenFields:
     """How tokens are shown that stand at ``place``."""
     if place.query is not None:
         return InQuery(base_url, place.query)
     if place.cookie is not None:
         return InCookie(base_url, place.cookie)
     if place.is_usual:
-        return Presentation(base_url, key)
+        return TokenFields(base_url, key)
     return InHeader(base_url, place.header or "Authorization", place.scheme)
 
 

@@ -1,6 +1,6 @@
 """A request on its way: the API that it goes to, what that takes, and what it will be sent with.
 
-Values alone; what is done with them stands in ``gateway``.
+Values and ports alone; what is done with them stands in ``gateway``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..http.headers import Field, Fields
 from ..upstream import PresentedCertificate, Upstream
 from ..upstream.websocket import WebSocketUpstream
 from .cross_site import CrossSiteGuard
-from .token_fields import Presentation
+from .token_fields import TokenFields
 from .token_lifetime import Lifetime
 
 # RFC 9110 §9.2.2: what may be sent again when nobody can tell whether it arrived.
@@ -87,7 +87,7 @@ class Route:
     authentication: Authentication | None
     access_tokens: AccessTokens | None
     guard: CrossSiteGuard | None
-    presentation: Presentation
+    token_fields: TokenFields
     max_body_bytes: int | None
     lifetime: Lifetime | None
     bound: ByCertificate
@@ -104,7 +104,7 @@ class Route:
 
 
 @dataclass(slots=True)
-class Outgoing:
+class UpstreamRequest:
     """A request as it goes upstream; ``access_token`` is the one it was last sent with.
 
     ``user`` is in whose share of the upstream's connections it counts.
@@ -148,4 +148,4 @@ class Answer(Protocol):
 
 A = TypeVar("A", bound=Answer)
 # Sends a request with the fields that show its token; the answer has a head at least.
-Transmit = Callable[[Outgoing, list[tuple[bytes, bytes]]], Awaitable[A]]
+Transmit = Callable[[UpstreamRequest, list[Field]], Awaitable[A]]

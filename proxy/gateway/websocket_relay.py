@@ -55,7 +55,7 @@ async def relay(
 
 
 def _find_end(pumps: Iterable[asyncio.Task[None]]) -> Closed | None:
-    """What the side that has ended said. Not raised where ``pumps`` are held: they would hold themselves by it."""
+    """What the side that has ended said; returned, for raised here its traceback would refer to ``pumps``."""
     for pump in pumps:
         error = pump.exception()
         if isinstance(error, Closed):

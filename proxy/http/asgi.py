@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from ..errors import ProxyError
+from .headers import Field
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -20,10 +21,13 @@ class Connection(Protocol):
     target: bytes
     """The request target in origin-form, byte for byte: also with a ``?`` that nothing follows."""
 
+    head_size: int
+    """Bytes that the request's head has at the most, as it was received."""
+
     refusal: ProxyError | None
     """What the server has answered in the application's place, because the rest of the request is faulty."""
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
         """Write a response that is whole; the same as ``send`` twice, in one step.
 
         False, and nothing is written, where the peer is behind and ``send`` would wait.

@@ -47,9 +47,14 @@ def find_authorization(values: Sequence[bytes], scheme: str = "bearer") -> str:
     return token
 
 
+def is_b64token(text: str) -> bool:
+    """Whether ``text`` can be sent as a bearer token (RFC 6750 §2.1)."""
+    return _B64TOKEN.fullmatch(text) is not None
+
+
 def check_token(token: str) -> None:
-    """AuthorizationMalformed for what is not a ``b64token`` (RFC 6750 §2.1)."""
-    if not _B64TOKEN.fullmatch(token):
+    """AuthorizationMalformed for what is not a ``b64token``."""
+    if not is_b64token(token):
         raise AuthorizationMalformed("the credentials are not one well-formed token")
 
 

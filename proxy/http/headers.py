@@ -153,17 +153,12 @@ class RequestFilter:
 
 def strip_response(fields: Fields) -> list[Field]:
     """A response's fields without those that end at this hop."""
-    kept: list[Field] = []
-    connection: list[bytes] = []
-    for field in fields:
-        if field[0] not in HOP_BY_HOP:
-            kept.append(field)
-        elif field[0] == b"connection":
-            connection.append(field[1])
+    kept = [field for field in fields if field[0] not in HOP_BY_HOP]
+    connection = values(fields, b"connection") if len(kept) < len(fields) else []
     return _without_nominated(kept, connection) if connection else kept
 
 
-def strip_handshake(fields: Fields) -> list[tuple[bytes, bytes]]:
+def strip_handshake(fields: Fields) -> list[Field]:
     """``fields`` without those of a websocket's handshake (RFC 6455 §11.3): each hop makes its own."""
     return [field for field in fields if not field[0].startswith(HANDSHAKE)]
 
@@ -180,7 +175,7 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def append(ended: Ended, name: bytes, value: bytes) -> Field:
-    """One field of what ``name`` held so far and ``value`` after it (RFC 9110 §5.3)."""
+    """One field of what ``name`` had so far and ``value`` after it (RFC 9110 §5.3)."""
     return name, b", ".join([*ended.get(name, ()), value])
 
 

@@ -1,6 +1,7 @@
-"""Problem details for HTTP (RFC 9457): the only mapping from an error to an answer.
+"""Problem details for HTTP (RFC 9457): what an error is answered by.
 
-The answer holds the error's fixed texts alone; its reason, and whatever a foreign party said, stay in the log.
+The answer holds the error's fixed texts, the authorization server's error code and the request's id. The reason,
+and whatever else a foreign party said, stays in the log.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 
 from ..errors import InteractionRequired, ProxyError
 from .bearer import build_challenge
+from .headers import Field
 
-Headers = list[tuple[bytes, bytes]]
-Problem = tuple[int, Headers, bytes]
+Problem = tuple[int, list[Field], bytes]
 
 
 def build_problem(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -63,6 +63,10 @@ class RouteTable(Generic[T]):
         self.by_host = any(one.host is not None for candidates in found.values() for one in candidates)
         self._by_prefix = dict(found)
         self._longest = max(map(len, self._by_prefix), default=0)
+
+    def __iter__(self) -> Iterator[T]:
+        """The values of all patterns."""
+        return (pattern.value for candidates in self._by_prefix.values() for pattern in candidates)
 
     def match(self, raw_path: bytes, host: bytes, method: str) -> tuple[T, bytes]:
         """The matching route's value, and what of the path follows its prefix. Raises NoRoute, PathRefused."""

@@ -1,13 +1,14 @@
 """What callers show to say who they are: on no route does any of it go further, nor a copy of it in the head.
 
-The fields, parameters and subprotocols that hold credentials end here by their names, whatever the route; what
-they held is then looked for in all that goes on, as it is and percent-encoded. Where a copy can be left out
+The fields, parameters and subprotocols that show credentials end here by their names, whatever the route; their
+values are then looked for in all that goes on, as it is and percent-encoded. Where a copy can be left out
 (a cookie, a query parameter, a field, a subprotocol) it is; where not (the path, what we repeat as ``Via`` does)
 the request is refused. Not looked at: bodies.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -50,17 +51,25 @@ class CredentialNames:
         return values, path + _build_query_part(rest) if values else url
 
     def find_secrets(
-        self, ended: Ended, in_query: Sequence[bytes] = (), token: bytes | None = None
+        self,
+        ended: Ended,
+        in_query: Sequence[bytes] = (),
+        token: bytes | None = None,
+        *,
+        size: float = math.inf,
     ) -> Sequence[bytes]:
         """What stands under these names, and among the subprotocols, after the ``token`` that is known already.
 
-        One more than ``MOST`` at the most.
+        One more than ``MOST`` at the most. Nothing, where the head has ``size`` bytes, the one token is among them,
+        and there is no room for a copy: as with nearly all requests, whose head is then not searched.
         """
         if token is not None and not in_query:
             single = self._find_single(ended)
             if single is not None and single.endswith(token):
-                return (_strip_padding(token),)
-        found = [] if token is None else [_strip_padding(token)]
+                secret = token.rstrip(b"=")
+                return () if size < len(token) + len(secret) else (secret,)
+        # What stands in a copy also where that does without the ``=`` at the end.
+        found = [] if token is None else [token.rstrip(b"=")]
         for name in self.headers:
             for value in ended.get(name, ()):
                 _add(found, value.partition(b" ")[2] or value)  # behind the scheme, where there is one
@@ -97,7 +106,7 @@ class CredentialNames:
 
 def withhold(secrets: Sequence[bytes], fields: list[Field]) -> list[Field]:
     """``fields`` without ``secrets``: a cookie that holds one goes, and so does any other field that does."""
-    shortest = _find_shortest(secrets)
+    shortest = min(map(len, secrets))
     for _, value in fields:
         if len(value) >= shortest and holds(secrets, value):
             return [field for each in fields for field in _withhold(secrets, each)]
@@ -106,7 +115,7 @@ def withhold(secrets: Sequence[bytes], fields: list[Field]) -> list[Field]:
 
 def withhold_from_query(secrets: Sequence[bytes], query_part: bytes) -> bytes:
     """``query_part``, with its ``?``, without the parameters that hold one of ``secrets``."""
-    if len(query_part) <= _find_shortest(secrets) or not holds(secrets, query_part):
+    if len(query_part) <= min(map(len, secrets)) or not holds(secrets, query_part):
         return query_part
     return _build_query_part(_without(secrets, query_part[1:], b"&"))
 
@@ -125,7 +134,7 @@ def refuse_many(secrets: Sequence[bytes]) -> None:
 
 def refuse_copies(secrets: Sequence[bytes], path: bytes, repeated: Iterable[Field]) -> None:
     """Raises AuthorizationMalformed where one of ``secrets`` stands in what cannot be left out (RFC 6750 §2)."""
-    shortest = _find_shortest(secrets)
+    shortest = min(map(len, secrets))
     if len(path) > shortest and holds(secrets, path):
         raise AuthorizationMalformed("the token stands in the path, too")
     for name, value in repeated:
@@ -138,7 +147,7 @@ def holds(secrets: Sequence[bytes], text: bytes) -> bool:
     if b"%" not in text:
         return any(secret in text for secret in secrets)
     # The semicolon stands in no token (RFC 6750 §2.1). Most cookies are shorter than one, and need no decoding.
-    shortest = _find_shortest(secrets)
+    shortest = min(map(len, secrets))
     parts = [part for part in text.split(b";") if len(part) >= shortest]
     return any(_hold_part(secrets, part) for part in parts)
 
@@ -151,17 +160,8 @@ def _hold_part(secrets: Sequence[bytes], text: bytes) -> bool:
     return any(secret in reading for reading in readings for secret in secrets)
 
 
-def _find_shortest(secrets: Sequence[bytes]) -> int:
-    return len(secrets[0]) if len(secrets) == 1 else min(map(len, secrets))
-
-
-def _strip_padding(token: bytes) -> bytes:
-    """What stands in a copy also where that does without the ``=`` at the end."""
-    return token.rstrip(b"=")
-
-
 def _add(secrets: list[bytes], credential: bytes) -> None:
-    secret = _strip_padding(credential.strip())
+    secret = credential.strip().rstrip(b"=")
     if len(secret) >= SHORTEST and len(secrets) <= MOST and secret not in secrets:
         secrets.append(secret)
 

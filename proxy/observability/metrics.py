@@ -1,4 +1,4 @@
-"""What is counted, as plain integers; ``exposition`` turns them into Prometheus' text when it is asked.
+"""What is counted, as plain integers; ``prometheus`` turns them into Prometheus' text when it is asked.
 
 Labels are names from the configuration, codes and statuses: never anything that a caller chose.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -24,11 +24,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ..downstream.request import Downstream
 from ..errors import ProxyError
 from ..exchange.record import ExchangeRecord
-from ..http.headers import Field, Fields
+from ..gateway.upstream_request import A, Transmit, UpstreamRequest
+from ..http.headers import Field
 from ..http.trace_context import TRACEPARENT, TRACESTATE, build_trace_fields
-from ..upstream import Origin, Response, Upstream
-from ..upstream.websocket import UpstreamWebSocket, WebSocketUpstream
-from .tracing import Forward, Serve
+from .tracing import Forward, Serve, Tracing
 
 EXPORT_TIMEOUT: Final = 2.0  # s: no end of the process waits longer for a collector that is away
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})  # others are "_OTHER"
@@ -39,7 +38,7 @@ _EXCHANGE_FIELDS = (
 _propagator = TraceContextTextMapPropagator()
 
 
-class Spans:
+class Spans(Tracing):
     """Makes spans and sends them to ``endpoint``, an OTLP/HTTP collector; ValueError where that is no URL."""
 
     def __init__(self, endpoint: str) -> None:
@@ -74,11 +73,16 @@ class Spans:
             span.set_status(StatusCode.ERROR)
         span.end(now)
 
-    def build_upstream(self, place: str | Origin, **settings: Any) -> Upstream:
-        return TracedUpstream(self._tracer, place, **settings)
+    def watch_transmit(self, transmit: Transmit[A]) -> Transmit[A]:
+        """A span for each call, whose fields make it the parent of the upstream's."""
 
-    def build_websockets(self, *settings: Any) -> WebSocketUpstream:
-        return TracedWebSocketUpstream(self._tracer, *settings)
+        async def traced(request: UpstreamRequest, fields: list[Field]) -> A:
+            with _open_call(self._tracer, request.method, str(request.route.upstream.origin)) as span:
+                answer = await transmit(request, [*fields, *_inject()])
+                _note_status(span, answer.status)
+            return answer
+
+        return traced
 
     async def aclose(self) -> None:
         """Send what is left."""
@@ -106,38 +110,6 @@ class Spans:
             span.update_name(f"{method} {downstream.route}".rstrip())
             span.set_attributes({"obo.route": downstream.route, "obo.departed": downstream.departed})
             _note_status(span, downstream.status)
-
-
-class TracedUpstream(Upstream):
-    """An upstream whose requests carry the trace on."""
-
-    def __init__(self, tracer: Tracer, place: str | Origin, **settings: Any) -> None:
-        super().__init__(place, **settings)
-        self._tracer = tracer
-
-    async def send(self, head: bytes, *, method: str, **request: Any) -> Response:
-        with _open_call(self._tracer, method, str(self.origin)) as span:
-            lines = b"".join(b"%b: %b\r\n" % field for field in _inject())
-            traced_head = head.removesuffix(b"\r\n") + lines + b"\r\n"
-            response = await super().send(traced_head, method=method, **request)
-            _note_status(span, response.status)
-        return response
-
-
-class TracedWebSocketUpstream(WebSocketUpstream):
-    """The same for handshakes."""
-
-    def __init__(self, tracer: Tracer, *settings: Any) -> None:
-        super().__init__(*settings)
-        self._tracer = tracer
-
-    async def open(
-        self, target: bytes, fields: Fields, subprotocols: Sequence[str], *, user: Hashable
-    ) -> UpstreamWebSocket:
-        with _open_call(self._tracer, "GET", str(self._upstream.origin)) as span:
-            upstream = await super().open(target, [*fields, *_inject()], subprotocols, user=user)
-            _note_status(span, upstream.status)
-        return upstream
 
 
 @contextmanager

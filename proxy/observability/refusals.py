@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ..errors import ProxyError, SubjectTokenError
+from ..errors import ProxyError, SubjectTokenError, clear_tracebacks
 from ..http.problem import Problem, build_problem
 from ..runtime import Clock
 from .failures import Failures
@@ -62,4 +62,5 @@ def answer_refusal(
             "remedy": error.remedy,
         },
     )
+    clear_tracebacks(error)
     return build_problem(error, request_id=request_id, resource_metadata=resource_metadata, scopes=scopes)

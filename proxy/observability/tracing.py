@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ..exchange.record import ExchangeRecord
-from ..upstream import Origin, Upstream
-from ..upstream.websocket import WebSocketUpstream
+from ..gateway.observer import Observer
 
 Forward = Callable[[Any, Any], Awaitable[None]]  # by the parts, for a downstream
 Serve = Callable[[Any, Forward], Awaitable[None]]  # a downstream, by forwarding it
 
 
-class Tracing(Protocol):
-    """What makes spans."""
+class Tracing(Observer, ABC):
+    """What makes spans; as an observer of gateways, one for each call to an upstream, which carries the trace on."""
 
+    @abstractmethod
     def trace_requests(self, serve: Serve) -> Serve:
         """``serve`` with a span around each request, which continues the caller's trace."""
-        ...
 
+    @abstractmethod
     def note_exchange(self, record: ExchangeRecord) -> None:
         """An exchange has just ended, within the request that began it."""
-        ...
 
-    def build_upstream(self, place: str | Origin, **settings: Any) -> Upstream:
-        """An upstream whose requests carry the trace on."""
-        ...
-
-    def build_websockets(self, *settings: Any) -> WebSocketUpstream:
-        """The same for handshakes."""
-        ...
-
+    @abstractmethod
     async def aclose(self) -> None:
         """Send what is left."""
-        ...

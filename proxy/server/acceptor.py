@@ -26,6 +26,8 @@ async def bind(host: str, port: int) -> list[socket.socket]:
         raise
     for one in sockets:
         one.setblocking(False)
+        # Connections inherit it. asyncio would set it, but not where a socket's protocol is told as 0, as theirs is.
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sockets
 
 

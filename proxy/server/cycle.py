@@ -12,13 +12,14 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Message, Scope
+from ..http.headers import Field
 from ..http.pieces import SMALL, Pieces, gather
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
 from .state import State
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER = 64 * 1024  # bytes of body held for an application that has not asked for them yet
+HIGH_WATER = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
 _LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
 DISCONNECT = {"type": "http.disconnect"}
 
@@ -78,12 +79,14 @@ class Cycle:
         app: ASGIApp,
         *,
         target: bytes,
+        head_size: int,
         keep_alive: bool,
         expects_continue: bool,
     ) -> None:
         self.scope: Scope = {}
         self.app = app
         self.target = target
+        self.head_size = head_size
         self.keep_alive = keep_alive
         self._owner = owner
         self._expects_continue = expects_continue
@@ -94,7 +97,7 @@ class Cycle:
         """Whether a peer can tell a cut response from a whole one."""
         return self._framing is not CLOSE
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
         if self._owner.flow.write_paused:
             return False
         if not (self.departed or self._started):
@@ -201,7 +204,7 @@ class Cycle:
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
 
-    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _start(self, status: int, headers: Iterable[Field]) -> None:
         """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
         self._held, self._framing, self._left, self.keep_alive = build_response_head(
             status,

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any
+from typing import cast
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from .limits import LAST_CALL, Limits
 from .reader import RequestReader, Sink
@@ -55,28 +54,31 @@ class Deadlines:
         self.write_deadline = self.loop.time() + self._limits.write_timeout if waits else NEVER
 
 
-class TimedProtocol(Deadlines, HttpToolsProtocol, Sink):
-    """uvicorn's, whose requests, bodies and responses have their time."""
+class TimedProtocol(Deadlines, asyncio.Protocol, Sink):
+    """A connection whose requests, bodies and responses have their time."""
 
+    flow: FlowControl
     _reader: RequestReader
 
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state, asyncio.get_running_loop())
-        del self.parser, self.pipeline  # the reader has its own; these would take 2 KiB of each connection
+    def __init__(self, state: State) -> None:
         self.state = state
+        self.loop = asyncio.get_running_loop()
         self._limits = state.limits
         self._patience = 0.0  # s that the body being read may still keep us waiting
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._reader = RequestReader(self, self._limits)  # a TLS handshake that fails never comes here
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A TLS handshake that fails never comes here.
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = FlowControl(self.transport)
+        self._reader = RequestReader(self, self._limits)
+        self.state.connections.add(self)
 
     def pause_writing(self) -> None:
-        super().pause_writing()
+        self.flow.pause_writing()
         self._expect_writes()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
+        self.flow.resume_writing()
         self.write_deadline = NEVER
 
     def _expect_head(self) -> None:

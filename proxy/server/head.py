@@ -8,7 +8,6 @@ Not checked here: which paths are refused, credentials, and what goes upstream.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from ..errors import (
     BadRequest,
@@ -19,6 +18,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
+from ..http.headers import Fields
 from .limits import Limits
 
 # The HTTP method registry, without CONNECT and TRACE.
@@ -64,10 +64,9 @@ ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 FEWER_FIELDS = "Send fewer header fields, or raise listen.max_header_fields."
 SHORTER_LINES = "Send shorter header fields: a single one has a limit of its own, which is fixed."
 
+ANY_SIZE = 1 << 62  # of a head that took several reads
 _KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
 _sound_hosts: set[bytes] = set()
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 # What the server needs of a request head: the target in origin-form, or ``*``; the field line that frames the
@@ -76,7 +75,7 @@ Head = tuple[bytes, bytes, bool, bool]
 
 
 def read_head(
-    method: str, target: bytes, version: str, headers: Headers, limits: Limits, *, size: int
+    method: str, target: bytes, version: str, headers: Fields, limits: Limits, *, size: int
 ) -> Head:
     """The head of a request that may be served; ``headers`` have lower-case names, ``size`` bytes at the most.
 
@@ -105,7 +104,7 @@ def read_head(
     return target, framing, expects_continue, may_upgrade
 
 
-def names_websocket(headers: Headers) -> bool:
+def names_websocket(headers: Fields) -> bool:
     """Whether ``Upgrade`` asks for nothing but a websocket (RFC 6455 §4.2.1)."""
     return [value.lower() for name, value in headers if name == b"upgrade"] == [b"websocket"]
 
@@ -115,7 +114,7 @@ def _refuse_method(method: str) -> MethodNotAllowed | NotImplementedHere:
     return refusal(f"method {method}")
 
 
-def _bound_size(headers: Headers, limits: Limits) -> None:
+def _bound_size(headers: Fields, limits: Limits) -> None:
     lines = [len(name) + len(value) + 4 for name, value in headers]
     if max(lines, default=0) > limits.max_field_bytes:
         raise HeaderTooLarge("a field line is too long", remedy=SHORTER_LINES)
@@ -123,7 +122,7 @@ def _bound_size(headers: Headers, limits: Limits) -> None:
         raise HeaderTooLarge("too large header fields")
 
 
-def _single_fields(headers: Headers) -> dict[bytes, bytes]:
+def _single_fields(headers: Fields) -> dict[bytes, bytes]:
     """The fields that may stand once."""
     fields: dict[bytes, bytes] = {}
     for name, value in headers:

@@ -17,7 +17,7 @@ from ..http.asgi import ASGIApp
 from ..runtime import Background
 from .acceptor import BACKLOG, Acceptor, bind
 from .limits import Limits
-from .protocol import HardenedProtocol
+from .protocol import HttpProtocol
 from .state import OnlyLogged, Refusing, State
 from .tls import build_tls_context
 
@@ -86,8 +86,8 @@ class Listener:
             # Until 3.12.2 its traceback is part of a circle with 256 KiB of buffers (python/cpython#109534).
             traceback.clear_frames(error.__traceback__)
 
-    def _accept(self) -> HardenedProtocol:
-        return HardenedProtocol(self._config, self._state, self._app_state)
+    def _accept(self) -> HttpProtocol:
+        return HttpProtocol(self._config, self._state, self._app_state)
 
     @property
     def address(self) -> tuple[str, int]:

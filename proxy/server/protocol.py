@@ -1,4 +1,4 @@
-"""One connection: uvicorn's httptools protocol, hardened for a place where everybody may knock.
+"""One connection of HTTP/1.1: requests in, one after the other, and responses out in their order.
 
 A request reaches the application once its head is whole and checked (``reader``, ``head``). Refusals are
 answered here, in the order of the requests, and close the connection. All deadlines are looked at by one
@@ -11,7 +11,6 @@ import asyncio
 import secrets
 from collections import deque
 from typing import Any
-from urllib.parse import unquote
 
 from uvicorn.config import Config
 
@@ -21,32 +20,35 @@ from .deadlines import NEVER, TimedProtocol
 from .limits import LAST_CALL
 from .options import ALLOW, answer_options
 from .response_head import Framing, build_response_head
+from .scope import build_connection_scope, build_scope
 from .sockets import has_left, reset
 from .state import State
 from .websocket import WebSocketProtocol
 
-_MAX_PIPELINED = 32  # requests held behind the one being answered
+_MAX_PIPELINED = 32  # requests that wait behind the one being answered
 _MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
 _LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
-class HardenedProtocol(TimedProtocol):
-    """Requests in, one after the other; responses out in their order."""
+class HttpProtocol(TimedProtocol):
+    """Made before its connection. ``config`` and ``app_state`` are for a connection that becomes a websocket's."""
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state)
+        super().__init__(state)
+        self._config = config
+        self._app_state = app_state
         self._active: Cycle | None = None  # being answered
         self._newest: Cycle | None = None  # being read, or the last that was
         self._waiting: deque[Cycle | ProxyError] = deque()  # to be answered next, in order
 
     # What the transport calls
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._scope = build_connection_scope(self.transport)
         self.read_deadline = self.loop.time() + self._limits.header_timeout
         if self.state.is_flooded():
-            transport.abort()
+            self.transport.abort()
         elif self.state.overloaded:
             self._refuse(Overloaded("connection limit reached", remedy=_MORE_CONNECTIONS))
 
@@ -72,7 +74,7 @@ class HardenedProtocol(TimedProtocol):
             self._pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.connections.discard(self)
+        self.state.connections.discard(self)
         self.read_deadline = self.write_deadline = NEVER
         self.flow.resume_writing()
         if self._active is not None:
@@ -92,10 +94,11 @@ class HardenedProtocol(TimedProtocol):
             self,
             answer_options if reader.target == b"*" else self.state.app,
             target=reader.target,
+            head_size=reader.head_size,
             keep_alive=reader.keep_alive,
             expects_continue=reader.expects_continue,
         )
-        cycle.scope = self._build_scope()
+        cycle.scope = build_scope(self._scope, reader, self._app_state)
         self._waiting.append(cycle)
         self.read_deadline = NEVER
         self._patience = self._limits.body_timeout
@@ -110,37 +113,15 @@ class HardenedProtocol(TimedProtocol):
             self._newest.feed_end()
         self.read_deadline = NEVER
 
-    def _build_scope(self) -> dict[str, Any]:
-        reader = self._reader
-        raw_path, _, query = reader.target.partition(b"?")
-        path = raw_path.decode("ascii", "replace")
-        scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": reader.version,
-            "method": reader.method,
-            "scheme": self.scheme,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": reader.headers,
-            "client": self.client,
-            "server": self.server,
-        }
-        if self.app_state:
-            scope["state"] = self.app_state.copy()
-        return scope
-
     def _hand_over(self) -> None:
         """The connection becomes a websocket's; the response to the handshake is the application's."""
         if self._active is not None or len(self._waiting) > 1:
             self._refuse(BadRequest("an upgrade in a pipeline"))
             return
-        self.connections.discard(self)
+        self.state.connections.discard(self)
         self.read_deadline = NEVER
         reader = self._reader
-        websocket = WebSocketProtocol(self.config, self.state, self.app_state)
+        websocket = WebSocketProtocol(self._config, self.state, self._app_state)
         self.transport.set_protocol(websocket)
         websocket.take_over(self.transport, reader.target, reader.headers)
         self._let_go()

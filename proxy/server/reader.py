@@ -15,13 +15,13 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from .head import FEWER_FIELDS, METHOD_NAMES, SHORTER_LINES, names_websocket, read_head
+from ..http.headers import Field
+from .head import ANY_SIZE, FEWER_FIELDS, METHOD_NAMES, SHORTER_LINES, names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 _CHUNK_OVERHEAD = 16  # bytes of framing granted for each byte of a chunked body
 _IN_BODY = -1  # in place of the size of trailers, while there is more of the body
-_MANY_READS = 1 << 62  # a head that took several reads may be of any size
 
 
 class Sink(Protocol):
@@ -45,7 +45,7 @@ class RequestReader:
 
     ``in_head`` and ``in_body`` tell what must follow, if anything. Once ``done``, whatever still arrives is not
     read. A ``websocket`` handshake (RFC 6455 §4.1) ends the reading and has no ``on_end``. ``headers`` have
-    lower-case names; ``keep_alive`` is the peer's wish.
+    lower-case names, ``head_size`` is how many bytes the head has at the most; ``keep_alive`` is the peer's wish.
 
     llhttp gathers a field line by copying it at each read, and keeps it until it ends. So no line may grow
     beyond ``max_field_bytes``, and neither a head nor the trailers beyond ``max_header_bytes``, ended or not.
@@ -56,7 +56,6 @@ class RequestReader:
         "_framing",
         "_framing_bytes",
         "_head_bytes",
-        "_head_limit",
         "_limits",
         "_line_bytes",
         "_muted",
@@ -66,6 +65,7 @@ class RequestReader:
         "_upgrade_ahead",
         "done",
         "expects_continue",
+        "head_size",
         "headers",
         "in_body",
         "in_head",
@@ -85,7 +85,7 @@ class RequestReader:
         self.method = ""
         self.version = ""
         self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[Field] = []
         self.keep_alive = True
         self._sink = sink
         self._limits = limits
@@ -94,8 +94,7 @@ class RequestReader:
         self._trailer_bytes = _IN_BODY
         self._line_bytes = 0  # of a line that has not ended
         self._head_bytes = 0  # of a head that has not ended
-        self._head_limit = 0  # bytes that the head being read has at most
-        self._behind = False  # whether this read began with, or held, an earlier request
+        self._behind = False  # whether this read brought an earlier request too, or its end
         self._upgrade_ahead = False
         self._muted = False
         self._parser = httptools.HttpRequestParser(self)
@@ -108,7 +107,7 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Read ``data``. Raises ProxyError for what is not served; nothing may be fed after that."""
         self._behind = body_before = self.in_body
-        self._head_limit = _MANY_READS if self._head_bytes else len(data)
+        self.head_size = ANY_SIZE if self._head_bytes else len(data)
         rest = data
         while rest and not self.done:
             rest = self._parse(rest)
@@ -213,7 +212,7 @@ class RequestReader:
         self.method = METHOD_NAMES.get(parser.get_method()) or parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
         self.target, self._framing, self.expects_continue, may_upgrade = read_head(
-            self.method, self.target, self.version, self.headers, self._limits, size=self._head_limit
+            self.method, self.target, self.version, self.headers, self._limits, size=self.head_size
         )
         self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
         if parser.should_upgrade():

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from enum import Enum
 from http import HTTPStatus
 
+from ..http.headers import Field
+
 STATUS_LINES = {
     status: b"HTTP/1.1 %d %s" % (status, phrase.encode())
     for status in range(200, 600)
@@ -39,7 +41,7 @@ ResponseHead = tuple[bytes, Framing, int, bool]
 
 
 def build_response_head(
-    status: int, headers: Iterable[tuple[bytes, bytes]], *, method: str, version: str, keep_alive: bool
+    status: int, headers: Iterable[Field], *, method: str, version: str, keep_alive: bool
 ) -> ResponseHead:
     """Raises ValueError for a head that cannot be written without harm."""
     lines = [STATUS_LINES[status]]

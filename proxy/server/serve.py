@@ -109,9 +109,11 @@ class Server:
             listener.stop()
             await listener.abort()
         self._sweep.stop()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_SHUTDOWN_TIMEOUT):
                 await self._lifespan.shutdown()
+        except TimeoutError:
+            log.warning("the application is not put away in time", extra={"seconds": _SHUTDOWN_TIMEOUT})
 
 
 async def serve(

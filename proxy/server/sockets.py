@@ -36,6 +36,8 @@ def count_untaken(transport: asyncio.Transport) -> int:
     """
     waiting = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")
+    if sock is None:  # closed by now
+        return waiting
     try:
         (queued,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
     except (OSError, ValueError):  # no such question here, or closed by now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Any, Protocol
 
 from uvicorn.server import ServerState
 
@@ -63,6 +63,8 @@ class OnlyLogged:
 class State(ServerState):
     """uvicorn's, and: the application, who refuses, the limits, and whether no request is to follow on a connection."""
 
+    connections: set[Any]  # of ``LiveConnection``s
+
     def __init__(self, app: ASGIApp, limits: Limits, refusing: Refusing) -> None:
         super().__init__()
         self.app = app
@@ -73,7 +75,7 @@ class State(ServerState):
 
     def live(self) -> tuple[LiveConnection, ...]:
         """The connections there are now."""
-        return tuple(cast("set[LiveConnection]", self.connections))
+        return tuple(self.connections)
 
     @property
     def overloaded(self) -> bool:

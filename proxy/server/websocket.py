@@ -17,8 +17,10 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 from ..http.asgi import Message
+from ..http.headers import Field
 from ..websockets.intake import Hold
 from .cycle import describe_fault
+from .head import ANY_SIZE
 from .response_head import Framing, build_response_head
 from .state import State
 from .websocket_flow import WebSocketFlow
@@ -45,16 +47,15 @@ class WebSocketProtocol(WebSocketFlow):
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(config, state, app_state)
         self.target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self.head_size = ANY_SIZE
+        self._headers: list[Field] = []
         self._callback: Callable[[], None] | None = None
         self._running: asyncio.Task[Any] | None = None
         self._refusal: Framing | None = None
         self._held = b""
         self._going_away = False
 
-    def take_over(
-        self, transport: asyncio.Transport, target: bytes, headers: list[tuple[bytes, bytes]]
-    ) -> None:
+    def take_over(self, transport: asyncio.Transport, target: bytes, headers: list[Field]) -> None:
         """Go on with ``transport`` after a handshake's head."""
         self.target = target
         self._headers = headers

@@ -11,9 +11,9 @@ import math
 import select
 from typing import Any, Protocol
 
-from ..config import models
 from ..errors import UpstreamBroken, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
 from .body import FramedBody
+from .options import Options
 from .response import Response
 
 READ_AHEAD = 128 * 1024  # bytes of a response kept for a slow reader; one read brings up to 256 KiB more
@@ -42,12 +42,12 @@ class Connection(asyncio.Protocol):
         "_closed",
         "_drained",
         "_loop",
+        "_options",
         "_owner",
         "_poll",
         "_read_by",
         "_reading_paused",
         "_response",
-        "_timeouts",
         "_transport",
         "_upload",
         "_write_by",
@@ -57,9 +57,9 @@ class Connection(asyncio.Protocol):
         "served",
     )
 
-    def __init__(self, owner: Owner, timeouts: models.Timeouts) -> None:
+    def __init__(self, owner: Owner, options: Options) -> None:
         self._owner = owner
-        self._timeouts = timeouts
+        self._options = options
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._poll = select.poll()
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._response = response = Response(self, bodiless=bodiless)
         self._transport.write(head)
         if body is None or body.ended:
-            self._read_by = self._loop.time() + self._timeouts.response
+            self._read_by = self._loop.time() + self._options.response
         else:
             self._upload = self._loop.create_task(self._send_body(body))
             self._upload.add_done_callback(self._upload_ended)
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
     # -- what the response asks for
 
     def expect_body(self) -> None:
-        self._read_by = self._loop.time() + self._timeouts.idle
+        self._read_by = self._loop.time() + self._options.idle
 
     def resume(self) -> None:
         if self._reading_paused and not self._closed:
@@ -208,10 +208,10 @@ class Connection(asyncio.Protocol):
                 await self._drain()
         self._upload = None
         if self._response is not None and not self._response.status:
-            self._read_by = self._loop.time() + self._timeouts.response
+            self._read_by = self._loop.time() + self._options.response
 
     async def _drain(self) -> None:
-        self._write_by = self._loop.time() + self._timeouts.idle
+        self._write_by = self._loop.time() + self._options.idle
         self._drained = self._loop.create_future()
         await self._drained
         self._write_by = math.inf
@@ -223,8 +223,13 @@ class Connection(asyncio.Protocol):
 
 def describe_loss(response: Response, cause: object) -> Exception:
     """What it means for a request that its connection is gone, by what had come of the response."""
+    error: Exception
     if response.status:
-        return UpstreamBroken(f"the connection was lost within the response body: {cause}")
-    if response.started:
-        return UpstreamProtocolError(f"the connection was lost within the response head: {cause}")
-    return Unanswered(f"the connection was lost before a response: {cause}")
+        error = UpstreamBroken(f"the connection was lost within the response body: {cause}")
+    elif response.started:
+        error = UpstreamProtocolError(f"the connection was lost within the response head: {cause}")
+    else:
+        error = Unanswered(f"the connection was lost before a response: {cause}")
+    if isinstance(cause, Exception):
+        error.__cause__ = cause.with_traceback(None)  # whose frames would keep the transport
+    return error

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ..config import models
 from ..errors import UpstreamTimeout, UpstreamUnreachable
+from .options import TLSOptions
 from .tls import ClientCertificate, build_context
 
 
@@ -52,7 +52,7 @@ class Origin:
             )
 
 
-def parse_origin(url: str, tls: models.UpstreamTLS | None) -> Origin:
+def parse_origin(url: str, tls: TLSOptions | None = None) -> Origin:
     """``http://host[:port]``, ``https://host[:port]`` or ``unix:/path.sock``; ValueError for anything else."""
     parts = urlsplit(url)
     if parts.scheme == "unix" and parts.path.startswith("/"):
@@ -63,7 +63,7 @@ def parse_origin(url: str, tls: models.UpstreamTLS | None) -> Origin:
         return Origin(parts.hostname, parts.port or 80)
     if parts.scheme != "https":
         raise ValueError(f"neither http, https nor unix: {url!r}")
-    tls = tls or models.UpstreamTLS()
+    tls = tls or TLSOptions()
     return Origin(
         parts.hostname,
         parts.port or 443,

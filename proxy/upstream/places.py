@@ -44,11 +44,11 @@ class Shares:
 
     def take(self, user: Hashable) -> bool:
         """Take one, if ``user`` may."""
-        if self.taken >= self._common and not self.allows(user):
+        taken, counts = self.taken, self._counts
+        if taken >= self._common and not self.allows(user):
             return False
-        counts = self._counts
+        self.taken = taken + 1
         counts[user] = counts.get(user, 0) + 1
-        self.taken += 1
         return True
 
     def give_back(self, user: Hashable) -> None:
@@ -59,9 +59,13 @@ class Shares:
 
 
 class Waiter(NamedTuple):
-    """A caller in the queue; ``turn`` is done once the place is theirs. ``deadline`` is a loop time."""
+    """A caller in the queue. ``deadline`` is a loop time.
 
-    turn: asyncio.Future[None]
+    ``turn`` is done once the place is theirs, or with why it never will be. An exception in it would refer to the
+    frame that awaits it, and so to itself: a circle for each refusal.
+    """
+
+    turn: asyncio.Future[str | None]
     deadline: float
 
 
@@ -90,15 +94,17 @@ class Places(Shares):
         waiter = Waiter(loop.create_future(), loop.time() + self._patience)
         self._waiting.setdefault(user, deque()).append(waiter)
         try:
-            await waiter.turn
+            refusal = await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.cancelled():
                 self._remove(user, waiter)
-            elif waiter.turn.exception() is None:  # the turn came in the same moment: pass it on
+            elif waiter.turn.result() is None:  # the turn came in the same moment: pass it on
                 self.leave(user)
             raise
         finally:
             self._queue.give_back(user)
+        if refusal is not None:
+            raise Overloaded(refusal)
 
     def leave(self, user: Hashable) -> None:
         """Give a place back, to the next in the queue who may have it."""
@@ -136,7 +142,7 @@ class Places(Shares):
                 turn = waiters.popleft().turn
                 if not turn.done():
                     had = f"this user has {self.count(user)} of {self.limit}"
-                    turn.set_exception(Overloaded(f"{reason}; {had}"))
+                    turn.set_result(f"{reason}; {had}")
             if not waiters:
                 del self._waiting[user]
 

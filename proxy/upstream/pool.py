@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Hashable
 
-from ..config import models
 from ..errors import Overloaded, UpstreamBroken, UpstreamProtocolError
 from ..runtime import Sweep
 from .body import FramedBody, RequestBody
 from .connection import Connection, Unanswered
-from .origin import Origin, parse_origin
+from .options import Options
+from .origin import Origin
 from .places import Places
 from .response import Response
 
@@ -23,24 +23,15 @@ SMALL_BODY = 64 * 1024  # bytes: waited for before a connection is taken, so tha
 class Upstream:
     """A pool of connections to one origin, made and used on one running loop.
 
-    ``place``: ``http://…``, ``https://…`` or ``unix:/path.sock``, ValueError for any other; or an origin that
-    knows its own TLS. ``sweep`` must run. ``origin`` may be connected to outside the pool as well.
+    ``sweep`` must run. ``origin`` may be connected to outside the pool as well.
     """
 
-    def __init__(
-        self,
-        place: str | Origin,
-        *,
-        timeouts: models.Timeouts,
-        max_connections: int,
-        tls: models.UpstreamTLS | None,
-        sweep: Sweep,
-    ) -> None:
-        self.origin = place if isinstance(place, Origin) else parse_origin(place, tls)
-        self._timeouts = timeouts
+    def __init__(self, origin: Origin, options: Options, sweep: Sweep) -> None:
+        self.origin = origin
+        self.options = options
         self._sweep = sweep
         self._loop = asyncio.get_running_loop()
-        self._places = Places(max_connections, timeouts.connect)
+        self._places = Places(options.max_connections, options.connect)
         self._busy: dict[Connection, Hashable] = {}  # and in whose place each is
         self._idle: deque[Connection] = deque()  # the one that was used last is on the right
         sweep.add(self._check_deadlines)
@@ -149,10 +140,10 @@ class Upstream:
         if self._places.closed:
             self._places.leave(user)
             raise Overloaded("the proxy is closing")
-        connection = Connection(self, self._timeouts)
+        connection = Connection(self, self.options)
         self._busy[connection] = user
         try:
-            await self.origin.connect(connection, self._timeouts.connect)
+            await self.origin.connect(connection, self.options.connect)
         except BaseException:
             connection.abort()
             raise

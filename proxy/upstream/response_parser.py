@@ -14,16 +14,16 @@ from typing import Any
 import httptools
 
 from ..errors import UpstreamBroken, UpstreamProtocolError
+from ..http.headers import Field
 from ..http.pieces import SMALL, Pieces, gather
 
 MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
 MAX_HEAD_FIELDS = 200
 MAX_INTERIM = 16  # 1xx answers to one request; servers send one or two
 MAX_CHUNK_OVERHEAD = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({204, 304})
 VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Framing(Enum):
@@ -37,7 +37,7 @@ class Framing(Enum):
 
 # By names of their own: before Python 3.12 asking the class for a member takes as long as a call.
 _HEAD, _LENGTH, _CHUNKED, _CLOSE = Framing
-_NOTHING: Headers = []
+_NOTHING: list[Field] = []
 
 
 class ResponseParser:
@@ -66,7 +66,7 @@ class ResponseParser:
     def __init__(self, *, bodiless: bool) -> None:
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
         self._bodiless = bodiless
-        self._fields: Headers = []
+        self._fields: list[Field] = []
         self._pieces: Pieces = []
 
     @property
@@ -148,10 +148,13 @@ class ResponseParser:
             raise UpstreamProtocolError(f"the response has more than {MAX_HEAD_FIELDS} header fields")
         length: bytes | None = None
         codings: list[bytes] = []
-        for name, value in self.headers:
+        for field in self.headers:
+            if field[0] not in _FRAMING_FIELDS:
+                continue
+            name, value = field
             if name == b"content-length":
                 length = value
-            elif name == b"transfer-encoding":
+            else:
                 codings.append(value.strip().lower())
         self.status = status
         if codings:

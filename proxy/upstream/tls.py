@@ -6,10 +6,10 @@ import ssl
 from collections import deque
 from dataclasses import dataclass, field
 
-from ..config import models
 from ..config.certificates import load_pair
 from ..config.secret_file import ParsedFiles
 from ..jose.certificates import Certificate, load_certificates
+from .options import TLSOptions
 
 MOST_REMEMBERED = 4  # certificates: what is bound to one goes on being used for a while after its rotation
 
@@ -32,7 +32,7 @@ class ClientCertificate:
     The authorities of the other side are read with them. Raises OSError or ValueError where the files are unfit.
     """
 
-    def __init__(self, tls: models.UpstreamTLS) -> None:
+    def __init__(self, tls: TLSOptions) -> None:
         paths = [path for path in (tls.cert_file, tls.key_file, tls.ca_file) if path is not None]
         self.files = ParsedFiles(self._parse, *paths)
         self._tls = tls
@@ -55,7 +55,7 @@ class ClientCertificate:
         return PresentedCertificate(build_context(self._tls), load_certificates(certificate)[0])
 
 
-def build_context(tls: models.UpstreamTLS) -> ssl.SSLContext:
+def build_context(tls: TLSOptions) -> ssl.SSLContext:
     """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities.
 
     Raises OSError for files that cannot be used.

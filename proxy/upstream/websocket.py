@@ -8,15 +8,13 @@ from functools import partial
 
 from websockets.http11 import Response
 
-from ..config import models
 from ..errors import UpstreamTimeout
+from ..http.headers import Fields
 from . import Upstream
 from .websocket_connection import Connection
 from .websocket_handshake import Handshake
 
 SWITCHING_PROTOCOLS = 101
-
-Fields = Sequence[tuple[bytes, bytes]]
 
 
 class UpstreamWebSocket:
@@ -69,9 +67,8 @@ class UpstreamWebSocket:
 class WebSocketUpstream:
     """Opens websockets at one upstream, each in the place of a connection of its pool."""
 
-    def __init__(self, upstream: Upstream, timeouts: models.Timeouts) -> None:
+    def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._timeouts = timeouts
 
     async def open(
         self, target: bytes, fields: Fields, subprotocols: Sequence[str], *, user: Hashable
@@ -95,9 +92,10 @@ class WebSocketUpstream:
         return websocket
 
     async def _shake_hands(self, connection: Connection) -> Response:
-        await self._upstream.origin.connect(connection, self._timeouts.connect)
+        options = self._upstream.options
+        await self._upstream.origin.connect(connection, options.connect)
         try:
-            async with asyncio.timeout(self._timeouts.response):
+            async with asyncio.timeout(options.response):
                 return await connection.shake_hands()
         except TimeoutError:
             raise UpstreamTimeout("the upstream did not answer the handshake in time") from None

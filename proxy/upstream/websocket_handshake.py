@@ -12,6 +12,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from ..errors import UpstreamError, UpstreamProtocolError, UpstreamUnreachable
+from ..http.headers import Field
 
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes; longer ones end the websocket with 1009
 
@@ -23,9 +24,7 @@ _silence.setLevel(logging.CRITICAL)
 class Handshake(ClientProtocol):
     """Asks for ``target`` with ``fields``; what the library adds are the fields that make a handshake."""
 
-    def __init__(
-        self, target: bytes, fields: Iterable[tuple[bytes, bytes]], subprotocols: Sequence[str]
-    ) -> None:
+    def __init__(self, target: bytes, fields: Iterable[Field], subprotocols: Sequence[str]) -> None:
         offered = [Subprotocol(name) for name in subprotocols]
         # The URI would only say what ``connect`` replaces.
         super().__init__(

@@ -8,9 +8,10 @@ import re
 import pytest
 
 from proxy.demo import Demo
-from tests.admin.test_api import inspect, submit
 from tests.support.misconfigurations import MISCONFIGURATIONS, ROUTE, Misconfiguration
 from tests.support.proxy import running
+
+from .visits import inspect, submit
 
 ON_THE_PAGE = {"grant not ticked", "trusted server missing", "expected audience wrong", "token expired"}
 

@@ -13,8 +13,8 @@ from tests.support.demo import decode
 from tests.support.proxy import Running, running
 from tests.support.redis_server import RedisServer, run_redis, write_shared
 
-from .test_api import submit
 from .test_logout import build, log_out
+from .visits import submit
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 from proxy.admin.throttle import AT_ONCE, BURST, RATE, Throttle
 from proxy.demo import Demo
 from proxy.runtime import SystemClock
-from tests.admin.test_api import inspect, submit
 from tests.support.issuer import StillClock
 from tests.support.proxy import running
+
+from .visits import inspect, submit
 
 ANYWHERE = "http://127.0.0.1:9090"
 

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [--quick] [--out DIR] [--only WORK …] [--peers NAME …]`` (Linux)."""
+"""``python -m tests.benchmarks [--quick] [--out DIR] [--only …] [--peers …] [--beside PROGRAM]`` (Linux)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .growth import GROWTH
 from .peers import Peer, all_peers
+from .peers.ours import Ours
 from .plot import draw
 from .results import OURS, Results, Sample
 from .stage import Stage, build_stage
@@ -59,14 +60,18 @@ def _parse_arguments() -> argparse.Namespace:
     names = [work.name for work in WORKS] + list(GROWTH)
     parser.add_argument("--only", nargs="+", metavar="WORK", choices=names, help=", ".join(names))
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="parts of names, in any case")
+    parser.add_argument(
+        "--beside", type=Path, metavar="PROGRAM", help="obo-proxy of another version, as one more peer"
+    )
     return parser.parse_args()
 
 
 def _chosen_peers(arguments: argparse.Namespace) -> list[Peer]:
+    beside = [Ours(program=arguments.beside.absolute())] if arguments.beside else []
     if arguments.peers:
         wanted = [part.lower() for part in arguments.peers]
-        return [peer for peer in all_peers() if any(part in peer.name.lower() for part in wanted)]
-    return [peer for peer in all_peers() if not arguments.quick or peer.name in QUICK_PEERS]
+        return [peer for peer in all_peers() if any(part in peer.name.lower() for part in wanted)] + beside
+    return [peer for peer in all_peers() if not arguments.quick or peer.name in QUICK_PEERS] + beside
 
 
 def _chosen_works(arguments: argparse.Namespace) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from .results import OURS, REFERENCE, Results
 
 PANELS = (
-    ("hit", "rate", "requests/s on one core, share of Envoy"),
+    ("hit", "efficiency", "requests for the same CPU time, share of Envoy"),
     ("paced", "p99", "p99 at one rate of requests, share of Envoy's"),
     ("download", "rate", "100 MiB down, share of Envoy"),
 )
@@ -42,8 +42,15 @@ def draw(results: Results, path: Path) -> None:
 
 def _bars(results: Results, work: str, figure: str) -> dict[str, float]:
     """Shares of the reference, the best first; what no proxy gives ("direct") is left out."""
-    shares = {peer: results.share(work, peer, figure) for peer in results.verifies if peer != "direct"}
+    shares = {peer: _share(results, work, peer, figure) for peer in results.verifies if peer != "direct"}
     known = {peer: share for peer, share in shares.items() if share is not None}
     if REFERENCE not in known:
         return {}
-    return dict(sorted(known.items(), key=lambda item: item[1], reverse=figure == "rate"))
+    return dict(sorted(known.items(), key=lambda item: item[1], reverse=figure != "p99"))
+
+
+def _share(results: Results, work: str, peer: str, figure: str) -> float | None:
+    if figure != "efficiency":
+        return results.share(work, peer, figure)
+    spread = results.efficiency(work, peer)
+    return None if spread is None else spread.median

@@ -6,6 +6,7 @@ import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple, Self
 
 OURS = "obo-proxy"
 REFERENCE = "Envoy"
@@ -19,6 +20,19 @@ class Sample:
     peer: str
     figures: Mapping[str, float] = field(default_factory=dict)
     fault: str | None = None
+
+
+class Spread(NamedTuple):
+    """What several rounds gave: the median, and the least and the most."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Self | None:
+        """None without values."""
+        return cls(statistics.median(values), min(values), max(values)) if values else None
 
 
 @dataclass
@@ -40,6 +54,15 @@ class Results:
         """``peer``'s median as a share of the reference's."""
         ours, theirs = self.median(work, peer, figure), self.median(work, reference, figure)
         return ours / theirs if ours is not None and theirs else None
+
+    def efficiency(self, work: str, peer: str, reference: str = REFERENCE) -> Spread | None:
+        """The reference's CPU time for a request as a ratio of ``peer``'s, round by round: above 1 it spends less.
+
+        What else a shared machine does changes CPU time least, and meets both of a round alike.
+        """
+        rounds = zip(self.of(work, reference), self.of(work, peer), strict=False)
+        pairs = [(theirs.figures.get("cpu"), ours.figures.get("cpu")) for theirs, ours in rounds]
+        return Spread.of([theirs / ours for theirs, ours in pairs if theirs and ours])
 
     def faults(self) -> dict[tuple[str, str], str]:
         return {(s.work, s.peer): s.fault for s in self.samples if s.fault}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from . import targets
 from .growth import GROWTH
-from .results import Results
+from .results import Results, Spread
 from .works import WORKS, Work
 
 MIB = 1024 * 1024
@@ -51,12 +51,12 @@ def _section(results: Results, work: Work) -> Iterator[str]:
         yield from _rows(
             "peer",
             "verifies",
+            "CPU µs",
+            "of Envoy, by CPU",
             "requests/s",
             "of Envoy",
-            "of Envoy, by CPU",
             "p50 ms",
             "p99 ms",
-            "CPU µs",
             "memory MiB",
             "failed",
         )
@@ -75,14 +75,13 @@ def _cells(results: Results, work: str, peer: str, large: bool) -> list[str]:
         return [cell("events"), cell("p50", 1e-3), cell("p99", 1e-3)]
     if large:
         return [cell("rate", MIB), share, cell("cpu"), cell("memory", MIB)]
-    cpu = results.share(work, peer, "cpu")
     return [
         results.verifies[peer],
+        cell("cpu", 1e-6),
+        _spread(results.efficiency(work, peer)),
         cell("rate"),
         share,
-        _number(1 / cpu if cpu else None),
         *(cell(figure, 1e-3) for figure in ("p50", "p99")),
-        cell("cpu", 1e-6),
         cell("memory", MIB),
         cell("failed"),
     ]
@@ -115,6 +114,10 @@ def _rows(*titles: str) -> Iterable[str]:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _spread(spread: Spread | None) -> str:
+    return "-" if spread is None else f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"
 
 
 def _number(value: float | None) -> str:

@@ -32,7 +32,7 @@ class Scale:
     idle: int
 
 
-FULL = Scale(seconds=2, repetitions=3, new_users=10_000, readers=200, cached_users=100_000, idle=10_000)
+FULL = Scale(seconds=2, repetitions=5, new_users=10_000, readers=200, cached_users=100_000, idle=10_000)
 QUICK = Scale(seconds=1, repetitions=2, new_users=1_000, readers=50, cached_users=2_000, idle=1_000)
 
 
@@ -125,18 +125,18 @@ def events(stage: Stage, running: Running, scale: Scale, results: Results) -> Fi
 
 WORKS = (
     Work("hit", "Small JSON answer, 32 connections, one known user", hit),
-    Work("single", "The same over one connection", single, fewer=1),
-    Work("paced", "The same over 32 connections, held at one rate for all", paced, fewer=1),
-    Work("post", "POST of 16 KiB, 32 connections", post, fewer=1),
-    Work("download", "100 MiB down, one connection", big_download),
-    Work("upload", "100 MiB up, one connection", big_upload),
-    Work("events", "Server-sent events to many readers", events, fewer=2),
-    Work("mixed", "Every hundredth request a new user's", mixed, fewer=1, peers=EXCHANGING),
+    Work("single", "The same over one connection", single, fewer=3),
+    Work("paced", "The same over 32 connections, held at one rate for all", paced, fewer=3),
+    Work("post", "POST of 16 KiB, 32 connections", post, fewer=3),
+    Work("download", "100 MiB down, one connection", big_download, fewer=2),
+    Work("upload", "100 MiB up, one connection", big_upload, fewer=2),
+    Work("events", "Server-sent events to many readers", events, fewer=4),
+    Work("mixed", "Every hundredth request a new user's", mixed, fewer=3, peers=EXCHANGING),
     Work(
         "misses",
         "First requests of new users (Envoy verifies, we also exchange)",
         misses,
-        fewer=2,
+        fewer=4,
         peers=EXCHANGING,
     ),
 )

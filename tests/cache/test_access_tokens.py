@@ -603,6 +603,26 @@ async def test_a_refused_token_leaves_its_sessions_entry():
     assert await session.get("good") == "alice#3"
 
 
+async def test_a_refusal_on_one_route_ends_what_another_route_has_noted():
+    """C-18: routes that ask for the same forget a refused token together, while its session's entry lives on."""
+    rig = Rig()
+    first, other = rig.tokens, rig.route()
+    good, stolen = make_subject_token(value="good"), make_subject_token(value="stolen")
+    assert await get(first, good) is await get(first, stolen) is await get(other, stolen)
+    Session(rig).revoked.add("stolen")
+    rig.clock.advance(300)
+    assert first.cached(good)
+    await rig.settle()
+    rig.source.gate = asyncio.Event()
+    assert first.cached(stolen)  # asked about in the background
+    assert other.cached(stolen)
+    rig.source.gate.set()
+    await rig.settle()
+    assert other.cached(stolen) is None
+    assert first.cached(stolen) is None
+    assert other.cached(good)
+
+
 async def test_the_entry_ends_with_the_token_that_it_was_made_with():
     """C-14: its refusal ends it for the session, whose other tokens are asked about by themselves."""
     rig = Rig()

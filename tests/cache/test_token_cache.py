@@ -91,7 +91,7 @@ class TickingClock(StillClock):
 def test_a_token_that_ends_while_it_is_put_leaves_nothing():
     """C-10: time goes on between two looks at the clock."""
     rig = Rig(clock=TickingClock())
-    put(rig, key(1), make_access_token("t", START + 2), INF)
+    put(rig, key(1), make_access_token("t", START + 1), INF)
     assert rig.cache.find(key(1)) is None
     assert rig.cache._entries._owned == {}
 
@@ -132,7 +132,7 @@ def test_the_least_recently_used_leaves_first():
     put(rig, key(0), make_access_token("hot"), INF)
     for number in range(1, 1000):
         put(rig, key(number), make_access_token(str(number)), INF)
-        assert rig.cache.find(key(0))
+        rig.cache.use(rig.cache.find(key(0)))
     assert len(rig.cache) == 8
     assert rig.cache.evictions == 992
     assert rig.cache.find(key(1)) is None
@@ -202,6 +202,7 @@ def test_the_cache_stays_bounded_however_many_come():
         put(rig, key(number), make_access_token("t"), INF)
     assert len(rig.cache) == 100
     assert len(rig.cache._entries._owned) == 100
+    assert len(rig.cache._entries._ends) <= 200
     assert len(rig.cache._rejected) == 100
 
 

@@ -19,6 +19,17 @@ SOUND: dict[str, Any] = {
         {"name": "orders", "path": "/orders", "upstream": "http://orders:8080", "audience": "api://orders"}
     ],
 }
+SIDECAR = {
+    "OBO_UPSTREAM": "http://orders:8080",
+    "OBO_ISSUER": "https://example.okta.com/oauth2/default",
+    "OBO_EXPECTED_AUDIENCE": "api://default",
+    "OBO_CLIENT_ID": "0oa1",
+    "OBO_CLIENT_SECRET": "s3cr3t",
+    "OBO_AUDIENCE": "api://orders",
+}
+OTHER = {"name": "other", "path": "/other", "upstream": "http://other", "audience": "api://other"}
+ODD_PATH = "not a path that starts with '/' and reads alike to all"
+SERVER = "authorization_servers.okta"
 CLIENT = "authorization_servers.okta.client"
 EXPOSED = (
     "required where admin.host is not loopback: name a file with a token (or OBO_ADMIN_TOKEN_FILE),"

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import copy
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,108 +12,14 @@ import pytest
 
 from proxy.jose.private_keys import generate_key, pem
 
-from .samples import CLIENT, EXPOSED, SOUND, change, faults_of
+from .samples import CLIENT, EXPOSED, ODD_PATH, OTHER, SERVER, SOUND, change, faults_of
 
-OTHER = {"name": "other", "path": "/other", "upstream": "http://other", "audience": "api://other"}
-SERVER = "authorization_servers.okta"
 ORG = "https://example.okta.com"
-HTTP = "plain http is refused, for tokens and keys travel here: use https (allow_http: true accepts the risk)"
-ODD_PATH = "not a path that starts with '/' and reads alike to all"
 
 
 def test_the_sample_is_sound() -> None:
     """What the tables spoil has no fault of its own."""
     assert faults_of(SOUND) == []
-
-
-def unused(key: str, grant: str) -> str:
-    return f"routes[0].{key}: not used with grant: {grant}, so leave it out"
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "fault"),
-    [
-        ("name", "other", "routes[1].name: also the name of routes[0] (got 'other')"),
-        ("path", "orders", f"routes[0].path: {ODD_PATH} (got 'orders')"),
-        ("path", "/a/../b", f"routes[0].path: {ODD_PATH} (got '/a/../b')"),
-        ("path", "/a//b", f"routes[0].path: {ODD_PATH} (got '/a//b')"),
-        ("path", "//", f"routes[0].path: {ODD_PATH} (got '//')"),
-        ("path", "/a?b", f"routes[0].path: {ODD_PATH} (got '/a?b')"),
-        ("path", "/é", f"routes[0].path: {ODD_PATH} (got '/é')"),
-        ("path", "/other", "routes[1].path: matches the same requests as routes[0] (got '/other')"),
-        ("path", "/other/", "routes[1].path: matches the same requests as routes[0] (got '/other')"),
-        ("path_rewrite", "x", f"routes[0].path_rewrite: {ODD_PATH} (got 'x')"),
-        ("host", "http://x", "routes[0].host: not a host name without scheme and port (got 'http://x')"),
-        ("host", "x:80", "routes[0].host: not a host name without scheme and port (got 'x:80')"),
-        ("methods", ["get"], "routes[0].methods[0]: not a method in capitals (got 'get')"),
-        ("methods", ["GET", "TRACE"], "routes[0].methods[1]: never served (got 'TRACE')"),
-        ("upstream", "orders:8080", "routes[0].upstream: not an absolute URL (got 'orders:8080')"),
-        ("upstream", "http://", "routes[0].upstream: not an absolute URL (got 'http://')"),
-        ("upstream", "http://x:99999", "routes[0].upstream: not an absolute URL (got 'http://x:99999')"),
-        ("upstream", "http://x:0", "routes[0].upstream: not an absolute URL (got 'http://x:0')"),
-        ("upstream", "http://[::1", "routes[0].upstream: not an absolute URL (got '***')"),
-        ("upstream", "http://a b", "routes[0].upstream: not an absolute URL (got 'http://a b')"),
-        ("upstream", "http://x\n", "routes[0].upstream: not an absolute URL (got 'http://x\\n')"),
-        ("upstream", "ftp://x", "routes[0].upstream: not an absolute URL (got 'ftp://x')"),
-        ("upstream", "http://x/api", "routes[0].upstream: a path is refused here: path_rewrite replaces the matched prefix (got 'http://x/api')"),
-        ("upstream", "http://x?", "routes[0].upstream: a query ('?…') is refused (got 'http://x?')"),
-        ("upstream", "http://x#a", "routes[0].upstream: a fragment ('#…') is refused (got 'http://x#a')"),
-        ("upstream", "http://u:pw@x", "routes[0].upstream: a user name or password in a URL is refused (got 'http://***@x')"),
-        ("upstream", "unix:sock", "routes[0].upstream: not like unix:/path.sock (got 'unix:sock')"),
-        ("tls", {"server_name": "x"}, "routes[0].tls: only an https upstream has a use for it (got 'http://orders:8080')"),
-        ("audience", ..., "routes[0].audience: required, or resource or scopes: else the token would be for nothing named"),
-        ("scopes", ["a b"], "routes[0].scopes[0]: not one scope: give each an entry of its own (got 'a b')"),
-        ("required_scopes", ['"'], "routes[0].required_scopes[0]: not one scope: give each an entry of its own (got '\"')"),
-        ("resource", "orders", "routes[0].resource: not an absolute URI without a fragment (got 'orders')"),
-        ("resource", "https://x#y", "routes[0].resource: not an absolute URI without a fragment (got 'https://x#y')"),
-        ("extra_parameters", {"scope": "a"}, "routes[0].extra_parameters.scope: set by the proxy itself, so it may not be given"),
-        ("token_in", {}, "routes[0].token_in: needs either header or query"),
-        ("token_in", {"header": "X-A", "query": "a"}, "routes[0].token_in: needs either header or query"),
-        ("token_in", {"query": "a&b"}, "routes[0].token_in.query: not the name of a query parameter (got 'a&b')"),
-        ("token_in", {"query": "a", "scheme": "X"}, "routes[0].token_in.scheme: only a header has one"),
-        ("token_in", {"header": "Host"}, "routes[0].token_in.header: not a header that may carry a token (got 'Host')"),
-        ("token_in", {"header": "a b"}, "routes[0].token_in.header: not a header that may carry a token (got 'a b')"),
-        ("token_in", {"header": "X-A", "scheme": "a b"}, "routes[0].token_in.scheme: not an authentication scheme (got 'a b')"),
-        ("token_in", {"header": "authorization", "scheme": ""}, "routes[0].token_in.scheme: must not be empty for Authorization: any credentials would pass as a token"),
-        ("allowed_origins", ["https://app.example"], "routes[0].allowed_origins: only used where callers need no token (client_credentials, subject_token_file), so leave it out"),
-        ("timeouts.response", 0, "routes[0].timeouts.response: must be more than 0"),
-        ("authorization_server", "otka", "routes[0].authorization_server: no such authorization server, did you mean 'okta'? (got 'otka')"),
-        ("authorization_server", "xyz", "routes[0].authorization_server: no such authorization server (got 'xyz')"),
-        ("subject_token_file", "/nowhere", "routes[0].subject_token_file: cannot be read: No such file or directory (got '/nowhere')"),
-    ],
-)  # fmt: skip
-def test_routes(path: str, value: Any, fault: str) -> None:
-    """A route that cannot work, or that could be read in two ways, is refused with its reason."""
-    assert faults_of(change(("routes.1", OTHER), (f"routes.0.{path}", value))) == [fault]
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "app.example",
-        "https://app.example/",
-        "https://app.example/a",
-        "*",
-        "null",
-        "https://",
-        "https://u@app.example",
-        "https://*.example",
-        "ftp://app.example",
-        "https://app.example?a",
-        "https://app.example#",
-    ],
-)
-def test_origins_that_are_none(origin: str) -> None:
-    """Each is scheme, host and perhaps a port, as browsers say it."""
-    raw = change(
-        ("routes.0.grant", "client_credentials"),
-        ("routes.0.allowed_origins", ["http://localhost:3000", origin]),
-    )
-    assert faults_of(raw) == [
-        f"routes[0].allowed_origins[1]: not an origin such as https://app.example.com (got {origin!r})".replace(
-            "'https://u@app.example'", "'https://***@app.example'"
-        )
-    ]
 
 
 @pytest.mark.parametrize("name", ["a b", "X-É", "X:", "", "*", "X-*-User", "**", "X-User\n"])
@@ -123,166 +28,6 @@ def test_headers_to_strip(name: str) -> None:
     raw = change(("listen.strip_headers", ["X-Corp-*", "Cookie", name]))
     (fault,) = faults_of(raw)
     assert fault.startswith("listen.strip_headers[2]: ")
-
-
-@pytest.mark.parametrize("scope", ["openid", "profile", "email", "address", "phone", "offline_access"])
-@pytest.mark.parametrize("grant", ["token_exchange", "client_credentials"])
-def test_openid_scopes_are_refused(scope: str, grant: str) -> None:
-    """X-02: a service app gets no OpenID Connect scope from Okta, and the fault says so."""
-    (fault,) = faults_of(change(("routes.0.grant", grant), ("routes.0.scopes", ["orders:read", scope])))
-    assert fault.startswith("routes[0].scopes[1]: an OpenID Connect scope, which Okta refuses")
-
-
-def test_openid_scopes_pass_with_the_jwt_bearer_grant() -> None:
-    """X-02: Entra ID gives them in its on-behalf-of flow."""
-    assert faults_of(change(("routes.0.grant", "jwt_bearer"), ("routes.0.scopes", ["offline_access"]))) == []
-
-
-@pytest.mark.parametrize(
-    ("grant", "key", "value"),
-    [
-        ("none", "audience", "api://orders"),
-        ("none", "actor", True),
-        ("none", "required_scopes", ["a"]),
-        ("client_credentials", "acr_values", ["a"]),
-        ("client_credentials", "max_age", 5),
-        ("client_credentials", "subject_token_type", "jwt"),
-        ("jwt_bearer", "requested_token_type", "jwt"),
-        ("jwt_bearer", "actor", True),
-    ],
-)
-def test_keys_that_a_grant_has_no_use_for(grant: str, key: str, value: Any) -> None:
-    """A key without effect is a mistake: somebody relies on it."""
-    raw = change(("routes.0.audience", ...), ("routes.0.grant", grant), ("routes.0.scopes", ["a"]))
-    raw["routes"][0][key] = value
-    if grant == "none":
-        del raw["routes"][0]["scopes"]
-    assert faults_of(raw) == [unused(key, grant)]
-
-
-@pytest.mark.parametrize(
-    ("changes", "fault"),
-    [
-        (
-            [("requested_token_type", "saml2")],
-            "routes[0].requested_token_type: neither access_token, jwt nor an absolute URI (got 'saml2')",
-        ),
-        (
-            [("requested_token_type", "urn:ietf:params:oauth:token-type:id-jag")],
-            "routes[0].requested_token_type: no API takes an ID-JAG: use grant: id_jag",
-        ),
-        (
-            [("authorization_details", [{"actions": ["read"]}])],
-            "routes[0].authorization_details[0].type: required (RFC 9396 §2)",
-        ),
-        (
-            [("authorization_details", [{"type": "a", "on": date(2026, 1, 1)}])],
-            "routes[0].authorization_details[0]: has what JSON cannot hold: put dates in quotes",
-        ),
-        ([("authorization_details", "payment")], "routes[0].authorization_details: not a list"),
-        (
-            [("actor", "yes")],
-            "routes[0].actor: neither true, false nor a mapping with file or header (got 'yes')",
-        ),
-        ([("actor", {"type": "jwt"})], "routes[0].actor: needs file or header; true is our own token"),
-        ([("actor", {"file": __file__, "header": "X-A"})], "routes[0].actor: needs either file or header"),
-        (
-            [("actor", {"header": "X-A", "type": "saml"})],
-            "routes[0].actor.type: neither jwt, access_token, id_token nor an absolute URI (got 'saml')",
-        ),
-        (
-            [("actor", {"header": "Authorization"})],
-            "routes[0].actor.header: also where the caller's own token stands (got 'Authorization')",
-        ),
-        (
-            [("actor", {"header": "Host"})],
-            "routes[0].actor.header: not a header that may carry a token (got 'Host')",
-        ),
-        ([("actor", {"headre": "X-A"})], "routes[0].actor.headre: unknown key (did you mean 'header'?)"),
-        ([("max_actors", -1)], "routes[0].max_actors: less than 0 (got -1)"),
-        ([("allowed_actors", "agent")], "routes[0].allowed_actors: not a list (got 'agent')"),
-        ([("token_out", {})], "routes[0].token_out: needs one of header, query and cookie"),
-        (
-            [("token_out", {"header": "X-A", "cookie": "a"})],
-            "routes[0].token_out: needs one of header, query and cookie",
-        ),
-        (
-            [("token_out", {"query": "a&b"})],
-            "routes[0].token_out.query: not the name of a query parameter (got 'a&b')",
-        ),
-        (
-            [("token_out", {"cookie": "a;b"})],
-            "routes[0].token_out.cookie: not the name of a cookie (got 'a;b')",
-        ),
-        (
-            [("token_out", {"cookie": "a", "scheme": "X"})],
-            "routes[0].token_out.scheme: only a header has one",
-        ),
-        (
-            [("token_out", {"header": "Connection"})],
-            "routes[0].token_out.header: not a header that may carry a token (got 'Connection')",
-        ),
-        (
-            [("token_out", {"header": "Proxy_Authorization"})],
-            "routes[0].token_out.header: not a header that may carry a token (got 'Proxy_Authorization')",
-        ),
-        (
-            [("token_out", {"header": "Host"})],
-            "routes[0].token_out.header: not a header that may carry a token (got 'Host')",
-        ),
-        (
-            [("token_out", {"header": "X-Forwarded-For"})],
-            "routes[0].token_out.header: not a header that may carry a token",
-        ),
-        (
-            [("token_out", {"header": "Sec-WebSocket-Protocol"})],
-            "routes[0].token_out.header: not a header that may carry a token",
-        ),
-        (
-            [("token_out", {"header": "X-A", "scheme": "a b"})],
-            "routes[0].token_out.scheme: not an authentication scheme (got 'a b')",
-        ),
-        (
-            [("token_in", {"header": "X-A"}), ("token_out", {"header": "x_a"})],
-            "routes[0].token_out: also the place of the caller's own token (token_in)",
-        ),
-        (
-            [("token_in", {"query": "t"}), ("token_out", {"query": "t"})],
-            "routes[0].token_out: also the place of the caller's own token (token_in)",
-        ),
-        (
-            [("grant", "none"), ("audience", ...), ("token_out", {"cookie": "a"})],
-            "routes[0].token_out: not used with grant: none, so leave it out",
-        ),
-    ],
-)
-def test_the_token_that_is_asked_for(changes: list[tuple[str, Any]], fault: str) -> None:
-    """What it is, and where it stands on the way up: nowhere that HTTP, or the caller's own token, has for itself."""
-    (found,) = faults_of(change(*((f"routes.0.{key}", value) for key, value in changes)))
-    assert found.startswith(fault)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("requested_token_type", "urn:okta:params:oauth:token-type:oauth-sts"),
-        ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
-        ("token_out", {"header": "X-Api-Token", "scheme": ""}),
-        ("token_out", {"header": "Authorization", "scheme": "Bearer"}),
-        ("token_out", {"header": "Authorization", "scheme": ""}),
-        ("token_out", {"query": "access_token"}),
-        ("token_out", {"cookie": "session"}),
-        ("authorization_details", [{"type": "payment"}]),
-        ("audience", ["api://a", "api://b"]),
-        ("actor", True),
-        ("actor", False),
-        ("actor", {"header": "X-Actor-Token", "type": "urn:ietf:params:oauth:token-type:jwt"}),
-        ("allowed_actors", []),
-    ],
-)
-def test_tokens_of_every_kind_are_sound(key: str, value: Any) -> None:
-    """As the reference says."""
-    assert faults_of(change((f"routes.0.{key}", value))) == []
 
 
 @pytest.mark.parametrize("claim", ["act", "may_act"])
@@ -393,7 +138,8 @@ def test_faults_of_two_legs(changes: list[tuple[str, Any]], fault: str) -> None:
 def test_an_identity_provider_needs_two_legs() -> None:
     """A key without effect is a mistake: somebody relies on it."""
     raw = change(("routes.0.identity_provider", "okta"))
-    assert faults_of(raw) == [unused("identity_provider", "token_exchange")]
+    (fault,) = faults_of(raw)
+    assert fault.startswith("routes[0].identity_provider: not used with grant: token_exchange")
 
 
 @pytest.mark.parametrize(
@@ -418,68 +164,6 @@ def test_routes_whose_methods_overlap_may_not() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"upstream": "unix:/run/orders.sock"},
-        {"upstream": "https://[::1]:8443"},
-        {"upstream": "http://orders:8080/"},
-        {"path": "/"},
-        {"path_rewrite": ""},
-        {"path_rewrite": "/"},
-        {"token_in": {"query": "access_token"}},
-        {"token_in": {"header": "X-Token", "scheme": ""}},
-        {"resource": "https://orders.example.com/v1"},
-        {"extra_parameters": {"tenant": "a"}},
-        {"host": "orders.example.com", "methods": ["PROPFIND"]},
-    ],
-    ids=str,
-)
-def test_routes_that_are_sound(changes: dict[str, Any]) -> None:
-    """What a route may say."""
-    assert faults_of(change(*((f"routes.0.{key}", value) for key, value in changes.items()))) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "fault"),
-    [
-        ("issuer", "example.okta.com", f"{SERVER}.issuer: not an absolute URL (got 'example.okta.com')"),
-        ("issuer", "http://okta.example", f"{SERVER}.issuer: {HTTP} (got 'http://okta.example')"),
-        ("issuer", "https://x/?a=b", f"{SERVER}.issuer: a query ('?…') is refused (got 'https://x/?a=***')"),
-        ("issuer", "https://x/#", f"{SERVER}.issuer: a fragment ('#…') is refused (got 'https://x/#')"),
-        ("issuer", "https://u:p@x", f"{SERVER}.issuer: a user name or password in a URL is refused (got 'https://***@x')"),
-        ("issuer", "https://a-admin.okta.com/oauth2/default", f"{SERVER}.issuer: the address of Okta's Admin Console: leave out '-admin' (got 'https://a-admin.okta.com/oauth2/default')"),
-        ("token_url", "http://x/token", f"{SERVER}.token_url: {HTTP} (got 'http://x/token')"),
-        ("jwks_url", "file:///etc/passwd", f"{SERVER}.jwks_url: not an absolute URL (got 'file:///etc/passwd')"),
-        ("introspection_url", "https://x/#a", f"{SERVER}.introspection_url: a fragment ('#…') is refused (got 'https://x/#a')"),
-        ("proxy_url", "http://u:pw@proxy/a", f"{SERVER}.proxy_url: a path is refused here (got 'http://***@proxy/a')"),
-        ("timeout", 0, f"{SERVER}.timeout: must be more than 0"),
-        ("ca_file", "/nowhere", f"{SERVER}.ca_file: cannot be read: No such file or directory (got '/nowhere')"),
-        ("ca_file", "/dev/null", f"{SERVER}.ca_file: holds no certificates in PEM (got '/dev/null')"),
-        ("client", ..., f"{CLIENT}: required: the route 'orders' gets its token here"),
-        ("client.secret", ..., f"{CLIENT}.secret: required, or secret_file, with auth: client_secret_basic"),
-        ("client.secret", " ", f"{CLIENT}.secret: empty"),
-        ("client.key_id", "a", f"{CLIENT}.key_id: not used with auth: client_secret_basic, but with private_key_jwt"),
-        ("client", {"id": "a", "auth": "private_key_jwt"}, f"{CLIENT}.private_key_file: required with auth: private_key_jwt"),
-    ],
-)  # fmt: skip
-def test_authorization_servers(path: str, value: Any, fault: str) -> None:
-    """A-18: an authorization server that cannot be talked to safely is refused with its reason."""
-    assert faults_of(change((f"{SERVER}.{path}", value))) == [fault]
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000"])
-def test_http_on_loopback_is_taken(host: str) -> None:
-    """A-18: plain http is for loopback."""
-    assert faults_of(change((f"{SERVER}.issuer", f"http://{host}/oauth2/default"))) == []
-
-
-def test_http_elsewhere_needs_a_word() -> None:
-    """A-18: allow_http accepts the risk for one server."""
-    raw = change((f"{SERVER}.issuer", "http://okta.example"), (f"{SERVER}.allow_http", True))
-    assert faults_of(raw) == []
-
-
 @pytest.mark.parametrize("issuer", [ORG, f"{ORG}/", "https://a.oktapreview.com", f"{ORG}/oauth2"])
 def test_an_org_server_is_explained(issuer: str) -> None:
     """A-18: tokens of an Okta org authorization server cannot be verified by anybody but Okta."""
@@ -500,12 +184,6 @@ def test_an_org_server_may_introspect_and_grant() -> None:
 def test_an_org_server_may_issue_id_tokens() -> None:
     """A-18: the keys of its ID tokens are public; one route that takes them is enough."""
     assert faults_of(change((f"{SERVER}.issuer", ORG), ("routes.0.subject_token_type", "id_token"))) == []
-
-
-@pytest.mark.parametrize("host", ["login.example.com", "notokta.com", "okta.com.evil.example"])
-def test_other_hosts_are_no_org_server(host: str) -> None:
-    """A-19: a custom domain may be any path's issuer."""
-    assert faults_of(change((f"{SERVER}.issuer", f"https://{host}"))) == []
 
 
 @pytest.mark.parametrize(

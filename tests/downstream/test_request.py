@@ -2,74 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.downstream.disconnects import PATIENCE, Departures
-from proxy.downstream.request import Downstream, parse_host, parse_request_id
+from proxy.downstream.request import parse_host, parse_request_id
 from proxy.errors import BadRequest, DownstreamDeparted, RequestTooLarge
-from proxy.http.forwarding import Forwarding
-from proxy.runtime import Background
 
-
-class Caller:
-    """The ASGI server's side: hands out ``messages``, then waits for ``gone``."""
-
-    def __init__(self, *messages: dict[str, Any]) -> None:
-        self.messages = list(messages)
-        self.sent: list[Any] = []
-        self.gone = asyncio.Event()
-
-    async def receive(self) -> dict[str, Any]:
-        if self.messages:
-            return self.messages.pop(0)
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        self.sent.append(message)
-
-
-class OwnServer:
-    """The connection that our own server offers."""
-
-    def __init__(self) -> None:
-        self.aborted = False
-        self.callback: Any = None
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def on_departure(self, callback: Any) -> None:
-        self.callback = callback
-
-    def cancel(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
-
-
-def build(
-    caller: Caller,
-    headers: Iterable[tuple[bytes, bytes]] = (),
-    connection: OwnServer | None = None,
-    **scope: Any,
-) -> Downstream:
-    extensions = {"obo": connection} if connection else {}
-    return Downstream(
-        {
-            "method": "POST", "raw_path": b"/", "query_string": b"", "scheme": "http", "headers": list(headers),
-            "client": ("127.0.0.1", 5), "extensions": extensions, **scope,
-        },
-        caller.receive,
-        caller.send,
-        Forwarding(),
-    )  # fmt: skip
+from .callers import Caller, build
 
 
 def piece(data: bytes, *, more: bool) -> dict[str, Any]:
@@ -186,64 +128,3 @@ def test_the_peer_is_the_sockets():
     """A unix socket has none."""
     assert build(Caller()).peer == "127.0.0.1"
     assert build(Caller(), client=None).peer == ""
-
-
-async def test_our_own_server_tells_departures():
-    """F-20: the callback cancels the task that serves the request."""
-    connection = OwnServer()
-    downstream = build(Caller(), connection=connection)
-
-    async def serve() -> None:
-        downstream.watch()
-        connection.callback()
-        await asyncio.Event().wait()
-
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(serve())
-    assert downstream.departed
-    downstream.abort()
-    assert connection.aborted
-
-
-async def test_a_foreign_server_tells_departures_by_receive():
-    """F-20: a request that outlives its first moments is watched, and its task cancelled."""
-    caller = Caller()
-    background = Background()
-    departures = Departures(background)
-    downstream = build(caller)
-    begun = asyncio.Event()
-
-    async def serve() -> None:
-        downstream.watch()
-        departures.add(downstream, 0.0)
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            departures.discard(downstream)
-
-    task = asyncio.create_task(serve())
-    await begun.wait()
-    departures.watch(PATIENCE / 2)
-    assert len(background) == 0
-    departures.watch(PATIENCE)
-    assert len(background) == 1
-    caller.gone.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert downstream.departed
-    await background.aclose()
-
-
-async def test_a_request_that_is_still_read_is_not_watched():
-    """Only one may wait for what the caller sends: while a body comes, its reader sees the departure."""
-    background = Background()
-    departures = Departures(background)
-    downstream = build(Caller(), [(b"content-length", b"5")])
-    downstream.body()
-    departures.add(downstream, 0.0)
-    departures.watch(10.0)
-    assert len(background) == 0
-    departures.discard(downstream)
-    departures.start()
-    departures.stop()

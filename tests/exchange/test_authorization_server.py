@@ -146,7 +146,7 @@ async def test_no_redirect_is_followed(status):
 
 
 async def test_no_cookie_is_kept():
-    """F5, X-12: what one answer sets, no request brings back."""
+    """X-12: what one answer sets, no request brings back."""
     async with exchanging(answer(200, TOKEN, set_cookie="sid=alice; Path=/")) as at:
         for _ in range(2):
             await at.server.grant(REQUEST, ALICE)
@@ -154,7 +154,7 @@ async def test_no_cookie_is_kept():
 
 
 async def test_bytes_after_an_answer_reach_nobody():
-    """F1: a second response in the wake of the first is not the next user's."""
+    """H-40: a second response that follows the first at once is not the next user's."""
     other = answer(200, TOKEN | {"access_token": "of-another"})
     async with exchanging(GOOD + other, GOOD) as at:
         tokens = [await at.server.grant(REQUEST, ALICE) for _ in range(2)]
@@ -264,7 +264,7 @@ async def test_the_record_says_what_happened():
 
 
 async def test_no_secret_in_any_log(caplog):
-    """X-14, F11: canaries in every credential, everything at DEBUG, the libraries' loggers too."""
+    """X-14: canaries in every credential, everything at DEBUG, the libraries' loggers too."""
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from proxy.errors import AuthorizationServerThrottled
 from proxy.exchange.bulkhead import Bulkhead
+from tests.support.leftovers import leftovers
 
 
 async def enter(bulkhead: Bulkhead, count: int) -> list[asyncio.Task[None]]:
@@ -140,3 +142,21 @@ async def test_a_turn_that_comes_as_one_leaves(turned_away):
     assert isinstance(results[0], asyncio.CancelledError)
     assert isinstance(results[1], AuthorizationServerThrottled) is turned_away
     assert bulkhead.in_flight == (0 if turned_away else 1)
+
+
+async def test_nothing_is_left_of_one_who_was_turned_away():
+    """The error belongs to whoever raises it: nothing is left to the garbage collector."""
+    bulkhead = Bulkhead(first=1)
+    await bulkhead.enter("bob")
+
+    async def wait_in_vain():
+        with suppress(AuthorizationServerThrottled):
+            await bulkhead.enter("alice")
+
+    async def visit():
+        waiting = asyncio.ensure_future(wait_in_vain())
+        await asyncio.sleep(0)
+        bulkhead.turn_away(AuthorizationServerThrottled(""))
+        await waiting
+
+    assert await leftovers(visit) == {}

@@ -17,12 +17,12 @@ import jwt
 import pytest
 
 from proxy.config import models
-from proxy.config.models import Client, UpstreamTLS
+from proxy.config.models import Client
 from proxy.errors import AuthorizationServerUnavailable, ExchangeMisconfigured, ExchangeResponseInvalid
 from proxy.exchange.transport import Outbound
 from proxy.jose.certificates import load_certificates
 from proxy.jose.encoding import encode_base64url
-from proxy.upstream import ClientCertificate
+from proxy.upstream import ClientCertificate, TLSOptions
 from tests.support.certificates import Authority, Issued, server_context, sign_itself
 from tests.support.exchanging import ALICE, GOOD, REQUEST, TOKEN, Exchanging, exchanging, make_subject_token
 from tests.support.issuer import NOW
@@ -301,7 +301,7 @@ async def test_through_a_forward_proxy(meet, authority, volume):
 async def test_connections_of_the_old_certificate_end(authority, volume, tmp_path):
     """They are not used again, and none is left once the requests that they carry have had their time."""
     settings = models.AuthorizationServer(issuer="https://as.example", timeout=0.2, ca_file=authority.ca_file)
-    tls = UpstreamTLS(ca_file=authority.ca_file, cert_file=volume / "crt", key_file=volume / "key")
+    tls = TLSOptions(ca_file=authority.ca_file, cert_file=volume / "crt", key_file=volume / "key")
     certificate = ClientCertificate(tls)
     context = server_context(authority.issue("localhost"), client_ca=authority.ca_file)
     async with RawUpstream([response(b"{}")], tls=context) as server:

@@ -87,7 +87,7 @@ TABLE = """\
     The client is not authorized to use the provided grant type. Configured grant types: [authorization_code].
 400 unsupported_grant_type ExchangeMisconfigured route 10
     The authorization grant type is not supported by the authorization server.
-400 invalid_grant ExchangeMisconfigured route 60
+400 invalid_grant ExchangeMisconfigured route 10
     The API Access Management SKU is not enabled. Contact your Account Executive.
 429 invalid_grant AuthorizationServerThrottled nobody 0
     API call exceeded rate limit due to too many requests.

@@ -19,7 +19,7 @@ from typing import Any
 from proxy.config.models import Listen
 from proxy.server.limits import Limits
 from proxy.server.listener import Listener
-from proxy.server.protocol import HardenedProtocol
+from proxy.server.protocol import HttpProtocol
 
 MOST = 512 * 1024  # bytes that one connection sends
 READS = 512
@@ -158,7 +158,7 @@ class Transport(asyncio.Transport):
     @property
     def is_handed_over(self) -> bool:
         """Whether it has become a websocket."""
-        return not isinstance(self.protocol, HardenedProtocol)
+        return not isinstance(self.protocol, HttpProtocol)
 
     async def reads(self) -> bool:
         """Whether more is read, now or soon."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,12 +16,11 @@ from websockets.http11 import Response
 from proxy.demo import Demo
 from proxy.runtime import SystemClock
 from proxy.upstream.websocket_handshake import MAX_MESSAGE
-from tests.support.certificates import Authority, server_context
 from tests.support.demo import decode, resign
 from tests.support.proxy import Running, running
 from tests.support.raw_client import connected
-from tests.support.raw_upstream import CLOSE, RESET, STAY, RawUpstream
-from tests.support.websocket import WebSocketAPI, dial, settings_for, websocket_api
+from tests.support.raw_upstream import STAY, RawUpstream
+from tests.support.websocket import WebSocketAPI, dial, refusal, settings_for, websocket_api
 
 HANDSHAKE = (
     "GET {} HTTP/1.1\r\nHost: proxy\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -52,27 +50,12 @@ class ShiftedClock(SystemClock):
         return super().time() + self.shift
 
 
-async def refusal(connecting: Any) -> tuple[int, dict[str, Any]]:
-    """Status and problem of a handshake that must fail."""
-    with pytest.raises(InvalidStatus) as error:
-        await connecting
-    response = error.value.response
-    assert response.headers["Content-Type"] == "application/problem+json"
-    return response.status_code, json.loads(response.body)
-
-
 async def end_of(websocket: Any) -> tuple[int, str] | None:
     """The close that a side received, once it has ended; None where it was cut."""
     async with asyncio.timeout(5):
         await websocket.wait_closed()
     close: Close | None = websocket.protocol.close_rcvd
     return None if close is None else (close.code, close.reason)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 def build_subprotocol(token: str) -> str:
@@ -267,65 +250,6 @@ async def test_a_bound_token_comes_with_its_proof(demo: Demo, api: WebSocketAPI)
     assert first["jti"] != second["jti"]
     assert second["nonce"] == "n1"
     assert api.handshakes[-1].headers["Authorization"].startswith("DPoP ")
-
-
-@pytest.mark.parametrize(
-    ("script", "expected"),
-    [
-        ([RESET], (502, "upstream_unreachable")),
-        ([CLOSE], (502, "upstream_unreachable")),
-        ([b"HTTP/1.1 101 ", CLOSE], (502, "upstream_unreachable")),
-        ([b"nonsense\r\n\r\n", STAY], (502, "upstream_protocol_error")),
-        ([b"HTTP/1.1 103 Early\r\n\r\n", STAY], (502, "upstream_protocol_error")),
-        (
-            [b"HTTP/1.1 101 OK\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", STAY],
-            (502, "upstream_protocol_error"),
-        ),
-        ([b"HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\nshort", CLOSE], (502, "upstream_unreachable")),
-        ([STAY], (504, "upstream_timeout")),
-    ],
-    ids=["reset", "closed", "cut head", "no HTTP", "interim", "another protocol", "cut body", "silence"],
-)
-async def test_a_broken_upstream(demo: Demo, script, expected):
-    """F-10, H-43: the same answers as for any request."""
-    async with RawUpstream(script) as upstream:
-        raw = settings_for(demo, upstream, timeouts={"response": "300ms"})
-        async with running(raw) as proxy:
-            status, problem = await refusal(dial(proxy, "/public"))
-    assert (status, problem["code"]) == expected
-
-
-async def test_nobody_listens_upstream(demo: Demo):
-    """F-10: 502."""
-    async with websocket_api() as api:
-        raw = settings_for(demo, api)
-    async with running(raw) as proxy:
-        status, problem = await refusal(dial(proxy, "/public"))
-    assert (status, problem["code"]) == (502, "upstream_unreachable")
-
-
-@pytest.mark.parametrize("kind", ["tls", "unix"])
-async def test_upstreams_of_every_kind(demo: Demo, tmp_path, kind):
-    """X-02: https with the route's own authority, and unix sockets."""
-    authority = Authority(tmp_path)
-    options = {"tls": server_context(authority.issue())} if kind == "tls" else {"path": tmp_path / "s"}
-    route = {"tls": {"ca_file": str(authority.ca_file)}} if kind == "tls" else {}
-    async with (
-        websocket_api(**options) as api,
-        running(settings_for(demo, api, **route)) as proxy,
-        dial(proxy, "/orders", demo.mint("alice")) as client,
-    ):
-        await client.send("hello")
-        assert await (await api.accept()).recv() == "hello"
-
-
-async def test_an_untrusted_upstream_certificate(demo: Demo, tmp_path):
-    """H-60: no handshake is sent, and so no token."""
-    tls = server_context(Authority(tmp_path).issue())
-    async with websocket_api(tls=tls) as api, running(settings_for(demo, api)) as proxy:
-        status, problem = await refusal(dial(proxy, "/orders", demo.mint("alice")))
-        assert (status, problem["code"]) == (502, "upstream_unreachable")
-        assert api.handshakes == []
 
 
 # Messages
@@ -607,41 +531,6 @@ async def test_the_end_of_the_token_of_a_stream(demo: Demo, mode):
 
 
 # What is told of it
-
-
-async def test_websockets_take_places_among_the_connections(demo: Demo, api: WebSocketAPI):
-    """F-25, F-22: they count like requests, and leave their place however they end; one user cannot take all."""
-    raw = settings_for(demo, api, max_connections=4, timeouts={"connect": "0.3s"})
-    async with running(raw) as proxy:
-        pool = proxy.app.parts.upstreams["orders"]
-        bob, alice = demo.mint("bob"), demo.mint("alice")
-        held = [await dial(proxy, "/orders/ws", bob) for _ in range(3)]
-        assert (pool.active, pool.idle) == (3, 0)
-        status, problem = await refusal(dial(proxy, "/orders/ws", bob))
-        assert (status, problem["code"]) == (503, "overloaded")
-        async with dial(proxy, "/orders/ws", alice):
-            assert pool.active == 4
-            assert (await refusal(dial(proxy, "/orders/ws", demo.mint("dave"))))[0] == 503
-        api.refuse_with(403, b"no")
-        with pytest.raises(InvalidStatus):
-            await dial(proxy, "/orders/ws", alice)
-        api.refuse = lambda _: None
-        await held[0].close()
-        held[1].transport.abort()
-        await until(lambda: pool.active == 1)
-        async with dial(proxy, "/orders/ws", bob):
-            assert pool.active == 2
-        await held[2].close()
-        await until(lambda: pool.active == 0)
-        assert pool.waiting == 0
-
-
-@pytest.mark.parametrize("script", [[CLOSE], [RESET], [b"SSH-2.0\r\n\r\n", CLOSE]], ids=["FIN", "RST", "SSH"])
-async def test_a_handshake_that_fails_leaves_its_place(demo: Demo, script):
-    """F-22: whatever the upstream says."""
-    async with RawUpstream(script) as upstream, running(settings_for(demo, upstream)) as proxy:
-        assert (await refusal(dial(proxy, "/orders/ws", demo.mint("bob"))))[0] == 502
-        assert proxy.app.parts.upstreams["orders"].active == 0
 
 
 async def test_websockets_are_counted_and_logged_like_requests(demo: Demo, api: WebSocketAPI, caplog):

@@ -173,6 +173,21 @@ def test_many_credentials_are_refused():
             refuse_many(many)
 
 
+@pytest.mark.parametrize(
+    ("ended", "token", "size", "searched"),
+    [
+        ({b"authorization": [b"Bearer 0123456789=="]}, b"0123456789==", 22, True),
+        ({b"authorization": [b"Bearer 0123456789=="]}, b"0123456789==", 21, False),
+        ({b"authorization": [b"Basic abc"]}, b"0123456789==", 21, True),
+        ({}, b"0123456789==", 21, True),
+    ],
+    ids=["room", "none", "another is shown", "of a file"],
+)
+def test_a_copy_needs_room(ended, token, size, searched):
+    """H-29: where the head has not got it beside the token itself, nothing is searched."""
+    assert bool(CredentialNames().find_secrets(ended, (), token, size=size)) is searched
+
+
 def test_the_token_that_is_known_counts_however_short():
     """H-29: it has been verified, so that it is one."""
     ended = {b"authorization": [b"Bearer short"], b"sec-websocket-protocol": [b"chat"]}

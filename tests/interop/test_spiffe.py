@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from spiffe.svid.jwt_svid import JwtSvid
 from spiffe.svid.x509_svid import X509Svid
 
-from proxy.config.models import Client, UpstreamTLS
+from proxy.config.models import Client
 from proxy.demo import Demo
 from proxy.demo.workloads import SPIFFE_ID
 from proxy.exchange.client_auth import build_client_authentication
 from proxy.jose.assertions import parse_assertion
-from proxy.upstream import ClientCertificate
+from proxy.upstream import ClientCertificate, TLSOptions
 from tests.support.certificates import Authority
 
 ID = "spiffe://example.org/ns/orders/sa/proxy"
@@ -54,7 +54,7 @@ def test_an_x509_svid(tmp_path: Path, with_authority: bool) -> None:
     svid = X509Svid.parse(chain, issued.key_file.read_bytes())
     cert_file, key_file = tmp_path / "svid.pem", tmp_path / "svid_key.pem"
     svid.save(str(cert_file), str(key_file), Encoding.PEM)
-    tls = UpstreamTLS(ca_file=authority.ca_file, cert_file=cert_file, key_file=key_file)
+    tls = TLSOptions(ca_file=authority.ca_file, cert_file=cert_file, key_file=key_file)
     shown = ClientCertificate(tls).current().certificate
     assert str(svid.spiffe_id) == ID
     assert shown.der == svid.leaf.public_bytes(Encoding.DER)

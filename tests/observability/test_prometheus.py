@@ -76,6 +76,8 @@ async def test_every_query_of_the_dashboard_has_an_answer(demo: Demo, tmp_path: 
     async with running(demo.settings()) as proxy, prometheus(tmp_path, proxy.admin_url) as server:
         await server.until('up{job="obo-proxy"} == 1')
         await make_traffic(demo, proxy)
+        await server.until('obo_requests_total{route="orders"}')  # where a series begins is no increase
+        await make_traffic(demo, proxy)
         await server.until('sum(rate(obo_requests_total{route="orders"}[10s])) > 0')
         await server.until("sum(rate(obo_event_loop_lag_seconds_count[10s])) > 0")
         empty = {title for title, expression in queries() if not await server.query(expression)}

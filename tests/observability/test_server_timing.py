@@ -7,25 +7,27 @@ import re
 import pytest
 
 from proxy.demo import Demo
-from proxy.observability.server_timing import build_server_timing
+from proxy.observability.server_timing import Times, build_server_timing
 from tests.support.proxy import running
 
 FIELD = re.compile(r"obo-verify;dur=[\d.]+, obo-token;dur=[\d.]+, obo-upstream;dur=[\d.]+")
 
 
 @pytest.mark.parametrize(
-    ("steps", "field"),
+    ("times", "total", "field"),
     [
-        ({}, b"obo-verify;dur=0.00, obo-token;dur=0.00, obo-upstream;dur=0.00"),
+        (Times(), 0.0, b"obo-verify;dur=0.00, obo-token;dur=0.00, obo-upstream;dur=0.00"),
         (
-            {"verify": 0.001, "token": 0.05, "upstream": 0.03},
+            Times(verify=0.001, upstream=0.03),
+            0.051,
             b"obo-verify;dur=1.00, obo-token;dur=20.00, obo-upstream;dur=30.00",
         ),
     ],
+    ids=["nothing yet", "each"],
 )
-def test_what_is_told(steps, field):
-    """The time at the upstream is not counted twice."""
-    assert build_server_timing(steps) == field
+def test_what_is_told(times, total, field):
+    """What was neither verifying nor the upstream went for the token."""
+    assert build_server_timing(times, total) == field
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -18,7 +18,7 @@ from tests.support.leftovers import leftovers
 from tests.support.proxy import running
 
 from .apps import answer, listening, read_body
-from .test_framing import chunked, get, post
+from .messages import chunked, get, post
 
 GET = get(b"GET / HTTP/1.1")
 SOON = 0.3  # s: a shortened limit
@@ -172,10 +172,11 @@ async def test_nothing_is_left_of_a_connection_that_was_cut():
 
         async def visit():
             calling = asyncio.ensure_future(visitor(listener, get(b"GET /endless HTTP/1.1"), END)())
-            while not any(connection._active for connection in listener._state.live()):
+            while not calling.done():
+                for connection in listener._state.live():
+                    if connection._active:
+                        connection.abort()
                 await asyncio.sleep(0.01)
-            for connection in listener._state.live():
-                connection.abort()
             await calling
 
         assert await leftovers(visit) == {}
@@ -195,7 +196,7 @@ async def test_a_websocket_keeps_nothing_of_the_http_it_was():
         left = await leftovers(lambda: asyncio.to_thread(connect), patience=0)
         for client in held:
             client.close()
-    assert not {"Cycle", "HardenedProtocol", "HttpRequestParser", "RequestReader"} & {
+    assert not {"Cycle", "HttpProtocol", "HttpRequestParser", "RequestReader"} & {
         name.rpartition(".")[2] for name in left
     }
 

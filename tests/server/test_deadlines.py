@@ -15,7 +15,7 @@ from tests.support.certificates import Authority
 from tests.support.raw_client import connected
 
 from .apps import Held, Recorder, answer, listening, read_body
-from .test_framing import get, post
+from .messages import get, post
 
 GET = get(b"GET / HTTP/1.1")
 SOON = 0.4  # s: a shortened limit
@@ -38,7 +38,7 @@ async def recorder():
 
 
 async def test_a_silent_connection_is_closed(recorder):
-    """F-30, F7: no byte, no answer."""
+    """F-30: no byte, no answer."""
     async with listening(recorder, header_timeout=SOON) as listener, connected(listener.address) as client:
         assert await client.rest() == b""
 

@@ -10,7 +10,7 @@ from proxy.errors import BadRequest, HeaderTooLarge, TargetTooLong
 from proxy.server.reader import RequestReader
 
 from .apps import USUAL_LIMITS
-from .test_framing import chunked, get, post
+from .messages import chunked, get, post
 
 LARGEST_READ = 256 * 1024  # bytes, of asyncio and of uvloop
 GET = get(b"GET / HTTP/1.1")

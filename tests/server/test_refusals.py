@@ -18,7 +18,7 @@ from tests.support.raw_client import RawClient, connected
 from tests.support.served import serving, write
 
 from .apps import listening
-from .test_framing import get, post
+from .messages import get, post
 
 # For tests with a whole proxy: one loop is enough, and what they show does not depend on it.
 only_uvloop = pytest.mark.asyncio(loop_factories=["uvloop"])
@@ -188,7 +188,7 @@ async def fail_after_a_piece(scope, receive, send):
 
 @pytest.mark.parametrize("app", [fail, fail_after_a_piece])
 async def test_an_application_s_fault_while_the_body_comes_is_answered(app, caplog):
-    """R-26: 500, and a line that says where to look."""
+    """F-38: 500, and a line that says where to look."""
     caplog.set_level(logging.INFO)
     async with listening(app) as listener, connected(listener.address) as client:
         await client.send(post(b"Content-Length: 10") + b"begin")

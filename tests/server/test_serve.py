@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import resource
 import signal
 import ssl
-import subprocess
 import sys
 import time
 
@@ -16,14 +13,12 @@ import pytest
 
 from proxy.config.models import Settings
 from proxy.server import Server, serve
-from proxy.server.descriptors import affordable_connections, raise_limit
-from proxy.server.lifespan import Lifespan
 from proxy.server.state import OnlyLogged
 from tests.support.certificates import Authority
 from tests.support.raw_client import connected
 
 from .apps import Recorder, answer
-from .test_framing import get
+from .messages import get
 
 GET = get(b"GET / HTTP/1.1")
 
@@ -78,6 +73,21 @@ async def test_both_ports_are_served_and_the_application_lives_around_them(app):
         assert app.life == ["startup"]
         assert len(admin.requests) == 1
     assert app.life == ["startup", "shutdown"]
+
+
+async def test_an_application_that_does_not_end_is_told_of(monkeypatch, caplog):
+    """It holds the process up for no longer than a few seconds, and not in silence."""
+    monkeypatch.setattr(sys.modules[Server.__module__], "_SHUTDOWN_TIMEOUT", 0.01)
+
+    class Endless(App):
+        async def live(self, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await asyncio.Event().wait()
+
+    async with Server(make_settings(), Endless(), Recorder()):
+        pass
+    assert "the application is not put away in time" in caplog.messages
 
 
 async def test_a_port_that_is_taken_is_an_error_and_the_application_ends(app):
@@ -202,56 +212,3 @@ async def test_tls_is_served_and_its_certificate_renewed(app, tmp_path):
                 certificate = client.writer.get_extra_info("peercert")
                 serials.append(certificate["serialNumber"])
     assert serials[0] != serials[1]
-
-
-async def test_a_lifespan_that_fails_says_why():
-    """The application's own error comes out; one that knows no lifespan is served all the same."""
-
-    async def failing(scope, receive, send):
-        raise LookupError("no keys")
-
-    async def refusing(scope, receive, send):
-        await receive()
-        await send({"type": "lifespan.startup.failed", "message": "no keys"})
-
-    async def ignorant(scope, receive, send):
-        return
-
-    with pytest.raises(LookupError, match="no keys"):
-        await Lifespan(failing).startup()
-    with pytest.raises(RuntimeError, match="no keys"):
-        await Lifespan(refusing).startup()
-    lifespan = Lifespan(ignorant)
-    await lifespan.shutdown()
-    await lifespan.startup()
-    await lifespan.shutdown()
-
-
-def test_connections_are_no_more_than_descriptors_last_for(caplog):
-    """F-31: fewer than configured, and it is said; the soft limit is lifted to the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (264, hard))
-        assert affordable_connections(10_000) == 100
-        assert "fewer connections" in caplog.text
-        assert affordable_connections(50) == 50
-        raise_limit()
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_running_out_of_descriptors_is_survived(loop):
-    """F-31: no crash, no busy loop, no traceback; served again once there are descriptors."""
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.server.exhausted", loop],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    outcome = json.loads(run.stdout)
-    assert outcome["served"] == "HTTP/1.1 200 OK"
-    assert outcome["cpu"] < 0.6
-    assert "Traceback" not in run.stderr

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from .apps import listening
-from .test_framing import get
+from .messages import get
 from .test_websocket import HANDSHAKE
 
 GET = get(b"GET / HTTP/1.1")

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.support.raw_client import connected
 
 from .apps import listening
-from .test_framing import get
+from .messages import get
 
 HANDSHAKE = (
     b"Connection: keep-alive, Upgrade", b"Upgrade: WebSocket", b"Sec-WebSocket-Version: 13",

@@ -17,31 +17,35 @@ WATCHED = (
 )  # fmt: skip
 
 
-async def leftovers(visit: Callable[[], Awaitable[object]], *, patience: float = PATIENCE) -> dict[str, int]:
-    """Objects of ours and of what we build on, by type, of which each of several ``visit`` leaves one or more."""
+async def leftovers(
+    visit: Callable[[], Awaitable[object]], *, patience: float = PATIENCE, kept: tuple[str, ...] = ()
+) -> dict[str, int]:
+    """Objects of ours and of what we build on, by type, of which each of several ``visit`` leaves one or more.
+
+    Types whose names begin with one of ``kept`` may stay.
+    """
     await visit()  # what is made once and kept does not count
     await asyncio.sleep(0)
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # what there is by now, garbage or not, is not looked at
     gc.disable()
     try:
         await asyncio.gather(*(visit() for _ in range(TIMES)))
-        return await settle(patience)
+        return await settle(patience, kept)
     finally:
         gc.enable()
         gc.unfreeze()
 
 
-async def settle(patience: float) -> dict[str, int]:
+async def settle(patience: float, kept: tuple[str, ...] = ()) -> dict[str, int]:
     """What there still is when nothing more goes away."""
     end = time.monotonic() + patience
-    while (left := count()) and time.monotonic() < end:
+    while (left := count(kept)) and time.monotonic() < end:
         await asyncio.sleep(0.01)
     return left
 
 
-def count() -> dict[str, int]:
+def count(kept: tuple[str, ...] = ()) -> dict[str, int]:
     """Of what was made since ``gc.freeze``."""
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in map(type, gc.get_objects()))
-    found = Counter(name for name in names if name.startswith(WATCHED))
+    found = Counter(name for name in names if name.startswith(WATCHED) and not name.startswith(kept))
     return {name: number for name, number in found.items() if number >= TIMES}

@@ -49,3 +49,9 @@ async def running(raw: Mapping[str, Any], *, clock: Clock | None = None) -> Asyn
         proxy = Running(app, server)
         async with proxy.client, proxy.admin:
             yield proxy
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    return response.status_code, response.json()["code"]

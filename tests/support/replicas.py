@@ -40,8 +40,8 @@ class Replica(Rig):
     def forget_all(self) -> None:
         """Its own entries, not what is shared."""
         entries = self.cache._entries
-        for digest in tuple(entries):
-            entries.remove(digest)
+        for entry in tuple(entries.all()):
+            entries.remove(entry.digest)
 
     async def get(self, subject_token: SubjectToken) -> str:
         token = self.tokens.cached(subject_token) or await self.tokens.obtain(subject_token)

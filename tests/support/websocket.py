@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
 from proxy.demo import Demo
@@ -96,3 +99,18 @@ def dial(
     url = proxy.url.replace("http", "ws", 1) + path
     options = {"user_agent_header": None, "max_size": BIG, "proxy": None} | options
     return connect(url, additional_headers=fields, **options)
+
+
+async def refusal(connecting: Any) -> tuple[int, dict[str, Any]]:
+    """Status and problem of a handshake that must fail."""
+    with pytest.raises(InvalidStatus) as error:
+        await connecting
+    response = error.value.response
+    assert response.headers["Content-Type"] == "application/problem+json"
+    return response.status_code, json.loads(response.body)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.005)

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
 
 import pytest
 import uvloop
 
-from proxy.config import models
 from proxy.runtime import Sweep
-from proxy.upstream import Upstream
+from proxy.upstream import Options, TLSOptions, Upstream, parse_origin
 
 
 def pytest_asyncio_loop_factories(
@@ -32,10 +30,11 @@ async def connect(sweep: Sweep) -> AsyncIterator[Callable[..., Upstream]]:
     made: list[Upstream] = []
 
     def connect(
-        url: str, *, max_connections: int = 8, tls: models.UpstreamTLS | None = None, **timeouts: Any
+        url: str, *, max_connections: int = 8, tls: TLSOptions | None = None, **timeouts: float
     ) -> Upstream:
+        seconds = {"connect": 5.0, "response": 60.0, "idle": 300.0} | timeouts
         upstream = Upstream(
-            url, timeouts=models.Timeouts(**timeouts), max_connections=max_connections, tls=tls, sweep=sweep
+            parse_origin(url, tls), Options(**seconds, max_connections=max_connections), sweep
         )
         made.append(upstream)
         return upstream

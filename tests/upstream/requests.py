@@ -6,6 +6,12 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable
 
 from proxy.upstream import Response, Upstream
+from proxy.upstream.pool import SMALL_BODY
+
+Connect = Callable[..., Upstream]
+HEAD = b"HTTP/1.1 200 OK\r\n"
+BEGUN = bytes(SMALL_BODY)  # as much of a body as a connection is taken for
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 class Body:

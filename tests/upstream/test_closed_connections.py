@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -13,11 +12,8 @@ from proxy.upstream import Upstream
 from tests.support.leftovers import leftovers
 from tests.support.raw_upstream import CLOSE, RESET, STAY, RawConnection, RawUpstream, Script, response
 
-from .requests import Body, fetch, read_all, send, until
+from .requests import CHUNKED, HEAD, Body, Connect, fetch, read_all, send, until
 
-Connect = Callable[..., Upstream]
-HEAD = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 SOON = 0.3  # s: a shortened limit
 
 

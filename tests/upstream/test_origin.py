@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from proxy.config.models import UpstreamTLS
+from proxy.diagnosis.network import advise
 from proxy.errors import UpstreamBroken, UpstreamUnreachable
-from proxy.upstream import Upstream
+from proxy.upstream import TLSOptions, Upstream
 from proxy.upstream.origin import parse_origin
 from tests.support.certificates import Authority, server_context
 from tests.support.raw_upstream import CLOSE, RawConnection, RawUpstream, response
@@ -59,7 +59,7 @@ async def test_https(connect: Connect, tmp_path: Path) -> None:
     """O-05: an upstream whose certificate the given authority signed is spoken to, on a connection that is kept."""
     authority = Authority(tmp_path)
     async with RawUpstream([response(b"a")], tls=server_context(authority.issue())) as raw:
-        upstream = connect(raw.url, tls=UpstreamTLS(ca_file=authority.ca_file))
+        upstream = connect(raw.url, tls=TLSOptions(ca_file=authority.ca_file))
         assert [await fetch(upstream) for _ in range(3)] == [(200, b"a")] * 3
 
 
@@ -67,7 +67,7 @@ async def test_server_name(connect: Connect, tmp_path: Path) -> None:
     """O-05: the name to expect may be given."""
     authority = Authority(tmp_path)
     async with RawUpstream([response(b"a")], tls=server_context(authority.issue("orders.internal"))) as raw:
-        tls = UpstreamTLS(ca_file=authority.ca_file, server_name="orders.internal")
+        tls = TLSOptions(ca_file=authority.ca_file, server_name="orders.internal")
         assert await fetch(connect(raw.url, tls=tls)) == (200, b"a")
 
 
@@ -81,7 +81,7 @@ async def test_untrusted(connect: Connect, tmp_path: Path, fault: str) -> None:
     )
     trusted = Authority(tmp_path, "another") if fault == "unknown authority" else authority
     async with RawUpstream(tls=server_context(issued)) as raw:
-        upstream = connect(raw.url, tls=UpstreamTLS(ca_file=trusted.ca_file))
+        upstream = connect(raw.url, tls=TLSOptions(ca_file=trusted.ca_file))
         with pytest.raises(UpstreamUnreachable):
             await fetch(upstream)
         assert raw.requests == []
@@ -94,8 +94,31 @@ async def test_client_certificate(connect: Connect, tmp_path: Path) -> None:
     ours = authority.issue("proxy")
     context = server_context(authority.issue(), client_ca=authority.ca_file)
     async with RawUpstream([response(b"a")], tls=context) as raw:
-        tls = UpstreamTLS(ca_file=authority.ca_file, cert_file=ours.cert_file, key_file=ours.key_file)
+        tls = TLSOptions(ca_file=authority.ca_file, cert_file=ours.cert_file, key_file=ours.key_file)
         assert await fetch(connect(raw.url, tls=tls)) == (200, b"a")
+
+
+async def test_an_upstream_that_asks_for_a_certificate(connect: Connect, tmp_path: Path) -> None:
+    """O-05: without one of ours the connection ends after the handshake, and TLS's own error says why."""
+    authority = Authority(tmp_path)
+    context = server_context(authority.issue(), client_ca=authority.ca_file)
+
+    def refuse(server: socket.socket) -> None:
+        peer = context.wrap_socket(server.accept()[0], server_side=True, do_handshake_on_connect=False)
+        with peer:
+            with pytest.raises(ssl.SSLError):
+                peer.do_handshake()
+            os.read(peer.fileno(), 1024)  # unread, the request would make the end a reset
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        refused = asyncio.create_task(asyncio.to_thread(refuse, server))
+        upstream = connect(
+            f"https://localhost:{server.getsockname()[1]}", tls=TLSOptions(ca_file=authority.ca_file)
+        )
+        with pytest.raises(UpstreamUnreachable) as raised:
+            await send(upstream)
+        await refused
+    assert "set cert_file and key_file" in advise(raised.value)
 
 
 @pytest.mark.parametrize("close_notify", [True, False])
@@ -108,7 +131,7 @@ async def test_end_of_tls(connect: Connect, tmp_path: Path, close_notify: bool) 
     async with RawUpstream(
         [b"HTTP/1.1 200 OK\r\n\r\nabc", gate, CLOSE], tls=server_context(authority.issue())
     ) as raw:
-        answer = await send(connect(raw.url, tls=UpstreamTLS(ca_file=authority.ca_file)))
+        answer = await send(connect(raw.url, tls=TLSOptions(ca_file=authority.ca_file)))
         assert await answer.read() == b"abc"
         if close_notify:
             gate.set()

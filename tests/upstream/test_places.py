@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+from contextlib import suppress
 
 import pytest
 
 from proxy.errors import Overloaded
 from proxy.upstream.places import WAITING_PER_PLACE, Places, Shares
+from tests.support.leftovers import leftovers
 
 from .requests import until
 
@@ -188,3 +190,21 @@ async def test_nobody_waits_at_a_closed_one() -> None:
     places.close()
     with pytest.raises(Overloaded, match="closing"):
         await places.wait("alice")
+
+
+async def test_nothing_is_left_of_a_refusal() -> None:
+    """F-25: a caller who waited in vain leaves nothing to the garbage collector."""
+    places = Places(1, 5.0)
+    places.take("bob")
+
+    async def wait_in_vain() -> None:
+        with suppress(Overloaded):
+            await places.wait("alice")
+
+    async def visit() -> None:
+        waiting = asyncio.ensure_future(wait_in_vain())
+        await asyncio.sleep(0)
+        places.expire(math.inf)
+        await waiting
+
+    assert await leftovers(visit) == {}

@@ -2,23 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from proxy.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
 from proxy.runtime import Sweep
-from proxy.upstream import Upstream
 from proxy.upstream.connection import Unanswered
 from proxy.upstream.places import WAITING_PER_PLACE
 from proxy.upstream.pool import IDLE_EXPIRY, MAX_AGE
 from tests.support.raw_upstream import CLOSE, READ_BODY, RESET, STAY, RawUpstream, response
 
-from .requests import Body, fetch, send, until
-
-Connect = Callable[..., Upstream]
-HEAD = b"HTTP/1.1 200 OK\r\n"
+from .requests import HEAD, Body, Connect, fetch, send, until
 
 
 def open_files() -> int:
@@ -309,7 +304,7 @@ async def test_aclose(connect: Connect) -> None:
 
 
 async def test_churn(connect: Connect) -> None:
-    """F-22, F2: cancelled callers at five times the pool's size leave every place, file and task free."""
+    """F-22: cancelled callers at five times the pool's size leave every place, file and task free."""
     async with RawUpstream([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n0\r\n\r\n"]) as raw:
         upstream = connect(raw.url, max_connections=4)
         await fetch(upstream)

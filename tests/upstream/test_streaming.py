@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from proxy.upstream import Upstream
 from tests.support.raw_upstream import READ_BODY, START_READING, STOP_READING, RawUpstream, response
 
-from .requests import Body, fetch, send, until
+from .requests import Body, Connect, fetch, send, until
 
 SIZE = 64 * 1024 * 1024
 PIECE = bytes(256 * 1024)
 BOUND = (
     8 * 1024 * 1024
 )  # what both ends in this process and the kernel's copies may take, an eighth of the body
-Connect = Callable[..., Upstream]
 
 
 @pytest.fixture

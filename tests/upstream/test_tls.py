@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from proxy.config.models import UpstreamTLS
 from proxy.jose.encoding import encode_base64url
-from proxy.upstream import ClientCertificate, Upstream
+from proxy.upstream import ClientCertificate, TLSOptions, Upstream
 from proxy.upstream.tls import MOST_REMEMBERED
 from tests.support.certificates import Authority, Issued, server_context
 from tests.support.kubelet import Volume
@@ -48,8 +47,8 @@ def volume(authority: Authority, tmp_path: Path) -> Volume:
     return Volume(tmp_path / "volume", content(authority.issue("first")))
 
 
-def settings(volume: Volume, authority: Authority) -> UpstreamTLS:
-    return UpstreamTLS(ca_file=authority.ca_file, cert_file=volume / "tls.crt", key_file=volume / "tls.key")
+def settings(volume: Volume, authority: Authority) -> TLSOptions:
+    return TLSOptions(ca_file=authority.ca_file, cert_file=volume / "tls.crt", key_file=volume / "tls.key")
 
 
 def seen_by(upstream: RawUpstream) -> list[str]:

@@ -7,16 +7,16 @@ random, so one key is good for some 2^32 values (SP 800-38D §8.3): at a thousan
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import os
-from base64 import b64decode
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ...config.files import parse_encryption_keys
 
 VERSION: Final = b"\x01"
 KEY_SIZE: Final = 32
@@ -56,18 +56,5 @@ class SealingKey:
 
 
 def parse_key_file(content: bytes) -> tuple[SealingKey, ...]:
-    """The keys, one of 32 bytes in base64 a line. Raises ValueError, which shows nothing of them."""
-    lines = [line.strip() for line in content.splitlines() if line.strip()]
-    if not lines:
-        raise ValueError("no key in it")
-    return tuple(_parse_key(number, line) for number, line in enumerate(lines, 1))
-
-
-def _parse_key(number: int, line: bytes) -> SealingKey:
-    try:
-        secret = b64decode(line.translate(bytes.maketrans(b"-_", b"+/")), validate=True)
-    except binascii.Error:
-        secret = b""
-    if len(secret) != KEY_SIZE:
-        raise ValueError(f"line {number} is not {KEY_SIZE} bytes in base64")
-    return SealingKey(secret)
+    """The keys of a key file. Raises ValueError, which shows nothing of them."""
+    return tuple(map(SealingKey, parse_encryption_keys(content)))

@@ -2,13 +2,13 @@
 
 The store is not trusted with anything: values are sealed, each under its own name, and names are HMACs, so
 who reads or changes the store learns no token and can at worst make it forget. It is not relied on either:
-what is not answered in time counts as not there (``shared_store``).
+what is not answered in time counts as not there (``store``).
 
 Every answer is sealed with its owner's *generation*, a random value that is there before the exchange begins:
 no answer is older than its generation, and without one none is valid. To revoke an owner's tokens is to delete
 the generation. That is one command however much there is, nothing that is lost afterwards brings an answer back,
 and what is being exchanged just then, begun under the generation before, is never read again. Should the store
-restore an older state of itself, revocations in force are held against each answer's age.
+restore an older state of itself, each answer's age is compared with the revocations in force.
 """
 
 from __future__ import annotations

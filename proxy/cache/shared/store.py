@@ -120,7 +120,7 @@ async def within(budget: float, command: Callable[[], Awaitable[T]], background:
     It then goes on in the background, as long as its client lets it: a connection that was slow to make is
     there next time.
     """
-    running = background.spawn(_run(command), name="shared cache")
+    running = background.spawn(_run(command), name="shared cache", awaited=True)
     await asyncio.wait([running], timeout=budget)
     if not running.done():
         raise TimeoutError

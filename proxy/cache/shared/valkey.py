@@ -18,7 +18,7 @@ from valkey.exceptions import ResponseError
 from .store import StoreRefused
 
 CONNECTIONS: Final = 64  # more than are busy at once as long as the store answers within its budget
-# Nobody waits that long (``shared_store.BUDGET``), but a connection may take longer to make than a command.
+# Nobody waits that long (``store.BUDGET``), but a connection may take longer to make than a command.
 _TIMEOUTS: Final = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}  # s
 _FIELD: Final = b"v"  # of an entry in a stream
 _SENTINEL_PORT: Final = 26379

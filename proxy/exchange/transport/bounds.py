@@ -1,4 +1,4 @@
-"""What holds whichever way a request takes: how long a connection may take, and what an answer may be."""
+"""The bounds of both transports: how long a connection may take, and what an answer may be."""
 
 from __future__ import annotations
 

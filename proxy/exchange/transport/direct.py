@@ -11,11 +11,12 @@ import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...config import models
+from ...config.models import AuthorizationServer
 from ...config.urls import parse_url
 from ...errors import Overloaded, UpstreamBroken, UpstreamError
+from ...http.headers import Field
 from ...runtime import Sweep
-from ...upstream import Origin, Response, Upstream, build_context
+from ...upstream import Options, Origin, Response, TLSOptions, Upstream, build_context
 from ..answer import Answer
 from .bounds import MAX_CONNECT, check_alert, check_encoding, check_size, unreachable
 
@@ -53,16 +54,19 @@ def parse_place(url: str) -> Place:
 class Direct:
     """The connections are made and used on one running loop; ``context`` shows a certificate of ours."""
 
-    def __init__(self, settings: models.AuthorizationServer, context: ssl.SSLContext | None = None) -> None:
-        self._tls = models.UpstreamTLS(ca_file=settings.ca_file)
+    def __init__(self, settings: AuthorizationServer, context: ssl.SSLContext | None = None) -> None:
+        self._tls = TLSOptions(ca_file=settings.ca_file)
         self._shows_certificate = context is not None
         # Reading all authorities takes long, and a server over plain HTTP hardly ever needs them.
         needed = settings.ca_file is not None or settings.issuer.startswith("https:")
         self._context = context or (build_context(self._tls) if needed else None)
         # Once connected, a request lasts as long as who awaits it allows; the engine merely must not give up before.
         patience = 2 * settings.timeout
-        self._timeouts = models.Timeouts(
-            connect=min(settings.timeout, MAX_CONNECT), response=patience, idle=patience
+        self._options = Options(
+            connect=min(settings.timeout, MAX_CONNECT),
+            response=patience,
+            idle=patience,
+            max_connections=MAX_CONNECTIONS,
         )
         self._sweep = Sweep()
         self._upstreams: dict[tuple[bool, str, int], Upstream] = {}
@@ -99,13 +103,7 @@ class Direct:
             self._context = build_context(self._tls)
         context = self._context if place.secure else None
         origin = Origin(place.host, place.port, context=context, server_name=place.host if context else None)
-        upstream = self._upstreams[place[:3]] = Upstream(
-            origin,
-            timeouts=self._timeouts,
-            max_connections=MAX_CONNECTIONS,
-            tls=None,
-            sweep=self._sweep,
-        )
+        upstream = self._upstreams[place[:3]] = Upstream(origin, self._options, self._sweep)
         return upstream
 
 
@@ -139,7 +137,7 @@ async def _read_on(response: Response, first: bytes) -> bytes:
     return bytes(body)
 
 
-def _join(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _join(fields: list[Field]) -> dict[str, str]:
     """Header fields by name, repeated ones as one list (RFC 9110 §5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in fields:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ...http.headers import Field
 from .asking import SUPERVISOR_ADDRESS, Answer, WorkerUnavailable
 from .merging import Tally, add_up, merge_metrics, merge_readiness, parse_metrics
 from .place import Place
@@ -32,7 +33,7 @@ _COUNT_TIMEOUT = 2.0  # s: a scrape must not hang on one worker
 _TIMEOUT = 60.0  # s: an inspection makes a whole exchange
 
 Answers = Mapping[int, Answer]
-Message = tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]
+Message = tuple[bytes, bytes, list[Field], bytes]
 
 
 class Supervising(Protocol):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import httpcore
 
+from ...http.headers import Field
+
 SUPERVISOR_ADDRESS = b"x-obo-supervisor-address"  # a field line: where the supervisor's admin side was called
 
 _ORIGIN = httpcore.Origin(b"http", b"worker", 80)
@@ -24,7 +26,7 @@ class Answer:
     """Status, field lines as received, and the whole body."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: list[Field]
     body: bytes
 
 
@@ -32,7 +34,7 @@ async def ask(
     hand_over: Callable[[socket.socket], bool],
     method: bytes,
     target: bytes,
-    headers: Iterable[tuple[bytes, bytes]],
+    headers: Iterable[Field],
     body: bytes = b"",
     *,
     seconds: float,
@@ -53,7 +55,7 @@ async def ask(
 
 
 async def _exchange(
-    stream: _Stream, method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes
+    stream: _Stream, method: bytes, target: bytes, headers: Iterable[Field], body: bytes
 ) -> Answer:
     async with httpcore.AsyncHTTP11Connection(_ORIGIN, stream) as connection:
         url = httpcore.URL(scheme=b"http", host=b"worker", target=target)

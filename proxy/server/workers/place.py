@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...config.models import Settings
+from ...http.headers import Field
 from ..handover import ADMIN, DATA, Outlet
 from .asking import Answer, WorkerUnavailable, ask
 from .channel import Channel, Word
@@ -68,7 +69,7 @@ class Place:
         self,
         method: bytes,
         target: bytes,
-        headers: list[tuple[bytes, bytes]],
+        headers: list[Field],
         body: bytes,
         *,
         seconds: float,

@@ -11,13 +11,12 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from ...admin import build_admin
 from ...app import App, build_app
 from ...config.models import Settings
-from ...http.asgi import ASGIApp
+from ...http.asgi import ASGIApp, Receive, Scope, Send
 from ...observability.logs import Logging, configure
 from ..handover import Inlet
 from ..process import calm_garbage_collection, find_loop_factory
@@ -127,7 +126,7 @@ def _mark_lines(number: int) -> None:
 def _read_address(admin: ASGIApp) -> ASGIApp:
     """``admin`` behind the supervisor: the server's address is the supervisor's, as rules on ``Host`` need it."""
 
-    async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for name, value in scope.get("headers", ()):
             if name == SUPERVISOR_ADDRESS:
                 host, _, port = value.decode().rpartition(":")

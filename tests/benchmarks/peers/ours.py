@@ -8,22 +8,30 @@ import sys
 from pathlib import Path
 
 from .. import processes, tokens
+from ..results import OURS
 from . import Surroundings
 from .base import CommandPeer, write
 
 
 class Ours(CommandPeer):
-    """``routes``, ``workers`` and ``max_entries`` are for the measurements of growth."""
+    """``routes``, ``workers`` and ``max_entries`` are for the measurements of growth.
 
-    name = "obo-proxy"
+    ``program`` is that of another version, which stands ``beside`` this one.
+    """
+
+    name = OURS
     verifies = "yes, verdict remembered; exchanges"
 
-    def __init__(self, *, routes: int = 1, workers: int = 1, max_entries: int = 20_000) -> None:
+    def __init__(
+        self, *, routes: int = 1, workers: int = 1, max_entries: int = 20_000, program: Path | None = None
+    ) -> None:
         self._routes = routes
         self._workers = workers
         self._max_entries = max_entries
         self.admin_port = 0
-        self.program = Path(sys.executable).with_name("obo-proxy")
+        if program is not None:
+            self.name = f"{OURS} beside"
+        self.program = program or Path(sys.executable).with_name("obo-proxy")
 
     def available(self) -> str | None:
         if importlib.util.find_spec("proxy.app") is None:

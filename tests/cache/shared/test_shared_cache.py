@@ -5,17 +5,13 @@ import random
 import subprocess
 import sys
 import textwrap
-from base64 import b64encode
 
 import pytest
-from valkey.asyncio import Valkey
 
 from proxy.cache.revocation import Revocation
-from proxy.cache.shared.keys import KeyFile
 from proxy.cache.shared.shared_cache import build_shared_cache
 from proxy.cache.shared.store import BUDGET
 from proxy.config import models
-from proxy.config.faults import ConfigurationError
 from proxy.errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
@@ -25,28 +21,10 @@ from proxy.errors import (
 from proxy.runtime import Background
 
 from ...support.caching import make_subject_token
-from ...support.certificates import Authority
 from ...support.issuer import StillClock
-from ...support.redis_server import find_free_port, run_redis
+from ...support.redis_server import run_redis
 from ...support.replicas import ALICE, BOB, KEYS, NEW_KEY, replicas
-
-
-@pytest.fixture
-async def redis(tmp_path):
-    async with run_redis(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def store(redis):
-    """The test's own look into the store."""
-    client = Valkey.from_url(redis.url)
-    yield client
-    await client.aclose()
-
-
-async def names_of(store, kind: str) -> list[bytes]:
-    return sorted(await store.keys(f"*:{kind}:*"))
+from .building import build, names_of, write_keys
 
 
 async def test_another_replica_finds_the_token(redis, store):
@@ -492,26 +470,6 @@ async def test_a_store_tampered_with_gives_nothing(redis, store, tamper):
         assert two.shared.failures == 0
 
 
-async def test_what_was_sealed_under_a_name_but_is_no_answer_is_not_there(redis, store):
-    """C-21: a value of another version's shape is a miss."""
-    async with replicas(redis.url) as (one, two):
-        await one.get(ALICE)
-        await one.settle()
-        (name,) = await names_of(store, "answer")
-        mark = KEYS[0].open(name, await store.get(name))[:16]
-        for content in (
-            b"{}",
-            b"[]",
-            b"nonsense",
-            b'{"obtained_at": "x", "subject_expires_at": 1, "code": "y"}',
-        ):
-            await store.set(name, KEYS[0].seal(name, mark + content))
-            two.forget_all()
-            await two.get(ALICE)
-            await two.settle()
-        assert two.source.calls == 4
-
-
 async def test_a_frozen_store_costs_its_budget_once(redis):
     """C-21: kill -STOP: the first request waits 50 ms at most, the next not at all; thawed, it serves again."""
     async with replicas(redis.url, budget=BUDGET) as (one, two):
@@ -583,21 +541,6 @@ async def test_a_full_store_is_read_all_the_same(tmp_path):
         assert one.shared.failures == two.shared.failures == 0
 
 
-async def test_a_store_that_speaks_no_redis_is_away():
-    """C-21: garbage on the wire costs nothing but the sharing."""
-
-    async def babble(reader, writer):
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(babble, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, replicas(f"valkey://127.0.0.1:{port}", 1) as (one,):
-        assert await one.get(ALICE) == "alice#1"
-        assert one.shared.failures == 1
-
-
 async def shuffle(store, dice):
     """Everybody's answers under each other's names."""
     names = await names_of(store, "answer")
@@ -639,122 +582,6 @@ async def test_users_never_see_each_others_tokens_over_replicas(redis, store):
                 replica.clock.advance(11)
 
 
-async def test_a_cluster_serves(tmp_path):
-    """C-20: with ``+cluster`` any node is enough; an owner's names lie in one slot."""
-    # By default the cluster's own port lies 10,000 above, where there may be none.
-    bus = ("--cluster-port", str(find_free_port()))
-    options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", *bus)
-    async with run_redis(tmp_path, *options) as server:
-        client = Valkey.from_url(server.url)
-        await client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        async with asyncio.timeout(10):
-            while (await client.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":
-                await asyncio.sleep(0.05)
-        url = f"valkey+cluster://127.0.0.1:{server.port}"
-        async with replicas(url) as (one, two):
-            await one.get(ALICE)
-            await one.settle()
-            assert await two.get(ALICE) == "alice#1"
-            assert two.source.calls == 0
-            await one.hearing.look()
-            users = (ALICE, BOB, make_subject_token("carol"))
-            await asyncio.gather(*(two.cache.purge(user.issuer, user.subject) for user in users))
-            await one.hearing.look()
-            assert one.tokens.cached(ALICE) is None
-            assert await two.get(ALICE) == "alice#1"
-            assert two.source.calls == 1
-            assert one.shared.failures == two.shared.failures == 0
-        await client.aclose()
-
-
-async def test_sentinels_name_the_store(redis, tmp_path):
-    """C-20: with ``+sentinel`` the store is whichever the sentinels say it is."""
-    (tmp_path / "s").mkdir()
-    port = find_free_port()
-    configuration = tmp_path / "s" / "sentinel.conf"
-    configuration.write_text(
-        f"port {port}\nbind 127.0.0.1\nprotected-mode no\nsentinel monitor orders 127.0.0.1 {redis.port} 1\n"
-    )
-    async with run_redis(tmp_path / "s", sentinel_file=configuration):
-        sentinels = f"127.0.0.1:{find_free_port()},127.0.0.1:{port}"
-        async with replicas(f"valkey+sentinel://{sentinels}/orders/0") as (one, two):
-            await one.get(ALICE)
-            await one.settle()
-            assert await two.get(ALICE) == "alice#1"
-            assert two.source.calls == 0
-
-
-@pytest.mark.parametrize(
-    ("host", "trusted", "failures"),
-    [("127.0.0.1", True, 0), ("valkey.example.com", True, 1), ("127.0.0.1", False, 1)],
-    ids=["right", "another host's", "another authority's"],
-)
-async def test_tls_checks_whose_certificate_it_is(tmp_path, host, trusted, failures):
-    """C-20: with TLS the certificate must be this very host's, and of an authority we trust."""
-    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
-    issued = authority.issue(host)
-    port = find_free_port()
-    options = {
-        "--port": "0",
-        "--tls-port": str(port),
-        "--tls-cert-file": str(issued.cert_file),
-        "--tls-key-file": str(issued.key_file),
-        "--tls-ca-cert-file": str(authority.ca_file),
-        "--tls-auth-clients": "no",
-    }
-    ca_file = authority.ca_file if trusted else other.ca_file
-    url = f"valkeys://127.0.0.1:{port}/0?ssl_ca_certs={ca_file}"
-    async with (
-        run_redis(tmp_path, *(part for option in options.items() for part in option)),
-        replicas(url, 1) as (one,),
-    ):
-        assert await one.get(ALICE) == "alice#1"
-        await one.settle()
-        assert one.shared.failures == failures
-
-
-async def test_a_user_with_few_rights_is_enough(redis, store):
-    """C-20: an ACL user who may use these few commands, on our names alone; a wrong password is a store away."""
-    rights = "+mget +set +del +pexpire +xadd +xrange ~obo-proxy:*"
-    await store.execute_command("ACL SETUSER", "proxy", "on", ">secret", *rights.split())
-    async with replicas(f"valkey://proxy:secret@127.0.0.1:{redis.port}/0") as (one, two):
-        await one.get(ALICE)
-        await one.settle()
-        assert await two.get(ALICE) == "alice#1"
-        assert (one.shared.failures, two.shared.failures, two.source.calls) == (0, 0, 0)
-        assert await one.cache.purge(ALICE.issuer, "alice") == 1
-        await two.hearing.look()
-    async with replicas(f"valkey://proxy:wrong@127.0.0.1:{redis.port}/0", 1) as (three,):
-        assert await three.get(ALICE) == "alice#1"
-        assert three.shared.failures == 1
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["valkey+other://127.0.0.1", "valkey+sentinel://127.0.0.1", "http://127.0.0.1"],
-    ids=["kind", "no service", "scheme"],
-)
-def test_a_url_that_names_no_store_is_refused(url, tmp_path):
-    """Bad configuration is a fault at start, and shows no credentials."""
-    with pytest.raises(ConfigurationError) as caught:
-        build(url, write_keys(tmp_path))
-    assert str(caught.value) == "cache.shared.url: names no store"
-
-
-KEY_FILE = b64encode(bytes(32))
-
-
-def write_keys(directory, content=KEY_FILE):
-    path = directory / "encryption.key"
-    path.write_bytes(content)
-    return path
-
-
-def build(url, path):
-    settings = models.Cache.model_validate({"shared": {"url": url, "encryption_key_file": path}})
-    return build_shared_cache(settings, clock=StillClock(), background=Background())
-
-
 async def test_it_is_built_as_configured(redis, tmp_path):
     """Without ``cache.shared`` there is none; with it, the store and the keys are those named."""
     assert build_shared_cache(models.Cache(), clock=StillClock(), background=Background()) is None
@@ -780,22 +607,3 @@ def test_without_the_client_it_is_refused(tmp_path):
     """)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "ConfigurationError: cache.shared: needs the Valkey client" in ended.stderr
-
-
-def test_a_key_file_without_keys_is_refused(tmp_path):
-    """The fault names the line, and nothing of its content."""
-    with pytest.raises(ConfigurationError, match="line 1 is not 32 bytes in base64"):
-        build("valkey://127.0.0.1", write_keys(tmp_path, b"hunter2"))
-
-
-def test_the_key_file_is_read_again_when_it_changes(tmp_path):
-    """C-20: a key is rotated without a restart; an unsound file leaves the keys that were read last."""
-    path = write_keys(tmp_path)
-    keys = KeyFile(path)
-    (old,) = keys()
-    write_keys(tmp_path, b64encode(b"\x01" * 32) + b"\n" + b64encode(bytes(32)))
-    new, same = keys()
-    assert same.open(b"n", old.seal(b"n", b"v")) == b"v"
-    assert new.open(b"n", old.seal(b"n", b"v")) is None
-    write_keys(tmp_path, b"half a ke")
-    assert keys() == (new, same)

@@ -1,0 +1,44 @@
+"""A request's head as ASGI shows it to the application (HTTP connection scope, spec version 2.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import unquote
+
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+
+from ..http.asgi import Scope
+from .reader import RequestReader
+
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+def build_connection_scope(transport: asyncio.Transport) -> Scope:
+    """What all requests of a connection share."""
+    return {
+        "type": "http",
+        "asgi": _ASGI,
+        "scheme": "https" if is_ssl(transport) else "http",
+        "root_path": "",
+        "client": get_remote_addr(transport),
+        "server": get_local_addr(transport),
+    }
+
+
+def build_scope(connection: Scope, reader: RequestReader, app_state: dict[str, Any]) -> Scope:
+    """The scope of the request whose head has just been read; ``app_state`` is what the lifespan has left."""
+    raw_path, _, query = reader.target.partition(b"?")
+    path = raw_path.decode("ascii", "replace")
+    scope = {
+        **connection,
+        "http_version": reader.version,
+        "method": reader.method,
+        "path": unquote(path) if "%" in path else path,
+        "raw_path": raw_path,
+        "query_string": query,
+        "headers": reader.headers,
+    }
+    if app_state:
+        scope["state"] = app_state.copy()
+    return scope

@@ -1,0 +1,85 @@
+"""What is served from a note, and when a look-up is needed again."""
+
+import gc
+import weakref
+from math import inf
+
+import pytest
+
+from proxy.cache.entries import Entry
+from proxy.cache.memo import Memo
+
+from ..support.caching import START, make_access_token, make_subject_token
+from ..support.issuer import StillClock
+
+ALICE = make_subject_token("alice")
+
+
+def make_entry(**changes: object) -> Entry:
+    """Good for an hour, to be renewed after half of it."""
+    return Entry(
+        **{
+            "access_token": make_access_token("t"),
+            "owner": b"owner",
+            "digest": b"digest",
+            "bound": START + 3600,
+            "expires_at": START + 3600,
+            "deadline": 3600.0,
+            "renew_at": 1800.0,
+            "revalidate_at": 1800.0,
+            "maker": b"asker",
+        }
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "ask_at", "found"),
+    [
+        ({}, inf, True),
+        ({"live": False}, inf, False),
+        ({"renew_at": 0.0}, inf, False),
+        ({}, 0.0, False),
+        ({"expires_at": START}, inf, False),
+        ({"deadline": 0.0, "renew_at": inf}, inf, False),
+    ],
+    ids=[
+        "fresh",
+        "left the cache",
+        "due",
+        "another's, to be asked about",
+        "ended by the wall clock",
+        "ended by the monotonic clock",
+    ],
+)
+@pytest.mark.parametrize("subject_token", [ALICE, None], ids=["user", "nobody"])
+def test_a_note_serves_what_a_look_up_would_serve(subject_token, entry, ask_at, found):
+    """C-12: by both clocks, at every use."""
+    memo, entry = Memo(StillClock()), make_entry(**entry)
+    memo.note(subject_token, entry, ask_at)
+    assert memo.recall(subject_token) is (entry if found else None)
+
+
+def test_a_note_belongs_to_one_token():
+    """C-02: not to another token of the same content, nor to nobody; forgotten, it is gone."""
+    memo = Memo(StillClock())
+    memo.note(ALICE, make_entry(), inf)
+    assert memo.recall(make_subject_token("alice")) is None
+    assert memo.recall(None) is None
+    memo.forget(ALICE)
+    memo.forget(ALICE)
+    assert memo.recall(ALICE) is None
+
+
+def test_a_note_goes_with_its_token():
+    """C-17: the memo keeps no token and no entry."""
+    memo, token, entry = Memo(StillClock()), make_subject_token("alice"), make_entry()
+    memo.note(token, entry, inf)
+    gone = weakref.ref(token)
+    gc.disable()
+    try:
+        del token
+        assert gone() is None
+        assert not memo._notes
+    finally:
+        gc.enable()

@@ -1,0 +1,5 @@
+"""Fixtures of the command line."""
+
+from tests.support.checking import check
+
+__all__ = ["check"]
