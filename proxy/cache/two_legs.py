@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Final
 
 from cachetools import LRUCache
@@ -22,7 +23,7 @@ from ..exchange.token_exchange import AccessToken, TokenRequest
 from .access_tokens import AccessTokens, TokenSource
 
 _SCOPE_REFUSALS: Final = frozenset({"invalid_scope", "invalid_request"})
-MOST_REFUSED: Final = 10_000  # first tokens that are remembered as refused, some 150 bytes each
+MOST_REFUSED: Final = 10_000  # first tokens whose hashes are remembered as refused, some 150 bytes each
 
 
 class TwoLegs:
@@ -32,7 +33,7 @@ class TwoLegs:
         self._first = first
         self._server = server
         self._names_scopes = True
-        self._refused: LRUCache[str, None] = LRUCache(MOST_REFUSED)
+        self._refused: LRUCache[bytes, None] = LRUCache(MOST_REFUSED)
 
     @property
     def client_identity(self) -> Sequence[str]:
@@ -54,13 +55,13 @@ class TwoLegs:
             except SubjectTokenRefused:
                 # A server may take each first token only once (RFC 7523 §3, jti). One that it has never taken
                 # will not become good by being made anew.
-                if kept.value in self._refused or not self._first.reject(subject_token, kept):
+                if _hash(kept) in self._refused or not self._first.reject(subject_token, kept):
                     raise
         first = await self._first.obtain(subject_token)
         try:
             return await self._redeem(request, subject_token, first)
         except SubjectTokenRefused:
-            self._refused[first.value] = None
+            self._refused[_hash(first)] = None
             raise
 
     async def _redeem(
@@ -88,3 +89,8 @@ class TwoLegs:
                 raise error from None
         self._names_scopes = False
         return access_token
+
+
+def _hash(first: AccessToken) -> bytes:
+    """What is left of a token that nobody needs any more."""
+    return sha256(first.authorization).digest()
