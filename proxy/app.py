@@ -94,7 +94,15 @@ class App:
         self._background.spawn(parts.retire(), name="retire")
 
     def _announce(self, settings: Settings) -> None:
-        self.metrics.announce(settings.authorization_servers, (route.name for route in settings.routes))
+        legs = [
+            (server, leg)
+            for route in settings.routes
+            if route.identity_provider is not None
+            for server, leg in ((route.identity_provider, 1), (settings.authorization_server_of(route), 2))
+            if server is not None
+        ]
+        names = [route.name for route in settings.routes]
+        self.metrics.announce(list(settings.authorization_servers), names, legs)
 
     def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
         return build_parts(
@@ -146,6 +154,7 @@ class App:
             route=downstream.route,
             request_id=downstream.request_id,
             resource_metadata=documents.metadata_url(downstream) if documents else None,
+            scopes=self._parts.required_scopes.get(downstream.route, ()),
         )
         if downstream.started:
             downstream.abort()
@@ -155,7 +164,9 @@ class App:
 
     def _note_exchange(self, record: ExchangeRecord) -> None:
         """One canonical line for each exchange, beside Okta's System Log by its request id."""
-        self.metrics.count_exchange(record.authorization_server, record.outcome, record.seconds)
+        self.metrics.count_exchange(
+            record.authorization_server, record.outcome, record.seconds, leg=record.request.leg
+        )
         level = logging.INFO if record.outcome == "ok" else logging.WARNING
         log.log(level, "exchange", extra=record.fields())
         if self._tracing is not None:

@@ -10,7 +10,7 @@
     │   ├── SubjectTokenInvalid  SubjectTokenExpired  SubjectTokenRefused
     │   └── ScopeInsufficient  StepUpRequired
     ├── ExchangeError                   the authorization server
-    │   ├── ExchangeDenied  ExchangeMisconfigured  ExchangeResponseInvalid
+    │   ├── ExchangeDenied  InteractionRequired  ExchangeMisconfigured  ExchangeResponseInvalid
     │   └── AuthorizationServerThrottled  …Unavailable  …Timeout
     └── UpstreamError                   the API behind us
         └── UpstreamUnreachable  UpstreamProtocolError  UpstreamTimeout
@@ -277,7 +277,10 @@ class ScopeInsufficient(SubjectTokenError):
 
 
 class StepUpRequired(SubjectTokenError):
-    """``acr_values`` and ``max_age`` (s) are what the challenge asks for (RFC 9470 §3)."""
+    """``acr_values`` and ``max_age`` (s) are what the challenge asks for (RFC 9470 §3).
+
+    ``claims`` is a claims request (JSON, OpenID Connect Core §5.5) that Entra ID wants to see again.
+    """
 
     status = 401
     code = "step_up_required"
@@ -294,10 +297,12 @@ class StepUpRequired(SubjectTokenError):
         oauth_error: str | None = None,
         acr_values: tuple[str, ...] = (),
         max_age: int | None = None,
+        claims: str | None = None,
     ) -> None:
         super().__init__(reason, remedy=remedy, oauth_error=oauth_error)
         self.acr_values = acr_values
         self.max_age = max_age
+        self.claims = claims
 
 
 class ExchangeError(ProxyError):
@@ -311,6 +316,31 @@ class ExchangeDenied(ExchangeError):
     detail = "The authorization server's policy does not allow this access."
     usual_remedy = "Look at the access policies of the authorization server for this client and user."
     challenge = "insufficient_scope"
+
+
+class InteractionRequired(ExchangeError):
+    """``interaction_uri`` is where the user consents: the authorization server's own, or None."""
+
+    status = 403
+    code = "interaction_required"
+    title = "Interaction required"
+    detail = "The user must agree to this access first, at the authorization server."
+    usual_remedy = (
+        "Let the caller send the user to interaction_uri, and ask again; nothing is to be mended here."
+    )
+    challenge = "interaction_required"
+
+    def __init__(
+        self,
+        reason: str = "",
+        *,
+        remedy: str = "",
+        oauth_error: str | None = None,
+        interaction_uri: str | None = None,
+    ) -> None:
+        # It ends what the user was given; but who has just agreed shall not be told the same again.
+        super().__init__(reason, remedy=remedy, oauth_error=oauth_error, remember_by="subject_token")
+        self.interaction_uri = interaction_uri
 
 
 class ExchangeMisconfigured(ExchangeError):

@@ -126,7 +126,8 @@ class TokenStore(SharedPart):
 class Parts:
     """What serves requests, from ``start`` until ``retire`` and the end of the last request.
 
-    ``on_start`` is what other parts that serve now shall not notice before.
+    ``required_scopes`` are those of the users' tokens, by route. ``on_start`` is what other parts that serve now
+    shall not notice before.
     """
 
     settings: models.Settings
@@ -138,6 +139,7 @@ class Parts:
     bound: Mapping[str, ByCertificate]
     gateway: Gateway
     documents: Documents | None
+    required_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     on_start: Sequence[Callable[[], None]] = ()
     _in_flight: int = 0
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)

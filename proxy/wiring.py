@@ -17,18 +17,19 @@ from .authentication.subject_token import SubjectToken, require_authentication, 
 from .authentication.verifier import Accepted, Verifier
 from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
+from .cache.two_legs import TwoLegs
 from .config import models
 from .config.faults import ConfigurationError, Fault
 from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
 from .exchange.record import ExchangeRecord
-from .exchange.token_exchange import TokenRequest
+from .exchange.route_requests import build_first_request, build_token_request
 from .gateway.bound_routes import BoundRoutes
-from .gateway.caller_credentials import build_take_token
+from .gateway.caller_credentials import build_join, build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
 from .gateway.published_documents import Documents
-from .gateway.token_fields import TokenFields
+from .gateway.token_fields import build_token_fields
 from .gateway.token_lifetime import Lifetime
 from .gateway.upstream_request import Authentication, Route
 from .http.forwarding import Forwarding
@@ -75,7 +76,10 @@ def build_parts(
     ]
     places = [route.token_in for route in settings.routes]
     names = CredentialNames(
-        headers=(place.header for place in places if place.header),
+        headers=[
+            *(place.header for place in places if place.header),
+            *(route.actor.header for route in settings.routes if route.actor and route.actor.header),
+        ],
         parameters=(place.query for place in places if place.query),
     )
     forwarding = Forwarding(settings.listen.trusted_proxies, names, settings.listen.strip_headers)
@@ -91,6 +95,7 @@ def build_parts(
         bound={route.name: route.bound for route in routes},
         gateway=Gateway(_build_table(settings.routes, routes), forwarding, observers),
         documents=_build_documents(settings, issuers),
+        required_scopes={route.name: route.required_scopes for route in settings.routes},
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
 
@@ -163,16 +168,16 @@ def _build_route(
 ) -> Route:
     authentication = None
     if route.grant in models.NEEDS_USER:
+        require = build_demands(route, clock)
+        join = build_join(route, lambda kind: verifiers[kind == "id_token"])
         authentication = Authentication(
             take_token=build_take_token(route),
             verifier=verifiers[route.subject_token_type == "id_token"],
-            require=build_demands(route, clock),
+            require=_demand_nothing if join and not require else require,
+            join=join,
         )
     options = Options(**dict(route.timeouts), max_connections=route.max_connections)
     request = build_token_request(route, settings)
-    access_tokens = None
-    if request is not None:
-        access_tokens = AccessTokens(request, issuers[request.authorization_server].server, store.cache)
 
     def connect(origin: Origin) -> tuple[Upstream, WebSocketUpstream | None]:
         upstream = Upstream(origin, options, sweep)
@@ -187,9 +192,10 @@ def _build_route(
         preserve_host=route.preserve_host,
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
         authentication=authentication,
-        access_tokens=access_tokens,
+        access_tokens=_build_access_tokens(route, settings, issuers, store),
         guard=_build_guard(route, settings.listen),
-        token_fields=TokenFields(
+        token_fields=build_token_fields(
+            route.token_out,
             _build_base_url(route.upstream),
             issuers[request.authorization_server].server.dpop_key if request else None,
         ),
@@ -200,6 +206,10 @@ def _build_route(
     if not route.cors_preflight:
         return built
     return replace(built, preflight=replace(built, authentication=None, access_tokens=None, guard=None))
+
+
+def _demand_nothing(_: SubjectToken) -> None:
+    """For a route that asks for more than an accepted token, but nothing of that."""
 
 
 def _build_tls(tls: models.UpstreamTLS | None) -> TLSOptions | None:
@@ -216,22 +226,21 @@ def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard |
     )
 
 
-def build_token_request(route: models.Route, settings: models.Settings) -> TokenRequest | None:
-    """What ``route`` asks its token URL for; None where it needs no token."""
-    authorization_server = settings.authorization_server_of(route)
-    if route.grant == "none" or authorization_server is None:
+def _build_access_tokens(
+    route: models.Route, settings: models.Settings, issuers: dict[str, Issuer], store: TokenStore
+) -> AccessTokens | None:
+    request = build_token_request(route, settings)
+    if request is None:
         return None
-    return TokenRequest(
-        authorization_server=authorization_server,
-        grant=route.grant,
-        audience=route.audience,
-        resource=route.resource,
-        scopes=route.scopes,
-        subject_token_type=route.subject_token_type,
-        requested_token_type=route.requested_token_type,
-        actor=route.actor,
-        extra_parameters=tuple(sorted(route.extra_parameters.items())),
-    )
+    server = issuers[request.authorization_server].server
+    first_request = build_first_request(route, settings)
+    if first_request is None:
+        return AccessTokens(request, server, store.cache)
+    identity_provider = issuers[first_request.authorization_server].server
+    first = AccessTokens(first_request, identity_provider, store.cache, may_renew=lambda _: False, first=True)
+    legs = TwoLegs(first, server)
+    counted = route.grant == "id_jag"
+    return AccessTokens(request, legs, store.cache, may_renew=legs.holds_first if counted else None)
 
 
 def build_demands(route: models.Route, clock: Clock) -> Callable[[SubjectToken], None] | None:

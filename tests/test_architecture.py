@@ -36,9 +36,11 @@ PURE = [
     if room_of(module) in {"errors", "jose", "http"}
     or module in {
         "authentication.claims", "authentication.introspection", "authentication.logout_token",
-        "authentication.subject_token", "cache.key", "exchange.answer", "exchange.authorization_code",
-        "exchange.circuit_breaker", "exchange.dpop", "exchange.metadata", "exchange.oauth_errors",
-        "exchange.okta_refusals", "exchange.rate_limit", "exchange.record", "exchange.token_exchange",
+        "authentication.subject_token", "cache.key", "exchange.actors", "exchange.answer",
+        "exchange.authorization_code", "exchange.authorization_details", "exchange.circuit_breaker", "exchange.dpop",
+        "exchange.first_leg", "exchange.metadata", "exchange.oauth_errors", "exchange.okta_refusals",
+        "exchange.rate_limit", "exchange.record", "exchange.token_exchange", "exchange.token_response",
+        "exchange.token_types",
     }
 ]  # fmt: skip
 
@@ -56,6 +58,11 @@ TESTED_ELSEWHERE = {
 }  # fmt: skip
 # Test files beside those of the modules: what several modules do together.
 SUITES = {
+    "cache/shared/test_first_tokens.py": "first tokens over replicas",
+    "gateway/test_actors.py": "who acts, from caller to API",
+    "gateway/test_challenges.py": "what a caller without a good token is told",
+    "gateway/test_request_context.py": "tokens for one context, from caller to API",
+    "gateway/test_token_places.py": "where tokens stand, from caller to API",
     "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
     "observability/test_canaries.py": "no credential in anything that is written",
     "observability/test_log_lines.py": "the lines of whole requests",
@@ -70,6 +77,7 @@ SUITES = {
     "test_architecture.py": "these rules",
     "test_benchmarks.py": "the benchmark",
     "test_documents.py": "README and config/docs",
+    "test_id_jag.py": "two legs, from caller to API",
     "test_main_job.py": "the main job, from caller to API",
     "test_refused_requests.py": "nothing is left of a refused request",
     "test_requirements.py": "the requirements",

@@ -8,8 +8,11 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ..config import models
+from ..config.models import show_actor
 from ..config.show import build_shown
+from ..config.units import shorten
 from ..diagnosis.differences import hide_tokens
+from ..diagnosis.spending import ALLOWANCE, describe_spending, estimate_spending
 from ..observability.history import PERIOD, Sample, estimate_quantile
 
 if TYPE_CHECKING:
@@ -118,18 +121,30 @@ def _build_route(route: models.Route, app: App, shown_upstream: str) -> dict[str
         "upstream": shown_upstream,
         "grant": route.grant,
         "authorization_server": app.settings.authorization_server_of(route),
-        "audience": route.audience,
+        "identity_provider": route.identity_provider,
+        "audience": shorten(route.audience),
         "scopes": list(route.scopes),
+        "actor": show_actor(route.actor),
+        "id_jags": _build_spending(route, app.settings.cache),
         "connections": {"active": upstream.active, "idle": upstream.idle, "waiting": upstream.waiting},
     }
+
+
+def _build_spending(route: models.Route, cache: models.Cache) -> dict[str, Any] | None:
+    """How many ID-JAGs it costs; None for a route without any."""
+    spending = estimate_spending(route, cache)
+    if spending is None:
+        return None
+    told = {"a_day": spending.a_day, "a_month": spending.a_month, "allowance": ALLOWANCE}
+    return told | {"told": describe_spending(spending)}
 
 
 def _build_server(app: App, name: str) -> dict[str, Any]:
     issuer = app.parts.issuers[name]
     accepted = [entry for entry in app.settings.subject_tokens if entry.authorization_server == name]
     outcomes = {
-        outcome: count
-        for (server, outcome), count in app.metrics.exchanges.items()
+        " ".join([outcome, *(f"(leg {number})" for number in leg)]): count
+        for (server, outcome, *leg), count in app.metrics.exchanges.items()
         if server == name and count
     }
     fetches_keys = any(not entry.introspect for entry in accepted)

@@ -27,7 +27,8 @@ class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
-    other.
+    other. ``actor`` is who acts for the user, by a verified token that came along, ``context`` what of the request a
+    token is to be made for (JSON).
     """
 
     value: str = field(repr=False)
@@ -37,10 +38,43 @@ class SubjectToken:
     claims: Mapping[str, Any] = field(repr=False)
     identity: bytes = field(repr=False)
     expires_at: float
+    actor: SubjectToken | None = field(default=None, kw_only=True, repr=False)
+    context: str | None = field(default=None, kw_only=True, repr=False)
     digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.digest = sha256(self.value.encode()).digest()
+        if self.actor is not None:
+            self.digest = sha256(self.digest + self.actor.digest).digest()
+        if self.context is not None:
+            self.digest = sha256(self.digest + self.context.encode()).digest()
+
+    def act_by(self, actor: SubjectToken) -> SubjectToken:
+        """The same token with ``actor`` beside it: another in all that depends on who acts."""
+        return SubjectToken(
+            self.value,
+            self.authorization_server,
+            self.issuer,
+            self.subject,
+            self.claims,
+            sha256(self.identity + actor.identity + actor.authorization_server.encode()).digest(),
+            min(self.expires_at, actor.expires_at),
+            actor=actor,
+        )
+
+    def within(self, context: str) -> SubjectToken:
+        """The same token for requests of this ``context`` alone."""
+        return SubjectToken(
+            self.value,
+            self.authorization_server,
+            self.issuer,
+            self.subject,
+            self.claims,
+            sha256(self.identity + context.encode()).digest(),
+            self.expires_at,
+            actor=self.actor,
+            context=context,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +131,13 @@ def require_authentication(
     raise StepUpRequired(reason, acr_values=tuple(acr_values), max_age=age)
 
 
-def refuse_org_token(token: UnverifiedToken) -> None:
-    """SubjectTokenInvalid for a token of Okta's org authorization server: its signing keys are not published."""
-    if str(token.jws.header.get("typ")).lower() == OKTA_ORG_TYPE or is_org_issuer(token.issuer):
+def refuse_org_token(token: UnverifiedToken, *, id_tokens: bool = False) -> None:
+    """SubjectTokenInvalid for an access token of Okta's org authorization server: nobody else can verify it.
+
+    With ``id_tokens`` its ID tokens pass, whose keys are public.
+    """
+    is_access_token = str(token.jws.header.get("typ")).lower() == OKTA_ORG_TYPE
+    if is_access_token or (not id_tokens and is_org_issuer(token.issuer)):
         raise SubjectTokenInvalid(
             "org_authorization_server_token: Okta's org authorization server made this token, and nobody but "
             "Okta can verify it",

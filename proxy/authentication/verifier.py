@@ -134,7 +134,7 @@ class Verifier:
             return [entry for entry in self._accepted if entry.introspect is not None]
         chosen = [entry for entry in self._accepted if entry.policy.issuer == token.issuer]
         if not any(entry.introspect for entry in chosen):
-            refuse_org_token(token)
+            refuse_org_token(token, id_tokens=any(entry.policy.id_tokens for entry in chosen))
         if not chosen:
             expected = ", ".join(sorted({entry.policy.issuer for entry in self._accepted}))
             raise IssuerUnknown(

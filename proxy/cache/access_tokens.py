@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from typing import Protocol
@@ -33,15 +33,32 @@ class TokenSource(Protocol):
 class AccessTokens:
     """The access tokens of one route. Where its grant needs no user, the subject token is None.
 
+    ``may_renew`` says whether a token may be renewed ahead of its end. Those that are only a ``first`` step to access
+    tokens last as long as they are good, whatever ``max_ttl`` is.
     Subject tokens of one session may share an entry; whatever is refused is refused to the one that was asked about.
     """
 
-    def __init__(self, request: TokenRequest, server: TokenSource, cache: TokenCache) -> None:
+    def __init__(
+        self,
+        request: TokenRequest,
+        server: TokenSource,
+        cache: TokenCache,
+        *,
+        may_renew: Callable[[SubjectToken], bool] | None = None,
+        first: bool = False,
+    ) -> None:
         self._request = request
         self._server = server
         self._cache = cache
+        self._may_renew = may_renew
+        self._first = first
         self._digest = build_request_digest(request, server.client_identity)
         self._memo = cache.find_memo(self._digest)
+
+    @property
+    def digest(self) -> bytes:
+        """What is asked for, and as which client (32 bytes)."""
+        return self._digest
 
     def cached(self, subject_token: SubjectToken | None) -> AccessToken | None:
         """The token at hand, or None. Nobody waits here: renewal, where due, starts in the background."""
@@ -120,8 +137,13 @@ class AccessTokens:
         return await own.wait()
 
     def _renew(self, entry: Entry, ask_at: float, key: CacheKey, subject_token: SubjectToken | None) -> None:
-        if self._cache.begin_renewal(key, entry, ask_at, _expires_at(subject_token)):
+        if subject_token is not None and not entry.in_doubt and not self._renews(subject_token):
+            self._cache.let_run_out(key, entry)
+        elif self._cache.begin_renewal(key, entry, ask_at, _expires_at(subject_token)):
             self._start(key.digest, key, subject_token, renewing=entry)
+
+    def _renews(self, subject_token: SubjectToken) -> bool:
+        return self._may_renew is None or self._may_renew(subject_token)
 
     def _renew_if_due(self, key: CacheKey, subject_token: SubjectToken | None) -> None:
         found = self._find(key, subject_token)
@@ -142,7 +164,7 @@ class AccessTokens:
             if answer.asker == key.asker:
                 self._cache.verdicts.forget(key.asker)
             if not flight.recalled:
-                self._cache.put(key, outcome, answer)
+                self._cache.put(key, outcome, answer, first=self._first)
                 # Another replica's, it may be due as soon as this flight has landed.
                 if answer.obtained_at < began:
                     asyncio.get_running_loop().call_soon(self._renew_if_due, key, subject_token)

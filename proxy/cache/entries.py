@@ -21,7 +21,8 @@ class Entry:
     """An access token in use, the parts of its key, and the asker whose subject token it was made with.
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
-    ``renew_at`` and ``revalidate_at`` are monotonic. ``live`` is whether the cache still has it.
+    ``renew_at`` and ``revalidate_at`` are monotonic. ``first`` is whether it is only a step to an access token,
+    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it.
     """
 
     access_token: AccessToken = field(repr=False)
@@ -33,7 +34,9 @@ class Entry:
     renew_at: float
     revalidate_at: float
     maker: bytes = field(repr=False)
+    first: bool = False
     live: bool = True
+    in_doubt: bool = False
 
 
 def find_bound(

@@ -7,6 +7,7 @@ revives nothing, and the wall clock, so that one set forward (or a machine that 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -92,16 +93,18 @@ class TokenCache:
         self.lookups["hit"] += 1
         self._entries.touch(entry)
 
-    def put(self, key: CacheKey, access_token: AccessToken, answer: Answer) -> None:
+    def put(self, key: CacheKey, access_token: AccessToken, answer: Answer, *, first: bool = False) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
 
+        A ``first`` step to an access token is not bounded by ``max_ttl``.
         An answer may be another replica's and of a while ago: its whole lifetime says how much leeway it
         gets, its age when it is to be renewed. Whose token made the entry before is asked about when that was due.
         """
         now, wall = self._clock.monotonic(), self._clock.time()
         settings = self._settings
         obtained_at = min(answer.obtained_at, wall)
-        bound = find_bound(access_token, answer.subject_expires_at, obtained_at, settings.max_ttl)
+        max_ttl = math.inf if first else settings.max_ttl
+        bound = find_bound(access_token, answer.subject_expires_at, obtained_at, max_ttl)
         lifetime = (bound - obtained_at) - min(settings.expiry_leeway, (bound - obtained_at) * LEEWAY_PART)
         remaining = obtained_at + lifetime - wall
         if not remaining > 0:
@@ -123,6 +126,7 @@ class TokenCache:
                 renew_at=min(refresh_at, revalidate_at),
                 revalidate_at=revalidate_at,
                 maker=answer.asker,
+                first=first,
             ),
         )
 
@@ -148,6 +152,12 @@ class TokenCache:
             entry.renew_at = now + RENEWAL_PAUSE
         self.renewals += 1
         return True
+
+    def let_run_out(self, key: CacheKey, entry: Entry) -> None:
+        """Renew the entry no more, whichever token of the session asks: it serves until it ends."""
+        entry.renew_at = entry.revalidate_at = math.inf
+        if key.asker != entry.maker:
+            self.verdicts.postpone(key.asker, math.inf)
 
     def refuse_renewal(self, key: CacheKey, entry: Entry) -> None:
         """Drop what was to be renewed, if it was made with the refused token; else others' verdict is still due."""
@@ -199,14 +209,19 @@ class TokenCache:
                 self._drop(revocation.key)
 
     def doubt(self, seconds: float) -> None:
-        """Renew every entry at its first use after some time, ``seconds`` at most.
+        """Renew every entry at its first use after some time, ``seconds`` at most, whatever that costs.
 
-        The time is each entry's own, so that not all are renewed at once, and however often this is said.
+        The time is each entry's own, so that not all are renewed at once, and however often this is said. First steps
+        to access tokens go at once: to renew by them would renew nothing.
         """
-        if self._settings.revalidate_after <= seconds:
-            return  # so they are anyhow
         now = self._clock.monotonic()
-        for entry in self._entries.all():
+        for entry in tuple(self._entries.all()):
+            if entry.first:
+                self._entries.remove(entry.digest)
+                continue
+            entry.in_doubt = True
+            if entry.revalidate_at <= now + seconds:
+                continue  # so it is anyhow
             within = seconds * (0.5 + entry.digest[0] / 512)
             entry.revalidate_at = min(entry.revalidate_at, now + within)
             entry.renew_at = min(entry.renew_at, entry.revalidate_at)

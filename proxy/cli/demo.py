@@ -42,6 +42,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the client proves itself with a key instead of a secret",
     )
     parser.add_argument("--dpop", action="store_true", help="the authorization server demands DPoP")
+    parser.add_argument(
+        "--id-jag",
+        action="store_true",
+        help="with a route to another company, whose server redeems an ID-JAG (Cross App Access)",
+    )
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     token = actions.add_parser("token", help="a fresh token of a user of a running demo")
@@ -97,21 +102,23 @@ def _build_settings(demo: Demo, args: argparse.Namespace, **overrides: Any) -> S
 
     if args.dpop:
         demo.demand_dpop()
-    return parse_settings(demo.settings(private_key_jwt=args.private_key_jwt, dpop=args.dpop, **overrides))
+    raw = demo.settings(private_key_jwt=args.private_key_jwt, dpop=args.dpop, id_jag=args.id_jag, **overrides)
+    return parse_settings(raw)
 
 
 async def _show_once(args: argparse.Namespace) -> None:
     from ..admin import build_admin
     from ..app import build_app
     from ..demo import Demo
-    from ..demo.once import show_request
+    from ..demo.once import show_legs, show_request
     from ..server import Server
 
     async with Demo() as demo:
         settings = _build_settings(demo, args)
         app = build_app(settings)
         async with Server(settings, app, build_admin(app)) as server:
-            shown, passed = await show_request(demo, _url(server.address))
+            show = show_legs if args.id_jag else show_request
+            shown, passed = await show(demo, _url(server.address))
     print(shown)
     if not passed:
         raise DemoFailed("the request did not come through as it should")
@@ -134,7 +141,8 @@ async def _serve(args: argparse.Namespace) -> None:
         app = build_app(settings)
 
         def welcome(server: Server) -> None:
-            print(build_welcome(demo, _url(server.address), _url(server.admin_address)), flush=True)
+            addresses = (_url(server.address), _url(server.admin_address))
+            print(build_welcome(demo, *addresses, id_jag=args.id_jag), flush=True)
 
         def drain() -> None:
             app.draining = True

@@ -44,6 +44,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--client-id", metavar="ID", help="a public client; else the server's own client")
     parser.add_argument("--scope", help="else openid and what the proxy requires of a subject token")
+    parser.add_argument(
+        "--id-token",
+        action="store_true",
+        help="print the ID token, for routes that take one, not the access token",
+    )
     parser.add_argument("--port", type=int, default=0, help="of the redirect URI; else any that is free")
     parser.add_argument("--no-browser", action="store_true", help="only print the address to open")
     parser.add_argument(
@@ -87,7 +92,8 @@ async def _login(args: argparse.Namespace, settings: Settings) -> str:
         sign_in = SignIn(client_id, f"http://{_HOST}:{port}{REDIRECT_PATH}", _choose_scopes(args, settings))
         await _send_to_browser(metadata, sign_in, open_it=not args.no_browser)
         code = await receiver.receive(sign_in, args.timeout)
-        return await _redeem(outbound, server, metadata, sign_in, code, public=own is None)
+        kind = "id_token" if args.id_token else "access_token"
+        return await _redeem(outbound, server, metadata, sign_in, code, public=own is None, kind=kind)
     finally:
         receiver.close()
         await outbound.aclose()
@@ -146,6 +152,7 @@ async def _redeem(
     code: str,
     *,
     public: bool,
+    kind: str,
 ) -> str:
     from ..exchange.answer import show
     from ..exchange.authorization_code import build_code_form
@@ -168,7 +175,9 @@ async def _redeem(
     form = encode_form([*build_code_form(sign_in, code), *credentials.form])
     answer = await outbound.post(url, headers, form, certificate=credentials.certificate)
     document = answer.document or {}
-    token = document.get("access_token")
+    token = document.get(kind)
+    if answer.status == 200 and token is None and kind == "id_token":
+        raise LoginFailed("the answer has no id_token: let --scope hold openid")
     if answer.status != 200 or not isinstance(token, str) or not token.isprintable():
         told = " ".join(show(document.get(key), (code,)) for key in ("error", "error_description"))
         raise LoginFailed(f"the token URL answered {answer.status} {told}".rstrip())

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 
-from .units import Duration, FilePath, Network, Size
+from .units import Duration, FilePath, Network, Size, Texts
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -25,8 +34,22 @@ ClientAuth = Literal[
     "tls_client_auth",
     "self_signed_tls_client_auth",
 ]
-Grant = Literal["token_exchange", "client_credentials", "jwt_bearer", "none"]
-NEEDS_USER = frozenset[str]({"token_exchange", "jwt_bearer"})  # the grants on a user's behalf
+Grant = Literal["token_exchange", "id_jag", "identity_chaining", "client_credentials", "jwt_bearer", "none"]
+_ACTOR_SCHEMA = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "string", "pattern": r"\$\{"},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: {"type": "string", "minLength": 1} for name in ("file", "header", "type")},
+        },
+        {"type": "null"},
+    ],
+    "description": "true: our own token; {file, type} or {header, type}",
+}
+TWO_LEGS: frozenset[str] = frozenset({"id_jag", "identity_chaining"})
+NEEDS_USER: frozenset[str] = TWO_LEGS | {"token_exchange", "jwt_bearer"}  # the grants on a user's behalf
 
 
 class Section(BaseModel):
@@ -128,6 +151,47 @@ class TokenIn(Section):
     query: Text | None = None
 
 
+class TokenOut(Section):
+    """Where the token stands on the way up: in a header, a query parameter or a cookie."""
+
+    header: Text | None = None
+    scheme: str = "Bearer"
+    query: Text | None = None
+    cookie: Text | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it stands where RFC 6750 §2.1 wants it."""
+        return self.header is not None and self.header.lower() == "authorization" and self.scheme == "Bearer"
+
+
+class Actor(Section):
+    """Whose token goes along as the one who acts for the user (RFC 8693 §4.1): ours, a file's or the caller's."""
+
+    file: FilePath | None = None
+    header: Text | None = None
+    type: Text = "jwt"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our own client-credentials token."""
+        return self.file is None and self.header is None
+
+
+def parse_actor(value: Any) -> Any:
+    """``false``, ``true`` or a mapping; anything else raises ValueError."""
+    if value is None or isinstance(value, bool):
+        return Actor() if value else None
+    if isinstance(value, dict | Actor):
+        return value
+    raise ValueError("neither true, false nor a mapping with file or header")
+
+
+def show_actor(actor: Actor | None) -> Any:
+    """As it is written."""
+    return actor is not None if actor is None or actor.is_ours else actor.model_dump(mode="json")
+
+
 class Timeouts(Section):
     """How long the upstream may take to connect, to begin its response, and between two reads."""
 
@@ -156,15 +220,26 @@ class Route(Section):
     path_rewrite: str | None = None
     preserve_host: bool = False
     grant: Grant = "token_exchange"
+    identity_provider: Name | None = None
     authorization_server: Name | None = None
-    audience: Text | None = None
-    resource: Text | None = None
+    audience: Texts = ()
+    resource: Texts = ()
     scopes: tuple[Text, ...] = ()
     subject_token_type: Literal["access_token", "jwt", "id_token"] = "access_token"
     subject_token_file: FilePath | None = None
     token_in: TokenIn = TokenIn(header="Authorization")
-    requested_token_type: Literal["access_token", "jwt"] | None = None
-    actor: bool = False
+    requested_token_type: Text | None = None
+    token_out: TokenOut = TokenOut(header="Authorization")
+    authorization_details: tuple[dict[Text, Any], ...] = Field((), repr=False)
+    actor: Annotated[
+        Actor | None,
+        BeforeValidator(parse_actor),
+        PlainSerializer(show_actor),
+        WithJsonSchema(_ACTOR_SCHEMA),
+    ] = None
+    request_context: tuple[Literal["req_ip", "method", "host", "path"], ...] = ()
+    allowed_actors: tuple[Text, ...] | None = None
+    max_actors: int = Field(4, ge=0, le=64)
     extra_parameters: dict[Text, str] = Field({}, repr=False)
     required_scopes: tuple[Text, ...] = ()
     acr_values: tuple[Text, ...] = ()

@@ -10,34 +10,39 @@ from ..errors import ProxyError
 from ..http.routes import Pattern, RouteTable
 from .faults import Fault, got
 from .files import check_ca_file, check_certificate, check_secret_file
-from .models import Route, TokenIn, UpstreamTLS
+from .models import TWO_LEGS, Route, UpstreamTLS
+from .token_rules import find_actor_faults, find_token_faults, find_token_in_faults, is_uri
 from .urls import check_url, is_host, parse_url
 
-TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")  # RFC 6749 §3.3
-_QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]+")
 # Okta refuses all of these to a service app, and says so of token exchange with openid_not_allowed_token_exchange.
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+# Those that no ID-JAG carries: they are the identity provider's own.
+_SYSTEM_SCOPES = _OPENID_SCOPES | {"groups", "device_sso"}
 # fmt: off
 _OUR_PARAMETERS = frozenset({
     "grant_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "audience",
-    "resource", "scope", "requested_token_type", "requested_token_use", "assertion", "client_id",
-    "client_secret", "client_assertion", "client_assertion_type",
-})
-# Fields by which HTTP itself works, or which somebody else sets.
-_NO_TOKEN_FIELDS = frozenset({
-    "connection", "content-length", "content-type", "cookie", "expect", "host", "keep-alive", "te",
-    "trailer", "transfer-encoding", "upgrade", "via",
+    "resource", "scope", "authorization_details", "request_context", "requested_token_type", "requested_token_use",
+    "assertion", "client_id", "client_secret", "client_assertion", "client_assertion_type",
 })
 # fmt: on
 # Which keys a grant has a use for, beside those of every route. A key without effect is a mistake.
-_KEYS_OF_TOKEN = ("authorization_server", "audience", "resource", "scopes", "extra_parameters")
-_KEYS_OF_USER = ("subject_token_file", "required_scopes", "acr_values", "max_age")
-_KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor")
-_KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE)
+_KEYS_OF_TOKEN = (
+    *("authorization_server", "audience", "resource", "scopes", "extra_parameters"),
+    *("authorization_details", "token_out"),
+)
+_KEYS_OF_USER = (
+    *("subject_token_file", "required_scopes", "acr_values", "max_age"),
+    *("allowed_actors", "max_actors"),
+)
+_KEYS_OF_EXCHANGE = ("subject_token_type", "requested_token_type", "actor", "request_context")
+_KEYS_OF_LEGS = ("identity_provider", "subject_token_type", "actor")
+_KEYS = (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE, "identity_provider")
 _KEYS_OF_GRANT: dict[str, tuple[str, ...]] = {
-    "token_exchange": _KEYS,
+    "token_exchange": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_EXCHANGE),
+    "id_jag": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_LEGS),
+    "identity_chaining": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER, *_KEYS_OF_LEGS),
     "jwt_bearer": (*_KEYS_OF_TOKEN, *_KEYS_OF_USER),
     "client_credentials": _KEYS_OF_TOKEN,
     "none": (),
@@ -66,7 +71,9 @@ def find_route_faults(place: str, route: Route) -> Iterator[Fault]:
     yield from _find_upstream_faults(place, route)
     yield from _find_unused_keys(place, route)
     yield from _find_request_faults(place, route)
-    yield from _find_token_in_faults(f"{place}.token_in", route.token_in)
+    yield from find_token_in_faults(f"{place}.token_in", route.token_in)
+    yield from find_token_faults(place, route)
+    yield from find_actor_faults(f"{place}.actor", route)
     yield from _find_origin_faults(f"{place}.allowed_origins", route)
     yield from find_scope_faults(f"{place}.required_scopes", route.required_scopes)
     if route.subject_token_file:
@@ -147,8 +154,15 @@ def _find_request_faults(place: str, route: Route) -> Iterator[Fault]:
         yield from find_scope_faults(f"{place}.scopes", route.scopes)
     if route.grant in ("token_exchange", "client_credentials"):
         yield from _find_openid_scopes(f"{place}.scopes", route.scopes)
-    if route.resource is not None:
-        yield from _find_resource_faults(f"{place}.resource", route.resource)
+    if route.grant == "id_jag":
+        yield from _find_system_scopes(f"{place}.scopes", route.scopes)
+    if route.grant in TWO_LEGS and route.subject_token_type == "jwt":
+        yield Fault(
+            f"{place}.subject_token_type", f"id_token or access_token with grant: {route.grant}{got('jwt')}"
+        )
+    for index, resource in enumerate(route.resource):
+        at = f"[{index}]" if len(route.resource) > 1 else ""
+        yield from _find_resource_faults(f"{place}.resource{at}", resource)
     for name in sorted(_OUR_PARAMETERS & set(route.extra_parameters)):
         yield Fault(f"{place}.extra_parameters.{name}", "set by the proxy itself, so it may not be given")
 
@@ -163,22 +177,20 @@ def _find_openid_scopes(place: str, scopes: tuple[str, ...]) -> Iterator[Fault]:
             )
 
 
+def _find_system_scopes(place: str, scopes: tuple[str, ...]) -> Iterator[Fault]:
+    for index, scope in enumerate(scopes):
+        if scope in _SYSTEM_SCOPES or scope.startswith("okta."):
+            yield Fault(
+                f"{place}[{index}]",
+                "a system scope, which Okta refuses for ID-JAGs (invalid_scope): ask for the scopes of the API's"
+                f" own authorization server{got(scope)}",
+            )
+
+
 def _find_resource_faults(place: str, resource: str) -> Iterator[Fault]:
     # RFC 8707 §2: an absolute URI without a fragment.
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-\"$-~]+", resource):
+    if not is_uri(resource):
         yield Fault(place, f"not an absolute URI without a fragment{got(resource)}")
-
-
-def _find_token_in_faults(place: str, token_in: TokenIn) -> Iterator[Fault]:
-    if (token_in.header is None) == (token_in.query is None):
-        yield Fault(place, "needs either header or query")
-    if token_in.query is not None:
-        if not _QUERY_NAME.fullmatch(token_in.query):
-            yield Fault(f"{place}.query", f"not the name of a query parameter{got(token_in.query)}")
-        if token_in.header is None and "scheme" in token_in.model_fields_set:
-            yield Fault(f"{place}.scheme", "only a header has one")
-    if token_in.header is not None:
-        yield from _find_header_faults(place, token_in.header, token_in.scheme)
 
 
 def _find_origin_faults(place: str, route: Route) -> Iterator[Fault]:
@@ -191,14 +203,3 @@ def _find_origin_faults(place: str, route: Route) -> Iterator[Fault]:
         url = parse_url(origin)
         if url is None or origin != f"{url.scheme}://{url.netloc}" or "@" in origin:
             yield Fault(f"{place}[{index}]", f"not an origin such as https://app.example.com{got(origin)}")
-
-
-def _find_header_faults(place: str, header: str, scheme: str) -> Iterator[Fault]:
-    if not TOKEN.fullmatch(header) or header.lower() in _NO_TOKEN_FIELDS:
-        yield Fault(f"{place}.header", f"not a header that may carry a token{got(header)}")
-    if scheme and not TOKEN.fullmatch(scheme):
-        yield Fault(f"{place}.scheme", f"not an authentication scheme{got(scheme)}")
-    if not scheme and header.lower() == "authorization":
-        yield Fault(
-            f"{place}.scheme", "must not be empty for Authorization: any credentials would pass as a token"
-        )

@@ -10,16 +10,19 @@ from itertools import chain, combinations
 from ..config.urls import is_loopback
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
-from .models import NEEDS_USER, Admin, Cache, Listen, Route
-from .route_rules import TOKEN, find_route_faults, find_scope_faults, is_canonical
+from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
+from .route_rules import find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
+from .token_rules import TOKEN
 from .urls import check_url, is_host
 
 _SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
 _LARGEST_TOLERANCE = 600.0  # s; beyond that "expired" means nothing any more
 # Without these two in the key, one user would be served another's token.
 _IDENTITY_CLAIMS = ("iss", "sub")
+# Without these a right that one actor has would pass for another's.
+_ACTOR_CLAIMS = ("act", "may_act")
 _METADATA_PATH = "/.well-known/oauth-protected-resource"  # RFC 9728 §3
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
@@ -42,6 +45,8 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
         yield from find_route_faults(place, route)
         yield from _find_server_of_route_faults(sound, place, route)
         yield from _find_aimless_exchange(sound, place, route)
+        yield from _find_leg_faults(sound, place, route)
+        yield from _find_displaced_proof(sound, place, route)
     yield from _find_twins(sound)
     yield from _find_missing_clients(sound)
     yield from _find_cache_faults(settings.cache)
@@ -120,12 +125,16 @@ def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
                 f"{place}.clock_tolerance",
                 f"more than {_LARGEST_TOLERANCE:.0f} s{got(entry.clock_tolerance)}",
             )
-        yield from _find_unknown_server(sound, place, entry.authorization_server)
+        yield from _find_unknown_server(sound, f"{place}.authorization_server", entry.authorization_server)
         server = settings.authorization_servers.get(entry.authorization_server)
-        if server and not entry.introspect and is_okta_org(server.issuer):
+        takes_id_tokens = any(
+            route.grant in NEEDS_USER and route.subject_token_type == "id_token" for route in settings.routes
+        )
+        if server and not entry.introspect and is_okta_org(server.issuer) and not takes_id_tokens:
             yield Fault(
                 f"{place}.authorization_server",
-                "an Okta org authorization server, whose access tokens only Okta may verify: name a custom one"
+                "an Okta org authorization server, whose access tokens only Okta may verify: let a route take its"
+                " ID tokens (subject_token_type: id_token), name a custom one"
                 f" (https://{{yourOktaDomain}}/oauth2/default) or set introspect: true{got(server.issuer)}",
             )
 
@@ -135,14 +144,14 @@ def _find_unknown_server(sound: Sound, place: str, name: str) -> Iterator[Fault]
         return
     near = difflib.get_close_matches(name, sound.server_names, n=1)
     hint = f", did you mean {near[0]!r}?" if near else ""
-    yield Fault(f"{place}.authorization_server", f"no such authorization server{hint}{got(name)}")
+    yield Fault(place, f"no such authorization server{hint}{got(name)}")
 
 
 def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
     if route.grant == "none":
         return
     if route.authorization_server is not None:
-        yield from _find_unknown_server(sound, place, route.authorization_server)
+        yield from _find_unknown_server(sound, f"{place}.authorization_server", route.authorization_server)
     elif not sound.server_names:
         yield Fault("authorization_servers", f"required: the route {route.name!r} gets its token from one")
     elif len(sound.server_names) > 1:
@@ -150,12 +159,44 @@ def _find_server_of_route_faults(sound: Sound, place: str, route: Route) -> Iter
 
 
 def _find_aimless_exchange(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
-    keys = ("audience", "resource", "scopes")
-    if route.grant not in NEEDS_USER or any(getattr(route, key) for key in keys):
-        return
+    keys = ("audience", "resource", "scopes", "authorization_details")
+    if route.grant not in NEEDS_USER - TWO_LEGS or any(getattr(route, key) for key in keys):
+        return  # the audience of a first token is known: the server that redeems it
     if all(sound.is_whole(f"{place}.{key}") for key in keys):
         yield Fault(
             f"{place}.audience", "required, or resource or scopes: else the token would be for nothing named"
+        )
+
+
+def _find_leg_faults(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
+    """Two legs lead to two servers: who makes the first token, and who redeems it."""
+    if route.grant not in TWO_LEGS or not sound.is_whole(f"{place}.identity_provider"):
+        return
+    at = f"{place}.identity_provider"
+    if route.identity_provider is None:
+        yield Fault(
+            at,
+            f"required with grant: {route.grant}: who makes the first token, by its name in authorization_servers",
+        )
+        return
+    yield from _find_unknown_server(sound, at, route.identity_provider)
+    one_server = sound.server_names[0] if len(sound.server_names) == 1 else None
+    if route.identity_provider == (route.authorization_server or one_server):
+        yield Fault(
+            at,
+            "also the authorization_server, which redeems the first token: name the other of the two,"
+            f" or use grant: token_exchange{got(route.identity_provider)}",
+        )
+
+
+def _find_displaced_proof(sound: Sound, place: str, route: Route) -> Iterator[Fault]:
+    name = sound.settings.authorization_server_of(route)
+    server = sound.settings.authorization_servers.get(name) if name else None
+    if server and server.dpop and not route.token_out.is_usual:
+        yield Fault(
+            f"{place}.token_out",
+            "a DPoP token stands in Authorization alone (RFC 9449 §7.1): leave it out, or set dpop: false on"
+            f" authorization_servers.{name}",
         )
 
 
@@ -186,6 +227,8 @@ def _find_missing_clients(sound: Sound) -> Iterator[Fault]:
     for route in settings.routes:
         if name := settings.authorization_server_of(route):
             reasons.setdefault(name, f"the route {route.name!r} gets its token here")
+        if route.grant in TWO_LEGS and route.identity_provider is not None:
+            reasons.setdefault(route.identity_provider, f"the route {route.name!r} gets its first token here")
     for name, reason in reasons.items():
         server = settings.authorization_servers.get(name)
         if server and server.client is None:
@@ -202,6 +245,11 @@ def _find_cache_faults(cache: Cache) -> Iterator[Fault]:
         if claim in _IDENTITY_CLAIMS:
             yield Fault(
                 f"cache.ignore_claims[{index}]", f"tells users apart, so it stays in the key{got(claim)}"
+            )
+        if claim in _ACTOR_CLAIMS:
+            yield Fault(
+                f"cache.ignore_claims[{index}]",
+                f"says who acts for the user, so it stays in the key{got(claim)}",
             )
     if cache.ignore_claims and cache.key == "token":
         yield Fault("cache.ignore_claims", "not used with key: token, so leave it out")

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 _SECONDS = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -44,6 +44,18 @@ def parse_network(value: Any) -> Any:
         raise ValueError("not a network such as 10.0.0.0/8 or ::1") from None
 
 
+def list_texts(value: Any) -> Any:
+    """``null``, one text or a list → a list."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def shorten(values: tuple[str, ...]) -> str | list[str] | None:
+    """A list as it is written: none, one without brackets, or all."""
+    return (values[0] if values else None) if len(values) < 2 else list(values)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -77,4 +89,19 @@ Network = Annotated[
     IPv4Network | IPv6Network,
     BeforeValidator(parse_network),
     WithJsonSchema({"type": "string", "description": "network such as 10.0.0.0/8 or ::1"}),
+]
+Texts = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...],
+    BeforeValidator(list_texts),
+    PlainSerializer(shorten),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+                {"type": "null"},
+            ],
+            "description": "one, or a list",
+        }
+    ),
 ]

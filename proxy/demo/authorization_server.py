@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from .client_authentication import authenticate_client
@@ -89,6 +89,7 @@ class _Endpoints:
             (f"{endpoints}/token", self._serve_token, ["POST"]),
             (f"{endpoints}/introspect", self._serve_introspection, ["POST"]),
             (f"{endpoints}/authorize", self._sign_in.answer, ["GET", "POST"]),
+            (f"{endpoints}/sts/redirect", self._note_consent, ["GET"]),
         ]
         return [Route(place, endpoint, methods=methods) for place, endpoint, methods in served]
 
@@ -120,8 +121,8 @@ class _Endpoints:
         )
 
     async def _serve_keys(self, request: Request) -> Response:
-        # The keys of the org's own access tokens are nobody's business but Okta's.
-        keys = [] if self._server.name == "org" else self._server.keys.published
+        # Those of the org's own access tokens are nobody's business but Okta's.
+        keys = self._server.published_keys.published
         return JSONResponse({"keys": keys}, headers={"cache-control": self._tenant.faults.keys_cache_control})
 
     async def _serve_token(self, request: Request) -> Response:
@@ -140,6 +141,14 @@ class _Endpoints:
         if not form.get("token"):
             raise Refused("request_missing_token")
         return JSONResponse(self._introspect(form["token"]), headers=_NO_STORE)
+
+    async def _note_consent(self, request: Request) -> Response:
+        """Where a user agrees; the handle is good once."""
+        consent = self._tenant.consent_handles.pop(request.query_params.get("dataHandle", ""), None)
+        if consent is None:
+            return PlainTextResponse("This link is no longer good.\n", 400)
+        self._tenant.consents.add(consent)
+        return PlainTextResponse("Agreed. Go back, and ask again.\n")
 
     def _introspect(self, token: str) -> dict[str, Any]:
         try:

@@ -59,6 +59,42 @@ def build_routes(tenant: Tenant, api_url: str) -> list[dict[str, Any]]:
     ]
 
 
+def add_id_token_routes(raw: dict[str, Any], tenant: Tenant, partner: Tenant, api_url: str) -> None:
+    """Routes whose callers bring ID tokens of the org.
+
+    chat: at another company, which redeems an ID-JAG. saas: an account elsewhere, to which users agree once.
+    """
+    org = {"issuer": tenant.issuer("org")} | {
+        key: value for key, value in raw["authorization_servers"]["default"].items() if key != "issuer"
+    }
+    there = {"id": partner.clients["obo-proxy"].id, "auth": "client_secret_basic", "secret": SERVICE_SECRET}
+    raw["authorization_servers"] |= {"org": org, "chat": {"issuer": partner.issuer("chat"), "client": there}}
+    entry = {"authorization_server": "org", "expected_audience": tenant.clients["web"].id}
+    raw["subject_tokens"] = [*raw["subject_tokens"], entry]
+    chat = {
+        "name": "chat",
+        "path": "/chat",
+        "upstream": api_url,
+        "grant": "id_jag",
+        "identity_provider": "org",
+        "authorization_server": "chat",
+        "resource": partner.servers["chat"].audience,
+        "scopes": ["chat.read"],
+        "subject_token_type": "id_token",
+    }
+    saas = {
+        "name": "saas",
+        "path": "/public/saas",
+        "upstream": api_url,
+        "authorization_server": "org",
+        "resource": "urn:demo:saas",
+        "subject_token_type": "id_token",
+        "requested_token_type": "urn:okta:params:oauth:token-type:oauth-sts",
+        "token_out": {"header": "X-Saas-Token", "scheme": ""},
+    }
+    raw["routes"] = [*raw["routes"], chat, saas]
+
+
 def build_secret_client(tenant: Tenant) -> dict[str, Any]:
     """The client that is known by a secret."""
     return {"id": tenant.clients["obo-proxy"].id, "auth": "client_secret_basic", "secret": SERVICE_SECRET}

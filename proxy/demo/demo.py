@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from .authorization_server import build_authorization_server
 from .certificates import Authority, build_server_context
 from .clients import ClientFiles, Way
-from .configuration import build_settings
+from .configuration import add_id_token_routes, build_settings
 from .faults import Calls, Faults
 from .listener import Listener
 from .orders_api import build_orders_api
-from .org import build_protections, build_tenant
+from .org import build_partner, build_protections, build_tenant
 from .resource import Keys, Resource
 from .tenant import Tenant
-from .tokens import mint, mint_opaque
+from .tokens import mint, mint_id_token, mint_opaque
 from .wire import API, Recorded, Wire
 
 
@@ -32,6 +32,8 @@ class Demo:
     """
 
     tenant: Tenant
+    partner: Tenant
+    partner_server: Listener
     resource: Resource
     authorization_server: Listener
     orders_api: Listener
@@ -53,6 +55,7 @@ class Demo:
         self._stack = AsyncExitStack()
         self._folder: Path
         self._authorization_wire: Wire
+        self._partner_wire: Wire
         self._api_wire: Wire
 
     async def __aenter__(self) -> Self:
@@ -62,6 +65,9 @@ class Demo:
             self.client_files = ClientFiles(self._folder, self.authority, self._client_key)
             self.authorization_server = await stack.enter_async_context(
                 Listener(self._build_authorization_server, host=self._host, port=self._ports[0])
+            )
+            self.partner_server = await stack.enter_async_context(
+                Listener(self._build_partner_server, host=self._host)
             )
             await stack.enter_async_context(self._build_tls_listener())
             self.orders_api = await stack.enter_async_context(
@@ -92,6 +98,11 @@ class Demo:
     def calls(self) -> Calls:
         """Counts at the authorization servers: ``token``, ``keys``, …, and by grant, such as ``token_exchange``."""
         return self._authorization_wire.calls
+
+    @property
+    def partner_calls(self) -> Calls:
+        """Counts at the other company's server."""
+        return self._partner_wire.calls
 
     @property
     def requests(self) -> deque[Recorded]:
@@ -145,6 +156,10 @@ class Demo:
             claims=claims,
         )
 
+    def mint_id_token(self, user: str = "alice", *, expires_in: float | None = None) -> str:
+        """A fresh ID token of that user, by the org itself, for the web app."""
+        return mint_id_token(self.tenant, user, expires_in=expires_in)
+
     def mint_opaque(self, user: str = "alice", **wishes: Any) -> str:
         """A reference that only introspection can read, to a token as ``mint`` would make it."""
         return mint_opaque(self.tenant, user, **wishes)
@@ -160,16 +175,20 @@ class Demo:
         private_key_jwt: bool = False,
         way: Way | None = None,
         dpop: bool = False,
+        id_jag: bool = False,
         **overrides: Any,
     ) -> dict[str, Any]:
         """The proxy's raw configuration for this stage; ``overrides`` replace whole top-level keys.
 
+        With ``id_jag`` there are routes that take ID tokens: one to another company, one that wants consent.
         ``way`` is how the proxy proves who it is, by a secret unless said; ``private_key_jwt`` is one.
         """
         way = "private_key_jwt" if private_key_jwt else way
         client = self.client_files.build_client(self.tenant, way) if way else None
         ca_file = self.authority.ca_file if way in self.client_files.pairs else None
         raw = build_settings(self.tenant, self.api_url, client=client, ca_file=ca_file, dpop=dpop)
+        if id_jag:
+            add_id_token_routes(raw, self.tenant, self.partner, self.api_url)
         return raw | overrides
 
     def _build_tls_listener(self) -> Listener:
@@ -187,12 +206,17 @@ class Demo:
         self._authorization_wire = build_authorization_server(self.tenant)
         return self._authorization_wire
 
+    def _build_partner_server(self, url: str) -> Wire:
+        self.partner = build_partner(url, self.tenant, name=self._name)
+        self._partner_wire = build_authorization_server(self.partner)
+        return self._partner_wire
+
     def _build_orders_api(self, url: str) -> Wire:
-        self.resource = Resource(build_protections(self.tenant), self._find_keys)
+        self.resource = Resource(build_protections(self.tenant, self.partner), self._find_keys)
         self._api_wire = Wire(build_orders_api(self.resource), self.tenant, lambda path: API)
         return self._api_wire
 
     async def _find_keys(self, issuer: str) -> Keys:
         """Straight from the tenant: the API does not depend on the authorization server being up."""
-        server = self.tenant.server_of(issuer)
+        server = self.tenant.server_of(issuer) or self.partner.server_of(issuer)
         return [] if server is None else server.keys.published

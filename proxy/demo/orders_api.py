@@ -98,6 +98,8 @@ def _show_headers(request: Request) -> dict[str, str | list[str]]:
             values = [f"{value.partition(' ')[0]} (decoded in claims)" for value in values]
         elif name == "dpop":
             values = ["(a proof)" for _ in values]
+        elif name == "x-saas-token":
+            values = ["(a token)" for _ in values]
         shown[name] = values[0] if len(values) == 1 else values
     return shown
 

@@ -13,6 +13,7 @@ from .tenant import (
     OPENID_SCOPES,
     TOKEN_EXCHANGE,
     Client,
+    Connection,
     Rule,
     Server,
     Tenant,
@@ -25,6 +26,9 @@ KEY_SERVICE_ID = "0oa1oboproxykey00001"
 WORKLOAD_SERVICE_ID = "0oa1oboproxywld00001"
 TLS_SERVICE_ID = "0oa1oboproxytls00001"
 SELF_SIGNED_SERVICE_ID = "0oa1oboproxyown00001"
+PARTNER_ID = "obo-proxy-at-chat"
+CHAT_API = "https://api.chat.example/"
+CHAT_SCOPES = ("chat.read", "chat.write")
 LOGIN_ID = "0oa1webapplogin00001"
 # Not a secret at all: it opens nothing but the demo. Characters that need form encoding are there on purpose.
 SERVICE_SECRET = "demo:secret%with+odd é/characters="
@@ -41,13 +45,33 @@ def build_tenant(url: str, *, name: str = "demo", client_key: PrivateKey | None 
     )
 
 
-def build_protections(tenant: Tenant) -> dict[str, Protection]:
+def build_partner(url: str, org: Tenant, *, name: str = "demo") -> Tenant:
+    """Another company at ``url``: its server redeems the ID-JAGs of ``org``, whose administrator has connected it."""
+    service = Client(
+        PARTNER_ID, "obo-proxy at the partner", True, "client_secret_basic", {JWT_BEARER}, SERVICE_SECRET
+    )
+    rule = Rule({PARTNER_ID}, {JWT_BEARER}, set(CHAT_SCOPES))
+    chat = Server("chat", CHAT_API, set(CHAT_SCOPES), KeyRing(f"{name}/chat"), [rule])
+    partner = Tenant(url, {}, {"obo-proxy": service}, {"chat": chat}, Workloads(f"{name}/partner"))
+    partner.trusts[org.issuer("org")] = org.servers["org"].published_keys
+    connection = Connection(PARTNER_ID, set(CHAT_SCOPES), {CHAT_API})
+    for client in org.clients.values():
+        if client.service:
+            client.linked.add(org.clients["web"].id)
+            client.connections[partner.issuer("chat")] = connection
+    return partner
+
+
+def build_protections(tenant: Tenant, partner: Tenant | None = None) -> dict[str, Protection]:
     """What the sample API asks for, by first path segment."""
     servers = {"orders": "orders", "reports": "orders", "profile": "default", "payroll": "payroll"}
-    return {
+    own = {
         segment: Protection(tenant.issuer(name), tenant.servers[name].audience)
         for segment, name in servers.items()
     }
+    if partner is None:
+        return own
+    return own | {"chat": Protection(partner.issuer("chat"), partner.servers["chat"].audience)}
 
 
 def _users() -> dict[str, User]:
@@ -135,6 +159,7 @@ def _servers(url: str, name: str) -> dict[str, Server]:
             {"okta.users.read", "okta.groups.read"},
             KeyRing(f"{name}/org"),
             [Rule({KEY_SERVICE_ID}, {CLIENT_CREDENTIALS}, {"okta.users.read"})],
+            id_keys=KeyRing(f"{name}/org/id"),
         ),
     ]
     return {server.name: server for server in servers}

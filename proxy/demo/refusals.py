@@ -179,6 +179,27 @@ REFUSALS = {
     "user_rate_limited": Refusal(
         429, "invalid_grant", "API call exceeded rate limit due to too many requests."
     ),
+    # Cross App Access
+    "invalid_subject_token_audience": Refusal(
+        400, "invalid_grant", "The 'subject_token' audience is invalid."
+    ),
+    "id_jag_invalid_audience": Refusal(
+        400, "invalid_target", "The requested audience or resource is not connected to the client."
+    ),
+    "id_jag_system_scope": Refusal(400, "invalid_scope", "System scopes can't be requested for an ID-JAG."),
+    "id_jag_scope_not_permitted": Refusal(
+        400, "unauthorized_client", "The requested scope is not permitted by the resource connection."
+    ),
+    "id_jag_invalid": Refusal(400, "invalid_grant", "The assertion is invalid."),
+    "id_jag_scope_not_allowed": Refusal(
+        400, "invalid_request", "'scope' can't be requested together with an ID-JAG."
+    ),
+    "id_jag_scope_exceeded": Refusal(400, "invalid_scope", "The requested scope exceeds the assertion's."),
+    "interaction_required": Refusal(
+        400,
+        "interaction_required",
+        "The user must authenticate with the authorization server for the request to proceed.",
+    ),
     # What is asked for
     "token_exchange_invalid_audience": Refusal(
         400,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
@@ -45,6 +46,15 @@ class User:
 
 
 @dataclass
+class Connection:
+    """Another company's server that an app may be vouched for at: who it is there, and what it may ask for."""
+
+    client_id: str
+    scopes: set[str]
+    resources: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Client:
     """An app: who may ask, and how it proves itself."""
 
@@ -67,6 +77,8 @@ class Client:
     subjects: set[str] = field(default_factory=set)  # of others' assertions that vouch for it
     certificate: str | None = None  # its subject (RFC 4514), or SHA-256 of one that it has signed itself
     binds_tokens: bool = False  # to the certificate that it shows
+    linked: set[str] = field(default_factory=set)  # apps whose users' ID tokens it may exchange for ID-JAGs
+    connections: dict[str, Connection] = field(default_factory=dict)  # by the other server's issuer
 
 
 @dataclass
@@ -80,7 +92,7 @@ class Rule:
 
 @dataclass
 class Server:
-    """A custom authorization server, or with the name ``org`` the org's own."""
+    """A custom authorization server, or with the name ``org`` the org's own, which signs ID tokens apart."""
 
     name: str
     audience: str
@@ -90,6 +102,12 @@ class Server:
     trusted: set[str] = field(default_factory=set)  # names of servers whose tokens may be exchanged here
     resources: set[str] = field(default_factory=set)  # RFC 8707 names of its API besides the audience
     lifetime: int = 3600  # s
+    id_keys: KeyRing | None = None  # of ID tokens, where access tokens are for nobody else to verify
+
+    @property
+    def published_keys(self) -> KeyRing:
+        """The keys that everybody may verify with."""
+        return self.id_keys or self.keys
 
     @property
     def path(self) -> str:
@@ -122,6 +140,11 @@ class Tenant:
     revoked: set[str] = field(default_factory=set)  # jti of tokens
     opaque: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     codes: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    trusts: dict[str, KeyRing] = field(default_factory=dict)  # issuers whose ID-JAGs are redeemed here
+    scope_by_assertion: bool = False  # where one is redeemed no scope may be named: it has them
+    id_jags: Counter[str] = field(default_factory=Counter)  # made for each user
+    consents: set[tuple[str, str]] = field(default_factory=set)  # of users, to resources
+    consent_handles: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def now(self) -> float:
         """The org's clock, epoch seconds, right or wrong."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 
+from .id_jag import ID_JAG, OAUTH_STS, broker, make_id_jag, read_id_jag
 from .refusals import Refused
 from .signing import encode_base64url
 from .tenant import (
@@ -101,9 +102,14 @@ class TokenEndpoint:
         requested_type = form.get("requested_token_type", _REQUESTED_TYPES[0])
         if prefix is None:
             raise Refused("invalid_subject_token_type")
-        if requested_type not in _REQUESTED_TYPES:
+        special = (ID_JAG, OAUTH_STS) if self._server.name == "org" else ()
+        if requested_type not in (*_REQUESTED_TYPES, *special):
             raise Refused("invalid_requested_token_type")
         claims = self._read_subject(subject_token, prefix)
+        if requested_type == ID_JAG:
+            return make_id_jag(self._tenant, self._server, client, form, claims, self._check_user(claims))
+        if requested_type == OAUTH_STS:
+            return broker(self._tenant, form, self._check_user(claims))
         actor = self._read_actor(form)
         self._check_target(form)
         answer = self._issue_for_user(client, form, cnf, TOKEN_EXCHANGE, claims, actor)
@@ -111,12 +117,22 @@ class TokenEndpoint:
 
     def _act_on_behalf(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
         """Entra ID's parameters: the user's token is the ``assertion``, the scopes may carry the audience."""
+        if self._tenant.trusts:
+            return self._redeem(client, form, cnf)
         if form.get("requested_token_use") != "on_behalf_of":
             raise Refused("missing_token_request_parameter", name="requested_token_use")
         claims = self._read_subject(_require(form, "assertion"), "AT.")
         prefix = f"{self._server.audience}/"
         scopes = " ".join(scope.removeprefix(prefix) for scope in form.get("scope", "").split())
         return self._issue_for_user(client, {**form, "scope": scopes}, cnf, JWT_BEARER, claims, None)
+
+    def _redeem(self, client: Client, form: Form, cnf: Confirmation) -> Answer:
+        """RFC 7523 §2.1: another company vouches for the user, whose account here has the same ``sub``."""
+        claims = read_id_jag(self._tenant, self._server, client, form)
+        scopes = form.get("scope", claims.get("scope", "")).split()
+        check_scopes(self._server, client, JWT_BEARER, scopes, unlisted="no_default_scopes")
+        user = User(claims["sub"], claims["sub"], claims.get("email", ""))
+        return self._issue(client, scopes, cnf, user=user)
 
     def _issue_for_user(
         self,

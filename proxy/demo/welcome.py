@@ -38,9 +38,25 @@ Not for production: the demo gives its users' tokens to whoever asks.
 Ctrl-C ends it."""
 
 
-def build_welcome(demo: Demo, proxy_url: str, admin_url: str) -> str:
+_ID_JAG = """\
+another company        {chat}
+
+ALICE_ID='{id_token}'
+
+# At another company: the org makes an ID-JAG of alice's ID token, the other company's server redeems it
+curl -i {proxy}/chat/1 -H "Authorization: Bearer $ALICE_ID"
+# Her account elsewhere: 403 interaction_required until she has agreed at interaction_uri (curl -k), then 200
+curl -i {proxy}/public/saas -H "Authorization: Bearer $ALICE_ID"
+
+"""
+
+
+def build_welcome(demo: Demo, proxy_url: str, admin_url: str, *, id_jag: bool = False) -> str:
     """The text, with fresh tokens of alice and bob in it."""
-    return _WELCOME.format(
+    more = _ID_JAG.format(
+        proxy=proxy_url, chat=demo.partner.issuer("chat"), id_token=demo.mint_id_token("alice")
+    )
+    return (more if id_jag else "") + _WELCOME.format(
         proxy=proxy_url,
         admin=admin_url,
         org=demo.org_url,

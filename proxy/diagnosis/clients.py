@@ -28,10 +28,10 @@ from ..errors import (
     StepUpRequired,
 )
 from ..exchange.okta_refusals import CHECK_POLICY, CHECK_TRUST
+from ..exchange.route_requests import build_first_request, build_token_request
 from ..exchange.token_exchange import TokenRequest
 from ..parts import Issuer, Parts
 from ..runtime import Clock
-from ..wiring import build_token_request
 from .finding import Finding, build_failure, examine
 from .network import advise
 
@@ -50,9 +50,10 @@ async def examine_client(name: str, parts: Parts, routes: Sequence[models.Route]
     requests = [
         request
         for route in routes
-        if (request := build_token_request(route, settings)) and request.authorization_server == name
+        for request in (build_first_request(route, settings), build_token_request(route, settings))
+        if request is not None and request.authorization_server == name
     ]
-    exchange = next((request for request in requests if request.grant in models.NEEDS_USER), None)
+    exchange = next((request for request in requests if request.grant != "client_credentials"), None)
     entries = [entry for entry in settings.subject_tokens if entry.authorization_server == name]
 
     async def ask() -> Finding:
@@ -93,7 +94,7 @@ async def _try_exchange(
     name: str, issuer: Issuer, request: TokenRequest, subject_token: SubjectToken
 ) -> Finding:
     try:
-        await issuer.server.ask(replace(request, actor=False), subject_token)
+        await issuer.server.ask(replace(request, actor=False, actor_type=None), subject_token)
     except ProxyError as error:
         return _judge(error, name)
     return Finding("credentials", name, "fail", "the server issued a token for a made-up user", _FORGED)

@@ -8,12 +8,17 @@ from typing import Any
 
 from ..authentication.subject_token import SubjectToken
 from ..config import models
+from ..exchange.actors import check_actors, name_actors
+from ..exchange.answer import show
+from ..exchange.route_requests import build_first_request, build_token_request
+from ..exchange.token_exchange import TokenRequest
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import build_demands, build_token_request
+from ..wiring import build_demands
 from .differences import hide_tokens
-from .exchange import ExchangeExamination, examine_exchange
+from .exchange import ExchangeExamination, examine_exchange, examine_first_leg
 from .finding import Finding, examine
+from .spending import USUAL_LIFETIME, judge_spending
 from .subject import SubjectExamination, examine_subject_token
 
 
@@ -56,18 +61,60 @@ async def diagnose_exchange(
     request = build_token_request(route, parts.settings)
     if route.grant in models.NEEDS_USER:
         findings.append(await _examine_demands(subject.subject_token, route, clock))
+        if subject.subject_token is not None and "act" in subject.subject_token.claims:
+            findings.append(await _examine_actors(subject.subject_token, route, clock))
     if request is None:
         findings.append(Finding("exchange", route.name, "skip", "the route needs no token"))
+    elif route.actor is not None and route.actor.header is not None:
+        findings.append(
+            Finding("exchange", route.name, "skip", f"needs the actor's token in {route.actor.header}")
+        )
     elif any(finding.verdict != "pass" for finding in findings):
         findings.append(Finding("exchange", route.name, "skip", "there is no accepted token to exchange"))
     else:
-        exchanged = await examine_exchange(request, subject.subject_token, parts, clock, about=route.name)
+        exchanged = await _examine_legs(request, subject.subject_token, route, parts, clock)
     return Diagnosis(
         route=route.name,
         findings=(*findings, *exchanged.findings),
         before=hide_tokens(subject.claims),
         after=hide_tokens(exchanged.claims),
     )
+
+
+async def _examine_legs(
+    request: TokenRequest,
+    subject_token: SubjectToken | None,
+    route: models.Route,
+    parts: Parts,
+    clock: Clock,
+) -> ExchangeExamination:
+    """One exchange, or both calls in turn; what they cost is told where it is counted."""
+    first_request = build_first_request(route, parts.settings)
+    if first_request is None or subject_token is None:
+        return await examine_exchange(request, subject_token, parts, clock, about=route.name)
+    first = await examine_first_leg(first_request, subject_token, parts, clock, about=route.name)
+    if first.token is None:
+        return ExchangeExamination(first.findings)
+    assertion = replace(subject_token, value=first.token.value)
+    second = await examine_exchange(request, assertion, parts, clock, about=route.name)
+    ends = [None if token is None else token.expires_at for token in (second.token, first.token)]
+    lifetime, first_lifetime = (None if end is None else end - clock.time() for end in ends)
+    cost = judge_spending(
+        route, parts.settings.cache, lifetime=lifetime, first_lifetime=first_lifetime or USUAL_LIFETIME
+    )
+    findings = (*first.findings, *second.findings, *([cost] if cost else []))
+    return replace(second, findings=findings)
+
+
+async def _examine_actors(subject_token: SubjectToken, route: models.Route, clock: Clock) -> Finding:
+    """Who stands between the user and this call, by the token."""
+
+    async def check() -> Finding:
+        check_actors(subject_token.claims, route.allowed_actors, route.max_actors)
+        named = ", ".join(name or "somebody without a name" for name in name_actors(subject_token.claims))
+        return Finding("actors", route.name, "pass", f"acting for the user: {show(named)}")
+
+    return await examine(clock, "actors", route.name, check)
 
 
 async def _examine_demands(subject_token: SubjectToken | None, route: models.Route, clock: Clock) -> Finding:

@@ -9,14 +9,16 @@ from ..config import models
 from ..config.cautions import find_cautions
 from ..config.faults import ConfigurationError, Fault
 from ..config.secret_file import SecretFile
+from ..exchange.route_requests import build_token_request
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import build_parts, build_token_request
+from ..wiring import build_parts
 from .clients import examine_scopes
 from .diagnose import diagnose_exchange
 from .finding import Finding, name_places
 from .report import Report, Section
 from .servers import examine_server
+from .spending import judge_spending
 from .subject import SubjectExamination, examine_subject_token
 from .upstreams import examine_store, examine_upstream
 
@@ -62,7 +64,8 @@ async def _examine_servers(parts: Parts, routes: Sequence[models.Route], clock: 
     settings = parts.settings
     needs_user = any(route.grant in models.NEEDS_USER for route in routes)
     names = [entry.authorization_server for entry in settings.subject_tokens if needs_user]
-    names += [name for route in routes if (name := settings.authorization_server_of(route))]
+    for route in routes:
+        names += [name for name in (route.identity_provider, settings.authorization_server_of(route)) if name]
     chosen = list(dict.fromkeys(names))
     found = await asyncio.gather(*(examine_server(name, parts, routes, clock) for name in chosen))
     return [
@@ -90,7 +93,9 @@ async def _examine_routes(
     for route in routes:
         token, id_tokens = subject_tokens.find(route), route.subject_token_type == "id_token"
         if route.grant in models.NEEDS_USER and token is None:
-            sections.append(Section(f"Route {route.name}", (await _examine_userless(route, parts, clock),)))
+            userless = [await _examine_userless(route, parts, clock)]
+            cost = judge_spending(route, parts.settings.cache)
+            sections.append(Section(f"Route {route.name}", (*userless, *([cost] if cost else []))))
             continue
         subject = SubjectExamination(())
         if token is not None:

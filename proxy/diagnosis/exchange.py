@@ -14,7 +14,8 @@ from ..authentication.subject_token import SubjectToken, parse_subject_token
 from ..authentication.verifier import find_key
 from ..errors import ProxyError
 from ..exchange.okta_refusals import CHECK_AUDIENCE, CHECK_POLICY
-from ..exchange.token_exchange import TokenRequest, parse_claims
+from ..exchange.token_exchange import AccessToken, TokenRequest
+from ..exchange.token_response import parse_claims
 from ..jose.jws import verify_signature
 from ..parts import Issuer, Parts
 from ..runtime import Clock
@@ -35,10 +36,32 @@ _CHECK_SIGNATURE = (
 
 @dataclass(frozen=True, slots=True)
 class ExchangeExamination:
-    """``claims`` are what the issued token says; None without one, or if it is opaque."""
+    """``claims`` are what the issued token says; None without one, or if it is opaque.
+
+    ``token`` is None where it was not accepted.
+    """
 
     findings: tuple[Finding, ...]
     claims: Mapping[str, Any] | None = field(default=None, repr=False)
+    token: AccessToken | None = None
+
+
+async def examine_first_leg(
+    request: TokenRequest, subject_token: SubjectToken, parts: Parts, clock: Clock, *, about: str
+) -> ExchangeExamination:
+    """Ask the identity provider for the first token, and check it as a request would. Raises no ProxyError."""
+    issuer = parts.issuers[request.authorization_server]
+    token: AccessToken | None = None
+
+    async def ask() -> Finding:
+        nonlocal token
+        token = issuer.server.accept(await issuer.server.ask(request, subject_token), request, subject_token)
+        lasts = describe_duration((token.expires_at or clock.time()) - clock.time())
+        told = f"{request.requested_token_type} from {issuer.settings.issuer} for {describe_texts(request.audience)}"
+        return Finding("first_leg", about, "pass", f"{told}, for {lasts}")
+
+    finding = name_places(await examine(clock, "first_leg", about, ask), issuer.settings)
+    return ExchangeExamination((finding,), token=token)
 
 
 async def examine_exchange(
@@ -61,10 +84,12 @@ async def examine_exchange(
         return ExchangeExamination((asked,))
     value = answer.get("access_token")
     claims = parse_claims(value) if isinstance(value, str) else None
-    findings = [asked, _accept(answer, request, subject_token, parts, clock, about)]
+    token, accepted = _accept(answer, request, subject_token, parts, clock, about)
+    findings = [asked, accepted]
     if claims is not None and isinstance(value, str):
         findings += await _examine_as_api(value, request, issuer, clock, about)
-    return ExchangeExamination(tuple(name_places(finding, issuer.settings) for finding in findings), claims)
+    named = tuple(name_places(finding, issuer.settings) for finding in findings)
+    return ExchangeExamination(named, claims, token)
 
 
 def _accept(
@@ -74,20 +99,20 @@ def _accept(
     parts: Parts,
     clock: Clock,
     about: str,
-) -> Finding:
+) -> tuple[AccessToken | None, Finding]:
     server = parts.issuers[request.authorization_server].server
     try:
         access_token = server.accept(answer, request, subject_token)
         if access_token.certificate is not None:
             parts.bound[about].find_certificate(access_token.certificate)
     except ProxyError as error:
-        return build_failure("answer", about, error)
+        return None, build_failure("answer", about, error)
     ends = access_token.expires_at
     claims = parse_claims(access_token.value) or {}
     whose = f", sub {claims['sub']}" if "sub" in claims else ""
     lasts = "no end told" if ends is None else f"for {describe_duration(ends - clock.time())}"
     told = f"{access_token.token_type}, {lasts}, {describe_texts(access_token.scopes)}{whose}"
-    return Finding("answer", about, "pass", told)
+    return access_token, Finding("answer", about, "pass", told)
 
 
 async def _examine_as_api(
@@ -96,7 +121,7 @@ async def _examine_as_api(
     """RFC 9068 §4, as whoever receives the token does: by the keys that the authorization server publishes."""
     policy = SubjectTokenPolicy(
         issuer=issuer.settings.issuer,
-        expected_audience=request.audience or "",
+        expected_audience=next(iter(request.audience), ""),
         # Entra ID, whose flow jwt_bearer is, writes scopes otherwise than they were asked for.
         required_scopes=() if request.grant == "jwt_bearer" else request.scopes,
         algorithms=SIGNATURES,
@@ -111,7 +136,7 @@ async def _examine_as_api(
         verify_signature(token.jws, key, policy.algorithms)
         return Finding("signature", about, "pass", "the authorization server's published key made it")
 
-    steps = [name for name in _REMEDIES if name != "audience" or request.audience is not None]
+    steps = [name for name in _REMEDIES if name != "audience" or request.audience]
     found = [examine_demand(name, token.claims, policy, clock.time(), about=about) for name in steps]
     return [_as_api(finding) for finding in [await examine(clock, "signature", about, verify), *found]]
 

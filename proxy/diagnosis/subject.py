@@ -14,7 +14,7 @@ from ..authentication.claims import DEMANDS
 from ..authentication.subject_token import SubjectToken, UnverifiedToken, parse_subject_token
 from ..authentication.verifier import Accepted, Verifier, find_key
 from ..errors import ProxyError
-from ..exchange.token_exchange import parse_claims
+from ..exchange.token_response import parse_claims
 from ..jose.jws import verify_signature
 from ..runtime import Clock
 from .demands import examine_demand

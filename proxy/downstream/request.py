@@ -70,6 +70,11 @@ class Downstream:
         return self._forwarding.find_origin(self.peer, self.scheme, self.host_field, self.ended)
 
     @property
+    def caller(self) -> str:
+        """The address that called, as far as we see it or a trusted peer says."""
+        return self._forwarding.find_caller(self.peer, self.ended)
+
+    @property
     def head_size(self) -> float:
         """Bytes that the head has at the most."""
         return math.inf if self.connection is None else self.connection.head_size

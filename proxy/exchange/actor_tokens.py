@@ -1,32 +1,82 @@
-"""Tokens of our own that say who acts for the user (RFC 8693 §4.1)."""
+"""The token of who acts for a user (RFC 8693 §2.1): our own, a file's, or one that came with the request."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
+from ..authentication.subject_token import SubjectToken
+from ..config.secret_file import SecretFile
+from ..errors import AuthorizationServerUnavailable, ExchangeMisconfigured
 from ..runtime import Clock
+from .actors import ActorToken, check_actors, check_may_act
 from .token_exchange import AccessToken, TokenRequest
+from .token_response import parse_claims
+from .token_types import ACCESS_TOKEN
 
-LEEWAY: Final = 30.0  # s before its end at which a token is renewed
+LEEWAY: Final = 30.0  # s before its end at which our own token is renewed
 
 
 class ActorTokens:
-    """One for each set of scopes that routes ask for, kept until shortly before its end."""
+    """For the routes of one authorization server, at which we are ``client_id``.
 
-    def __init__(self, clock: Clock) -> None:
+    ``grant_own`` gets us a token of our own for some scopes. Raises ProxyError.
+    """
+
+    def __init__(
+        self,
+        grant_own: Callable[[tuple[str, ...]], Awaitable[AccessToken]],
+        client_id: str,
+        clock: Clock,
+    ) -> None:
+        self._grant_own = grant_own
+        self._client_id = client_id
         self._clock = clock
-        self._kept: dict[tuple[str, ...], AccessToken] = {}
+        self._own: dict[
+            tuple[str, ...], AccessToken
+        ] = {}  # by scopes, and files by path: as many as routes name
+        self._files: dict[str, SecretFile] = {}
         self._granting = asyncio.Lock()
 
-    async def find(
-        self, request: TokenRequest, grant: Callable[[TokenRequest], Awaitable[AccessToken]]
-    ) -> AccessToken:
-        """The actor's token for the scopes of ``request``; where there is none, what ``grant`` brings or raises."""
+    async def find(self, request: TokenRequest, subject_token: SubjectToken) -> ActorToken | None:
+        """Who acts, if the route has anybody act and the user's token lets it. Raises ExchangeDenied."""
+        check_actors(subject_token.claims, request.allowed_actors, request.max_actors)
+        actor = await self._read(request, subject_token)
+        if actor is not None:
+            check_may_act(subject_token, actor)
+        return actor
+
+    async def _read(self, request: TokenRequest, subject_token: SubjectToken) -> ActorToken | None:
+        if request.actor:
+            # Those of a first leg are another server's, and mean nothing here.
+            value = (await self._find_own(() if request.leg == 1 else request.scopes)).value
+            claims = parse_claims(value) or {"sub": self._client_id, "client_id": self._client_id}
+            return ActorToken(value, ACCESS_TOKEN, claims)
+        if request.actor_type is None:
+            return None
+        if request.actor_file is not None:
+            value = self._read_file(request.actor_file)
+            return ActorToken(value, request.actor_type, parse_claims(value) or {})
+        if subject_token.actor is None:
+            raise ExchangeMisconfigured("the exchange needs the actor's token")
+        return ActorToken(subject_token.actor.value, request.actor_type, subject_token.actor.claims)
+
+    async def _find_own(self, scopes: tuple[str, ...]) -> AccessToken:
+        """Our own token (RFC 8693 §4.1: who acts), for the same scopes, kept until shortly before its end."""
         async with self._granting:
-            kept = self._kept.get(request.scopes)
+            kept = self._own.get(scopes)
             if kept is None or (kept.expires_at or 0.0) - LEEWAY <= self._clock.time():
-                own = TokenRequest(request.authorization_server, "client_credentials", scopes=request.scopes)
-                kept = self._kept[request.scopes] = await grant(own)
+                kept = self._own[scopes] = await self._grant_own(scopes)
             return kept
+
+    def _read_file(self, path: str) -> str:
+        file = self._files.setdefault(path, SecretFile(Path(path)))
+        try:
+            return file.read().decode("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthorizationServerUnavailable(
+                f"the actor's file cannot be read: {type(error).__name__}",
+                remedy=f"See that {path} exists, is readable and holds one token.",
+            ) from error

@@ -16,7 +16,13 @@ from typing import Any, TypeVar
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..errors import AuthorizationServerThrottled, ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
+from ..errors import (
+    AuthorizationServerThrottled,
+    ExchangeMisconfigured,
+    ExchangeResponseInvalid,
+    InteractionRequired,
+    ProxyError,
+)
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
 from .actor_tokens import ActorTokens
@@ -28,12 +34,13 @@ from .discovery import Discovery
 from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
-from .metadata import Metadata
+from .metadata import Metadata, is_own_page
 from .oauth_errors import is_per_user
-from .okta_refusals import CHECK_DPOP_ON
+from .okta_refusals import CHECK_DPOP_ON, OF_LEGS, OF_ONE_CALL
 from .rate_limit import RateLimit, UserPauses
 from .record import ExchangeRecord, build_record, find_private_values
-from .token_exchange import AccessToken, TokenRequest, build_form, parse_token_response
+from .token_exchange import AccessToken, Form, TokenRequest, build_form
+from .token_response import parse_token_response
 from .transport import Outbound
 
 Part = TypeVar("Part")
@@ -107,7 +114,7 @@ class AuthorizationServer:
                 clock=clock,
             )
         self._pauses = UserPauses(clock)
-        self._actor_tokens = ActorTokens(clock)
+        self._actor_tokens = ActorTokens(self._grant_own, self.client_id or "", clock)
         self._last_error: ProxyError | None = None
         self._warned = False
 
@@ -121,6 +128,11 @@ class AuthorizationServer:
             client.auth if client else "",
             self.dpop_key.thumbprint if self.dpop_key else "",
         )
+
+    @property
+    def client_id(self) -> str | None:
+        """Who we are here, where that has a name."""
+        return self.settings.client.id if self.settings.client else None
 
     async def grant(self, request: TokenRequest, subject_token: SubjectToken | None) -> AccessToken:
         """One exchange with all its retries, checked. Raises what a refusal means (ProxyError)."""
@@ -146,20 +158,38 @@ class AuthorizationServer:
         elif subject_token is None:
             raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
         actor_token = None
-        if request.actor:
-            actor_token = await self._actor_tokens.find(request, lambda own: self._grant(own, None, Call()))
+        if subject_token is not None:
+            actor_token = await self._actor_tokens.find(request, subject_token)
         asker = _build_asker(request, subject_token)
         self._pauses.check(asker)
         call = call or Call()
         call.private = find_private_values(subject_token) if subject_token else ()
         form = build_form(request, subject_token, actor_token)
         try:
-            return await self._need(self._token).post(
-                form, asker=asker, has_user=subject_token is not None, call=call
-            )
+            return await self._post(form, request, asker, subject_token is not None, call)
+        except InteractionRequired as error:
+            if error.interaction_uri is not None and not is_own_page(
+                error.interaction_uri, self.settings.issuer
+            ):
+                raise InteractionRequired(
+                    f"{error}; its interaction_uri is on another host, and withheld",
+                    oauth_error=error.oauth_error,
+                ) from None
+            raise
         except AuthorizationServerThrottled as error:
             if is_per_user(error) and subject_token is not None:
                 self._pauses.begin(asker)
+            raise
+
+    async def _post(
+        self, form: Form, request: TokenRequest, asker: Hashable, has_user: bool, call: Call
+    ) -> Mapping[str, Any]:
+        """The answer; a refusal says what it means on this leg."""
+        try:
+            return await self._need(self._token).post(form, asker=asker, has_user=has_user, call=call)
+        except ProxyError as error:
+            if request.leg is not None and error.own_remedy in OF_ONE_CALL:
+                error.own_remedy = OF_LEGS.get((request.leg, error.oauth_error or ""), error.own_remedy)
             raise
 
     def accept(
@@ -247,6 +277,11 @@ class AuthorizationServer:
     ) -> AccessToken:
         return self.accept(await self.ask(request, subject_token, call), request, subject_token)
 
+    async def _grant_own(self, scopes: tuple[str, ...]) -> AccessToken:
+        """Our own token, for ourselves."""
+        own = TokenRequest(self.name, "client_credentials", scopes=scopes)
+        return await self._grant(own, None, Call())
+
     def _report(
         self,
         request: TokenRequest,
@@ -257,8 +292,8 @@ class AuthorizationServer:
     ) -> None:
         if self._on_exchange is None:
             return
-        client_id = self.settings.client.id if self.settings.client else None
-        self._on_exchange(build_record(self.name, client_id, request, subject_token, call, error, seconds))
+        record = build_record(self.name, self.client_id, request, subject_token, call, error, seconds)
+        self._on_exchange(record)
 
     def _need(self, part: Part | None) -> Part:
         if part is None:

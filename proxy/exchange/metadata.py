@@ -67,6 +67,19 @@ def parse_metadata(body: bytes, issuer: str, *, allow_http: bool, mutual_tls: bo
     )
 
 
+def is_own_page(url: str, issuer: str) -> bool:
+    """Whether ``url``, where a user is to be sent, is the issuer's: https, on its host and port.
+
+    An issuer in plain http, which is one on loopback, has its https on another port.
+    """
+    page, own = urlsplit(url), urlsplit(issuer)
+    try:
+        same_port = own.scheme == "http" or (page.port or 443) == (own.port or 443)
+    except ValueError:  # no port at all
+        return False
+    return page.scheme == "https" and page.hostname == own.hostname and same_port
+
+
 def _parse_endpoint(
     document: Mapping[str, Any], name: str, issuer: str, *, allow_http: bool, below: bool = False
 ) -> str | None:

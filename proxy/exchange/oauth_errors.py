@@ -18,10 +18,12 @@ from ..errors import (
     ExchangeDenied,
     ExchangeMisconfigured,
     ExchangeResponseInvalid,
+    InteractionRequired,
     ProxyError,
     StepUpRequired,
     SubjectTokenRefused,
 )
+from ..jose.encoding import parse_json_object
 from .answer import Answer, show
 from .okta_refusals import CHECK_CLIENT, CHECK_URL, REFUSALS, Refusal
 
@@ -31,6 +33,11 @@ PER_USER_RETRY_AFTER = 1.0  # s: Okta's limit for one user is counted by the sec
 _CODE = re.compile(r"[a-z][a-z0-9_.\-]{1,63}", re.IGNORECASE)
 _ACR_VALUES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 _PARAMETER = re.compile(r'(acr_values|max_age)="?([^",]*)"?')
+# Neither a backslash, which browsers take for a slash, nor user information before the host.
+_URI = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?][!#-\[\]-~]*)?")
+_CLAIMS_ERRORS = frozenset({"interaction_required", "invalid_grant"})
+_LONGEST_URI = 2048  # characters
+_LONGEST_CLAIMS = 4096
 _FAULTS = frozenset({"server_error", "temporarily_unavailable"})
 
 
@@ -85,12 +92,22 @@ def _spoken(error: str, description: str, answer: Answer, reason: str, *, has_us
     row = _find(error, description)
     if row is None:
         return ExchangeResponseInvalid(reason, oauth_error=error)
-    if not has_user and row.answer in (SubjectTokenRefused, StepUpRequired, ExchangeDenied):
+    if not has_user and row.answer in (
+        SubjectTokenRefused,
+        StepUpRequired,
+        ExchangeDenied,
+        InteractionRequired,
+    ):
         return ExchangeMisconfigured(
             reason, remedy=row.remedy, oauth_error=error, remember_for=10.0, remember_by="route"
         )
-    if row.answer is StepUpRequired:
-        return _step_up(reason, row, answer)
+    asked = (answer.document or {}).get("claims") if error in _CLAIMS_ERRORS else None
+    claims = _parse_claims_request(asked)
+    if row.answer is StepUpRequired or claims is not None:
+        return _step_up(reason, row, answer, claims)
+    if row.answer is InteractionRequired:
+        uri = (answer.document or {}).get("interaction_uri")
+        return InteractionRequired(reason, oauth_error=error, interaction_uri=_parse_interaction_uri(uri))
     return row.answer(
         reason,
         remedy=row.remedy,
@@ -105,14 +122,15 @@ def _find(error: str, description: str) -> Refusal | None:
     return next((row for row in REFUSALS if row.error == error and row.says in said), None)
 
 
-def _step_up(reason: str, row: Refusal, answer: Answer) -> StepUpRequired:
+def _step_up(reason: str, row: Refusal, answer: Answer, claims: str | None) -> StepUpRequired:
     """RFC 9470 §3: the demand stands in the challenge; some servers put it into the body."""
     asked: dict[str, Any] = dict(_PARAMETER.findall(answer.headers.get("www-authenticate", "")))
     asked |= answer.document or {}
     return StepUpRequired(
         reason,
-        remedy=row.remedy,
+        remedy=row.remedy if row.answer is StepUpRequired else "",
         oauth_error=row.error,
+        claims=claims,
         acr_values=_parse_acr_values(asked.get("acr_values")),
         max_age=_parse_max_age(asked.get("max_age")),
     )
@@ -122,6 +140,24 @@ def _parse_acr_values(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) and len(value) <= 1024 and _ACR_VALUES.fullmatch(value):
         return tuple(value.split(" "))
     return ()
+
+
+def _parse_claims_request(value: Any) -> str | None:
+    """Entra ID's claims challenge: a JSON object as a text, to be passed on as it is."""
+    if not isinstance(value, str) or len(value) > _LONGEST_CLAIMS:
+        return None
+    try:
+        parse_json_object(value.encode())
+    except ValueError:
+        return None
+    return value
+
+
+def _parse_interaction_uri(value: Any) -> str | None:
+    """An https URL that a browser and we read alike. Whose host it is on is not looked at here."""
+    if not isinstance(value, str) or len(value) > _LONGEST_URI or not _URI.fullmatch(value):
+        return None
+    return value
 
 
 def _parse_max_age(value: Any) -> int | None:

@@ -6,6 +6,7 @@ one odd token must not close a route for all the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from ..errors import (
     AuthorizationServerThrottled,
     ExchangeDenied,
     ExchangeMisconfigured,
+    InteractionRequired,
     ProxyError,
     StepUpRequired,
     SubjectTokenRefused,
@@ -60,7 +62,53 @@ CHECK_PARAMETERS = (
 )
 CHECK_CONSENT = f"{_SERVER} > Scopes > (the scope) > User consent: Implicit, for nobody can be asked here."
 CHECK_LICENCE = "Ask Okta for the API Access Management licence, which the exchange needs."
+CHECK_CONNECTION = (
+    "Okta Admin Console: the requesting app (or AI agent) > Manage connections: a connection to the resource app must"
+    " be there, and its client id there must be the client.id of the server that redeems."
+)
+CHECK_FIRST_AUDIENCE = (
+    "The route's audience, where it has one, must be the issuer of the server that redeems the first token, letter by"
+    " letter, and the identity provider must know that server by it."
+)
+_AGENT = "Okta Admin Console: Directory > AI Agents > (the agent), or the app's own page"
+CHECK_ORG_SERVER = (
+    "Okta makes ID-JAGs at the org authorization server (https://{yourOktaDomain}) alone, not at a custom one"
+    " (/oauth2/…): compare the identity_provider's issuer."
+)
+CHECK_RESOURCE = (
+    f"{_AGENT} > Resource connections: the route's audience must be the issuer there, and its resource the one named"
+    " there, letter by letter."
+)
+CHECK_CONNECTED_SCOPES = (
+    f"{_AGENT} > Resource connections: allow the route's scopes; and the app's grant types: Token Exchange."
+)
+CHECK_LINKED_APP = (
+    "The ID token must have been issued to our own client at the identity provider, or to the app that the agent is"
+    " linked with: compare its aud. If it is, the user must log in again."
+)
+CHECK_JWT_BEARER = (
+    f"{_SERVER} > Access Policies: a rule must give these users, by our client there, the scopes with the grant JWT"
+    " Bearer."
+)
+CHECK_REDEEMER = (
+    "The redeeming server must trust the identity provider's issuer, know our client by the ID-JAG's client_id, and"
+    " have an account for the user."
+)
 LOG_IN = "The user must log in again; nothing is to be mended here."
+# Remedies that say too little, or the wrong thing, where a token takes two calls.
+OF_ONE_CALL = frozenset({LOG_IN, "", CHECK_AUDIENCE, CHECK_GRANT, CHECK_SCOPES, CHECK_POLICY})
+# What the same refusals mean where a token takes two calls, by leg and error.
+OF_LEGS: Mapping[tuple[int, str], str] = {
+    (1, "invalid_target"): CHECK_RESOURCE,
+    (1, "unauthorized_client"): CHECK_CONNECTED_SCOPES,
+    (1, "invalid_scope"): CHECK_CONNECTED_SCOPES,
+    (1, "access_denied"): CHECK_CONNECTED_SCOPES,
+    (1, "invalid_grant"): CHECK_LINKED_APP,
+    (2, "access_denied"): CHECK_JWT_BEARER,
+    (2, "unauthorized_client"): CHECK_JWT_BEARER,
+    (2, "unsupported_grant_type"): CHECK_JWT_BEARER,
+    (2, "invalid_grant"): CHECK_REDEEMER,
+}
 
 
 def _ours(error: str, says: str, remedy: str) -> Refusal:
@@ -97,6 +145,7 @@ REFUSALS: tuple[Refusal, ...] = (
     _ours("invalid_request", "only service clients", CHECK_SERVICE),
     _ours("invalid_request", "'subject_token_type'", CHECK_PARAMETERS),
     _ours("invalid_request", "'actor_token", CHECK_PARAMETERS),
+    _ours("invalid_request", "requested_token_type", CHECK_ORG_SERVER),
     _ours("invalid_request", "missing", CHECK_PARAMETERS),
     _ours("invalid_request", "dpop", CHECK_DPOP_ON),
     _ours("invalid_request", "authorization server that issued it is not valid", CHECK_TRUST),
@@ -115,7 +164,8 @@ REFUSALS: tuple[Refusal, ...] = (
     # The user must do something first.
     _step_up("insufficient_user_authentication"),
     _step_up("unmet_authentication_requirements"),
-    _step_up("interaction_required"),
+    _step_up("interaction_required", "aadsts"),  # Entra ID: multi-factor authentication, a device, a network
+    Refusal("interaction_required", "", InteractionRequired),
     _step_up("login_required"),
     _step_up("mfa_required"),
     _denied("consent_required", "", CHECK_CONSENT),

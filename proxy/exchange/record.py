@@ -6,6 +6,7 @@ whoever knows the subject; of tokens, secrets and extra parameters there is noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -13,9 +14,12 @@ from typing import Any
 from ..authentication.claims import IMPERSONAL
 from ..authentication.subject_token import SubjectToken
 from ..errors import ProxyError
+from .actors import name_actors
+from .answer import show
 from .endpoint import Call
 from .token_exchange import TokenRequest
 
+_ACTORS = 8  # of a chain, the latest first
 _DIGITS = 16  # of the digest: 64 bits tell any number of users apart
 
 
@@ -24,7 +28,8 @@ class ExchangeRecord:
     """One grant with all its tries.
 
     ``issuer`` and ``subject`` (a digest) are the user's, None without one; ``outcome`` is ``ok`` or the error's
-    code; ``tries`` are requests made; ``status`` and ``okta_request_id`` those of the last answer.
+    code; ``tries`` are requests made; ``status`` and ``okta_request_id`` those of the last answer. ``actors`` are those
+    who act for the user by its token, the latest first.
     """
 
     authorization_server: str
@@ -38,6 +43,7 @@ class ExchangeRecord:
     status: int | None
     okta_request_id: str | None
     error: ProxyError | None
+    actors: Sequence[str] = ()
 
     def fields(self) -> dict[str, Any]:
         """The canonical line's fields, flat."""
@@ -47,9 +53,11 @@ class ExchangeRecord:
             "issuer": self.issuer,
             "subject": self.subject,
             "client_id": self.client_id,
+            "actors": " ".join(show(actor) or "?" for actor in self.actors[:_ACTORS]) or None,
             "grant": self.request.grant,
-            "audience": self.request.audience,
-            "resource": self.request.resource,
+            "leg": self.request.leg,
+            "audience": " ".join(self.request.audience) or None,
+            "resource": " ".join(self.request.resource) or None,
             "scopes": " ".join(self.request.scopes),
             "outcome": self.outcome,
             "tries": self.tries,
@@ -86,6 +94,7 @@ def build_record(
         status=call.status,
         okta_request_id=call.request_id,
         error=error,
+        actors=name_actors(subject_token.claims) if subject_token else (),
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
+from ..authentication.subject_token import SubjectToken
+from ..authentication.verifier import Verifier
 from ..config.models import Route
 from ..config.secret_file import SecretFile
 from ..downstream.request import Downstream
-from ..errors import AuthorizationServerUnavailable
-from ..http.bearer import find_authorization, find_query_token
+from ..errors import AuthorizationServerUnavailable, SubjectTokenMissing
+from ..http.bearer import check_token, find_authorization, find_query_token
+from .upstream_request import Join
 
 TakeToken = Callable[[Downstream], str]
 
@@ -20,6 +24,52 @@ def build_take_token(route: Route) -> TakeToken:
     if route.token_in.query is not None:
         return _from_query(route.token_in.query)
     return _from_header(route.token_in.header or "Authorization", route.token_in.scheme)
+
+
+def build_join(route: Route, find_verifier: Callable[[str], Verifier]) -> Join | None:
+    """What of a request goes along with the user's token; None where nothing does."""
+    context = route.request_context
+    act = None
+    if route.actor is not None and route.actor.header is not None:
+        act = _build_act(route.actor.header, find_verifier(route.actor.type))
+    if act is None and not context:
+        return None
+
+    async def join(subject_token: SubjectToken, downstream: Downstream) -> SubjectToken:
+        if act is not None:
+            subject_token = await act(subject_token, downstream)
+        return subject_token.within(describe_request(downstream, context)) if context else subject_token
+
+    return join
+
+
+def describe_request(downstream: Downstream, names: Sequence[str]) -> str:
+    """The members of that name as JSON, in one spelling (draft-ietf-oauth-transaction-tokens)."""
+    told = {
+        "req_ip": downstream.caller,
+        "method": downstream.method,
+        "host": downstream.host_field.decode("latin-1"),
+        "path": downstream.raw_path.decode("latin-1"),
+    }
+    return json.dumps({name: told[name] for name in names}, sort_keys=True, separators=(",", ":"))
+
+
+def _build_act(header: str, verifier: Verifier) -> Join:
+    """How the token of ``header`` is taken, verified as a user's is, and put beside the user's."""
+    take = _from_header(header, "")
+
+    async def find_actor(subject_token: SubjectToken, downstream: Downstream) -> SubjectToken:
+        try:
+            token = take(downstream)
+        except SubjectTokenMissing as error:
+            raise SubjectTokenMissing(
+                "the request brings no actor's token",
+                remedy=f"Let the caller send the actor's token in {header}.",
+            ) from error
+        check_token(token)
+        return subject_token.act_by(verifier.recall(token) or await verifier.verify(token))
+
+    return find_actor
 
 
 def _from_header(header: str, scheme: str) -> TakeToken:

@@ -100,7 +100,7 @@ class Gateway:
     async def _call(self, request: UpstreamRequest, transmit: Transmit[A]) -> A:
         access_tokens, subject_token = request.route.access_tokens, request.subject_token
         if access_tokens is None:
-            return await transmit(request, [])
+            return await request.route.token_fields.send_bare(request, transmit)
         cached = access_tokens.cached(subject_token)
         access_token = cached or await access_tokens.obtain(subject_token)
         answer = await self._send(request, access_token, transmit)
@@ -118,8 +118,7 @@ class Gateway:
         request.access_token = access_token
         if access_token.bound:
             return self._send_bound(request, access_token, transmit)
-        token_fields = request.route.token_fields
-        return transmit(request, token_fields.build_fields(access_token, request.method, request.target))
+        return request.route.token_fields.send(request, access_token, transmit)
 
     async def _send_bound(
         self, request: UpstreamRequest, access_token: AccessToken, transmit: Transmit[A]
@@ -129,10 +128,7 @@ class Gateway:
             request.route = await request.route.bound.find(request.route, access_token.certificate)
         if access_token.token_type == DPOP:
             return await self._prove(request, access_token, transmit)
-        token_fields = request.route.token_fields
-        return await transmit(
-            request, token_fields.build_fields(access_token, request.method, request.target)
-        )
+        return await request.route.token_fields.send(request, access_token, transmit)
 
     async def _prove(self, request: UpstreamRequest, access_token: AccessToken, transmit: Transmit[A]) -> A:
         """Once more where the upstream wants a nonce in the proof (RFC 9449 §9)."""
@@ -172,6 +168,8 @@ async def _prepare_request(
         subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
         if authentication.require is not None:
             authentication.require(subject_token)
+            if authentication.join is not None:
+                subject_token = await authentication.join(subject_token, downstream)
     body = downstream.body(route.max_body_bytes)
     ours = build_own_fields(route, forwarding, downstream, body)
     fields, query_part, subprotocols = withhold_credentials(forwarding.names, token, downstream, ours)

@@ -26,17 +26,22 @@ from .token_lifetime import Lifetime
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
+# The user's token with what of the request goes along: who acts, and in which context. Raises as the verifier does.
+Join = Callable[[SubjectToken, Downstream], Awaitable[SubjectToken]]
+
+
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
     ``take_token`` gives the token as it was found. ``require`` is None where a route asks for no more than an
-    accepted token.
+    accepted token; ``join``, which is looked at only beside it, where nothing of the request goes along.
     """
 
     take_token: Callable[[Downstream], str]
     verifier: Verifier
     require: Callable[[SubjectToken], None] | None
+    join: Join | None = None
 
     def verify(self, token: str) -> Awaitable[SubjectToken]:
         """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""
@@ -134,7 +139,7 @@ class Answer(Protocol):
     def status(self) -> int: ...
 
     @property
-    def headers(self) -> Fields: ...
+    def headers(self) -> list[Field]: ...
 
     def close(self) -> None:
         """Be done with it."""

@@ -7,6 +7,7 @@ browsers, which can set no header. Not checked here: the token itself.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from urllib.parse import unquote_to_bytes
@@ -16,6 +17,7 @@ from ..errors import (
     ProxyError,
     ScopeInsufficient,
     StepUpRequired,
+    SubjectTokenError,
     SubjectTokenMissing,
 )
 from ..jose.encoding import decode_base64url
@@ -111,12 +113,21 @@ def list_subprotocol_tokens(values: Sequence[bytes]) -> list[bytes]:
 
 
 def build_challenge(
-    error: ProxyError, *, realm: str = "obo-proxy", resource_metadata: str | None = None
+    error: ProxyError,
+    *,
+    realm: str = "obo-proxy",
+    resource_metadata: str | None = None,
+    scopes: Sequence[str] = (),
 ) -> str | None:
-    """The ``WWW-Authenticate`` value (§3, RFC 9470 §3, RFC 9728 §5.1); None where ``error`` has no challenge."""
+    """The ``WWW-Authenticate`` value (§3, RFC 9470 §3, RFC 9728 §5.1); None where ``error`` has no challenge.
+
+    ``scopes`` are those that a new token should have, told where there is no good one.
+    """
     if error.challenge is None:
         return None
     parameters = [("realm", realm), *_describe(error)]
+    if scopes and isinstance(error, SubjectTokenError) and error.status == 401:
+        parameters += [("scope", " ".join(scopes))] if not isinstance(error, StepUpRequired) else []
     if resource_metadata is not None:
         parameters.append(("resource_metadata", resource_metadata))
     return "Bearer " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("", text)}"' for name, text in parameters)
@@ -131,6 +142,10 @@ def _split_subprotocols(values: Sequence[bytes]) -> tuple[list[str], list[str]]:
 
 def _describe(error: ProxyError) -> Iterator[tuple[str, str]]:
     if not error.challenge:  # §3.1: a request without credentials is told no error
+        return
+    if isinstance(error, StepUpRequired) and error.claims:
+        yield "error", "insufficient_claims"  # Entra ID's claims challenge
+        yield "claims", b64encode(error.claims.encode()).decode()
         return
     yield "error", error.challenge
     yield "error_description", error.detail

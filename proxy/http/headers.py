@@ -114,9 +114,9 @@ class RequestFilter:
 
     def __init__(self, *, trusted: bool, also: Iterable[bytes] = ()) -> None:
         further = frozenset(also)
-        whole = {_fold(name) for name in further if not name.endswith(b"*")}
+        whole = {fold(name) for name in further if not name.endswith(b"*")}
         self._names = HOP_BY_HOP | _OURS | _NEVER | _FORWARDED_BY_US | whole
-        prefixes = (HANDSHAKE, *_IDENTITY, *(_fold(name[:-1]) for name in further if name.endswith(b"*")))
+        prefixes = (HANDSHAKE, *_IDENTITY, *(fold(name[:-1]) for name in further if name.endswith(b"*")))
         self._prefixes = prefixes if trusted else prefixes + _FORWARDING
         self._memo: dict[bytes, bool] = {}
 
@@ -144,7 +144,7 @@ class RequestFilter:
         return kept, ended
 
     def _judge(self, name: bytes) -> bool:
-        folded = _fold(name)
+        folded = fold(name)
         verdict = folded not in self._names and not folded.startswith(self._prefixes)
         if len(self._memo) < _MEMO_SIZE and len(name) <= _MEMO_NAME:
             self._memo[name] = verdict
@@ -214,7 +214,7 @@ def is_preflight(method: str, fields: Fields, ended: Ended) -> bool:
     }
 
 
-def _fold(name: bytes) -> bytes:
+def fold(name: bytes) -> bytes:
     """As readers do that make a variable of a name (RFC 3875 §4.1.18), and then some."""
     return name.translate(_FOLDED)
 

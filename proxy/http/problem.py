@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
-from ..errors import ProxyError
+from ..errors import InteractionRequired, ProxyError
 from .bearer import build_challenge
 from .headers import Field
 
 Problem = tuple[int, list[Field], bytes]
 
 
-def build_problem(error: ProxyError, *, request_id: str, resource_metadata: str | None = None) -> Problem:
+def build_problem(
+    error: ProxyError,
+    *,
+    request_id: str,
+    resource_metadata: str | None = None,
+    scopes: Sequence[str] = (),
+) -> Problem:
     """Status, header fields and body of the answer to a refused request.
 
-    ``resource_metadata`` is the URL that challenges name (RFC 9728 §5.1).
+    ``resource_metadata`` is the URL that challenges name (RFC 9728 §5.1), ``scopes`` what a new token should have.
     """
     body = json.dumps(_members(error, request_id), separators=(",", ":")).encode()
     headers = [
@@ -28,7 +35,7 @@ def build_problem(error: ProxyError, *, request_id: str, resource_metadata: str 
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", request_id.encode("latin-1")),
     ]
-    challenge = build_challenge(error, resource_metadata=resource_metadata)
+    challenge = build_challenge(error, resource_metadata=resource_metadata, scopes=scopes)
     if challenge is not None:
         headers.append((b"www-authenticate", challenge.encode("latin-1")))
     if error.status == 503:
@@ -48,4 +55,6 @@ def _members(error: ProxyError, request_id: str) -> dict[str, object]:
     }
     if error.oauth_error is not None:
         members["oauth_error"] = error.oauth_error
+    if isinstance(error, InteractionRequired) and error.interaction_uri is not None:
+        members["interaction_uri"] = error.interaction_uri
     return members

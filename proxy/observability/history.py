@@ -110,7 +110,7 @@ def read_counts(metrics: Metrics, lookups: Mapping[str, int]) -> Counts:
         refused=sum(count for (_, status), count in requests.items() if 400 <= status < 500),
         failed=sum(count for (_, status), count in requests.items() if status >= 500),
         exchanges=exchanges.total(),
-        failed_exchanges=sum(count for (_, outcome), count in exchanges.items() if outcome != "ok"),
+        failed_exchanges=sum(count for (_, outcome, *_), count in exchanges.items() if outcome != "ok"),
         hits=lookups.get("hit", 0),
         lookups=sum(lookups.values()),
         request_seconds=_add_up(metrics.request_seconds),

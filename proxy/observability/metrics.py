@@ -54,7 +54,8 @@ class Metrics:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.request_seconds: dict[str, Histogram] = {}
-        self.exchanges: Counter[tuple[str, str]] = Counter()
+        # By server and outcome; and by leg, 1 or 2, where a token takes two calls.
+        self.exchanges: Counter[tuple[str, ...]] = Counter()
         self.exchange_seconds: dict[str, Histogram] = {}
         self.rejected: Counter[str] = Counter()
         self.reloads: Counter[str] = Counter()
@@ -62,11 +63,21 @@ class Metrics:
         self.departures: Counter[str] = Counter()  # callers who left, by phase
         self.loop_lag = Histogram()
 
-    def announce(self, authorization_servers: Iterable[str], routes: Iterable[str]) -> None:
-        """Begin what may be counted with zero: Prometheus sees no increase in a series that begins with one."""
-        for server in authorization_servers:
-            for outcome in _OUTCOMES:
+    def announce(
+        self,
+        authorization_servers: Iterable[str],
+        routes: Iterable[str],
+        legs: Iterable[tuple[str, int]] = (),
+    ) -> None:
+        """Begin what may be counted with zero: Prometheus sees no increase in a series that begins with one.
+
+        ``legs`` are authorization servers with the leg that is asked of them.
+        """
+        for outcome in _OUTCOMES:
+            for server in authorization_servers:
                 self.exchanges[server, outcome] += 0
+            for server, leg in legs:
+                self.exchanges[server, outcome, str(leg)] += 0
         for route in routes:
             self.broken_off[route] += 0
         for counter, names in (
@@ -90,9 +101,11 @@ class Metrics:
             histogram = self.request_seconds[route] = Histogram()
         histogram.observe(seconds)
 
-    def count_exchange(self, authorization_server: str, outcome: str, seconds: float) -> None:
+    def count_exchange(
+        self, authorization_server: str, outcome: str, seconds: float, *, leg: int | None = None
+    ) -> None:
         """A call at a token URL has ended; ``outcome`` is ``ok`` or the code of its error."""
-        self.exchanges[authorization_server, outcome] += 1
+        self.exchanges[authorization_server, outcome, *(() if leg is None else (str(leg),))] += 1
         self.exchange_seconds.setdefault(authorization_server, Histogram()).observe(seconds)
 
 

@@ -32,7 +32,7 @@ from .tracing import Forward, Serve, Tracing
 EXPORT_TIMEOUT: Final = 2.0  # s: no end of the process waits longer for a collector that is away
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})  # others are "_OTHER"
 _EXCHANGE_FIELDS = (
-    *("authorization_server", "client_id", "grant", "audience", "scopes", "outcome", "tries"),
+    *("authorization_server", "client_id", "grant", "leg", "audience", "scopes", "outcome", "tries"),
     *("status", "oauth_error", "okta_request_id"),
 )
 _propagator = TraceContextTextMapPropagator()

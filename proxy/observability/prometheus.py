@@ -68,7 +68,7 @@ class MetricsCollector(Collector):
         seen = self._metrics
         yield _counter("obo_requests", "Requests ended", ("route", "status"), seen.requests.items())
         yield _histogram("obo_request_duration_seconds", "Time of a request", "route", seen.request_seconds)
-        by_server = ("authorization_server", "outcome")
+        by_server = ("authorization_server", "outcome", "leg")  # the last for two legs alone
         yield _counter("obo_exchanges", "Calls for a token ended", by_server, seen.exchanges.items())
         yield _histogram(
             "obo_exchange_duration_seconds", "Time of a call for a token", by_server[0], seen.exchange_seconds

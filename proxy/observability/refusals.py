@@ -6,6 +6,7 @@ The app refuses this way, and so does the server what never reaches the app.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from ..errors import ProxyError, SubjectTokenError, clear_tracebacks
 from ..http.problem import Problem, build_problem
@@ -25,17 +26,27 @@ class Refusals:
         self._clock = clock
 
     def answer(
-        self, error: ProxyError, *, route: str, request_id: str, resource_metadata: str | None = None
+        self,
+        error: ProxyError,
+        *,
+        route: str,
+        request_id: str,
+        resource_metadata: str | None = None,
+        scopes: Sequence[str] = (),
     ) -> Problem:
         """Status, header fields and body; ``route`` is empty where none is known."""
         if isinstance(error, SubjectTokenError):
             self._metrics.rejected[error.code] += 1
         self._failures.note(error, route=route, request_id=request_id, now=self._clock.time())
-        return answer_refusal(error, route, request_id, resource_metadata)
+        return answer_refusal(error, route, request_id, resource_metadata, scopes)
 
 
 def answer_refusal(
-    error: ProxyError, route: str, request_id: str, resource_metadata: str | None = None
+    error: ProxyError,
+    route: str,
+    request_id: str,
+    resource_metadata: str | None = None,
+    scopes: Sequence[str] = (),
 ) -> Problem:
     """As ``Refusals.answer``, but only logged: for the admin side, of which nothing is counted."""
     log.log(
@@ -52,4 +63,4 @@ def answer_refusal(
         },
     )
     clear_tracebacks(error)
-    return build_problem(error, request_id=request_id, resource_metadata=resource_metadata)
+    return build_problem(error, request_id=request_id, resource_metadata=resource_metadata, scopes=scopes)

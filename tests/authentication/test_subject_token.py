@@ -305,6 +305,14 @@ def test_org_tokens(token):
     assert "oauth2/default" in caught.value.remedy
 
 
+def test_org_id_tokens():
+    """A-17: an org's ID tokens may pass, for their keys are public; its access tokens never do."""
+    org = Issuer("https://dev-1.okta.com")
+    refuse_org_token(parse_subject_token(org.mint()), id_tokens=True)
+    with pytest.raises(SubjectTokenInvalid, match="org_authorization_server"):
+        refuse_org_token(parse_subject_token(org.mint(ORG_TYPE)), id_tokens=True)
+
+
 @pytest.mark.parametrize(
     ("issuer", "is_org"),
     [

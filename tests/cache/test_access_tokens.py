@@ -66,14 +66,14 @@ async def test_routes_that_ask_for_different_things_share_nothing():
     """C-02: another audience is another token; the same request on another route is the same token."""
     rig = Rig()
     first = await get(rig.tokens, ALICE)
-    assert await get(rig.route(audience="api://other"), ALICE) is not first
+    assert await get(rig.route(audience=("api://other",)), ALICE) is not first
     assert await get(rig.route(), ALICE) is first
 
 
 async def test_what_was_found_for_a_token_is_of_one_route_and_cache():
     """C-02: a token remembers what it was found to have; another route or cache does not take that for its own."""
     rig, stranger = Rig(), Rig()
-    other = rig.route(audience="api://other")
+    other = rig.route(audience=("api://other",))
     found = {}
     for _ in range(3):
         for name, tokens in (("route", rig.tokens), ("other", other), ("stranger", stranger.tokens)):
@@ -294,7 +294,7 @@ async def test_a_misconfiguration_is_remembered_for_the_route_and_issuer():
             await get(rig.tokens, user)
     assert rig.source.calls == 1
     rig.source.error = None
-    assert await get(rig.route(audience="api://other"), ALICE)
+    assert await get(rig.route(audience=("api://other",)), ALICE)
     from_elsewhere = make_subject_token("carol")
     object.__setattr__(from_elsewhere, "authorization_server", "trusted")
     assert await get(rig.tokens, from_elsewhere)
@@ -572,7 +572,7 @@ async def test_a_token_uses_its_sessions_entry_until_it_is_asked_about(others):
 async def test_routes_in_turn_do_not_put_off_the_question():
     """C-18: what is settled about a token is settled, whatever else it asks for in between."""
     rig = Rig()
-    session, other = Session(rig), rig.route(audience="api://other")
+    session, other = Session(rig), rig.route(audience=("api://other",))
     assert await session.get("good")
     assert await session.get("good", other)
     session.revoked.add("stolen")
@@ -786,7 +786,7 @@ async def test_a_rejection_whose_exchange_failed_is_not_repeated_at_once():
 async def test_a_purged_user_is_exchanged_anew():
     """C-25: all routes' entries of that user go, nobody else's."""
     rig = Rig()
-    other_route = rig.route(audience="api://other")
+    other_route = rig.route(audience=("api://other",))
     for tokens in (rig.tokens, other_route):
         await get(tokens, ALICE)
     await get(rig.tokens, BOB)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.authentication.subject_token import SubjectToken
 from proxy.cache.key import NOBODY, build_cache_key, build_identity, build_owner, build_request_digest
+from proxy.exchange.first_leg import FirstLeg
 from proxy.exchange.token_exchange import TokenRequest
 
 CLAIMS: dict[str, Any] = {
@@ -31,7 +32,7 @@ CLAIMS: dict[str, Any] = {
     "ver": 1,
 }
 REQUEST = TokenRequest(
-    "okta", "token_exchange", audience="api://orders", scopes=("orders:read", "orders:write")
+    "okta", "token_exchange", audience=("api://orders",), scopes=("orders:read", "orders:write")
 )
 CLIENT = ("https://example.okta.com/oauth2/default/v1/token", "0oa9", "client_secret_basic", "")
 
@@ -208,13 +209,21 @@ def test_identity_ignores_the_order_of_claims(claims, random):
 CHANGES = {
     "authorization_server": "other",
     "grant": "jwt_bearer",
-    "audience": "api://other",
-    "resource": "https://orders.example.com",
+    "audience": ("api://other",),
+    "resource": ("https://orders.example.com",),
     "scopes": ("orders:read",),
     "subject_token_type": "jwt",
     "requested_token_type": "jwt",
     "actor": True,
     "extra_parameters": (("a", "b"),),
+    "actor_type": "urn:ietf:params:oauth:token-type:jwt",
+    "actor_file": "/run/actor",
+    "allowed_actors": ("agent",),
+    "max_actors": 1,
+    "authorization_details": '[{"type":"payment"}]',
+    "leg": 1,
+    "sends_scope": False,
+    "first_leg": FirstLeg("id_jag", ("https://auth.example",)),
 }
 
 
@@ -278,7 +287,7 @@ def test_a_key_without_a_user_is_nobodys():
 
 def test_the_owner_is_one_over_all_routes():
     """C-25: what is purged is a user, whatever was asked for."""
-    other = build_request_digest(replace(REQUEST, audience="api://other"), CLIENT)
+    other = build_request_digest(replace(REQUEST, audience=("api://other",)), CLIENT)
     one, two = (build_cache_key(digest, make_subject_token()) for digest in (DIGEST, other))
     assert one.owner == two.owner == build_owner(CLAIMS["iss"], CLAIMS["sub"])
     assert one.digest != two.digest

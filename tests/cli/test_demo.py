@@ -51,6 +51,19 @@ def test_once(capsys, flags, client, scheme):
     assert not shows_token(shown)
 
 
+def test_once_with_an_id_jag(capsys):
+    """Both legs are shown, with what the other company's API saw, and no token in the clear."""
+    assert main(["demo", "--once", "--id-jag"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(
+        r"^Leg 1: an ID-JAG for alice, made by \S+ \(client_secret_basic\)\.$", shown, re.MULTILINE
+    )
+    assert re.search(r"^Leg 2: the ID-JAG redeemed at \S+/oauth2/chat,", shown, re.MULTILINE)
+    assert "ID-JAGs spent: 1." in shown
+    assert re.search(r"^aud +\* +0oa1webapplogin00001 +https://api\.chat\.example/$", shown, re.MULTILINE)
+    assert not shows_token(shown)
+
+
 async def _read_welcome(process):
     lines = []
     while not lines or not lines[-1].startswith("Ctrl-C"):

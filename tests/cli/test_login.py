@@ -16,7 +16,7 @@ import yaml
 
 from proxy.cli import main
 from proxy.demo import Demo
-from proxy.exchange.token_exchange import parse_claims
+from proxy.exchange.token_response import parse_claims
 
 
 class Terminal(io.StringIO):
@@ -102,6 +102,21 @@ async def test_the_token_alone_is_on_stdout(file: Path, web: str) -> None:
     assert claims is not None
     assert claims["sub"] == "alice"
     assert token.strip() not in login.err.getvalue()
+
+
+@pytest.mark.parametrize(("scope", "status"), [("openid orders:read", 0), ("orders:read", 1)])
+async def test_the_id_token_for_routes_that_take_one(file: Path, web: str, scope: str, status: int) -> None:
+    """--id-token: the one that OpenID Connect gives, which is for the client that signs in; or why there is none."""
+    async with Login(file, "--client-id", web, "--id-token", "--scope", scope) as login:
+        await choose(await login.err.address, "alice")
+        assert await login.status() == status
+    claims = parse_claims(login.out.getvalue().strip())
+    if status:
+        assert claims is None
+        assert "let --scope hold openid" in login.err.getvalue()
+        return
+    assert claims is not None
+    assert (claims["aud"], claims["preferred_username"]) == (web, "alice")
 
 
 async def test_strangers_at_the_loopback_port_change_nothing(file: Path, web: str) -> None:

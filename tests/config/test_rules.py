@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,118 @@ def test_headers_to_strip(name: str) -> None:
     raw = change(("listen.strip_headers", ["X-Corp-*", "Cookie", name]))
     (fault,) = faults_of(raw)
     assert fault.startswith("listen.strip_headers[2]: ")
+
+
+@pytest.mark.parametrize("claim", ["act", "may_act"])
+def test_who_acts_stays_in_the_key(claim: str) -> None:
+    """What one actor may do is not served to another."""
+    assert faults_of(change(("cache.ignore_claims", [claim]))) == [
+        f"cache.ignore_claims[0]: says who acts for the user, so it stays in the key (got {claim!r})"
+    ]
+
+
+def test_a_proof_needs_the_authorization_field() -> None:
+    """RFC 9449 §7.1."""
+    raw = change(("authorization_servers.okta.dpop", True), ("routes.0.token_out", {"cookie": "a"}))
+    (fault,) = faults_of(raw)
+    assert fault.startswith("routes[0].token_out: a DPoP token stands in Authorization alone")
+
+
+CHAT = {"issuer": "https://auth.chat.example", "client": {"id": "obo", "secret": "s3cr3t"}}
+
+
+def two_legs(*changes: tuple[str, Any], grant: str = "id_jag") -> dict[str, Any]:
+    """A sound route with two legs, changed."""
+    return change(
+        ("authorization_servers.chat", copy.deepcopy(CHAT)),
+        ("routes.0.audience", ...),
+        ("routes.0.grant", grant),
+        ("routes.0.identity_provider", "okta"),
+        ("routes.0.authorization_server", "chat"),
+        ("routes.0.scopes", ["chat.read"]),
+        *changes,
+    )
+
+
+@pytest.mark.parametrize("grant", ["id_jag", "identity_chaining"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("subject_token_type", "id_token"),
+        ("audience", "https://other.example"),
+        ("audience", ["https://other.example"]),
+        ("resource", ["https://a.example/", "https://b.example/"]),
+        ("actor", True),
+    ],
+)
+def test_two_legs_are_sound(grant: str, key: str, value: Any) -> None:
+    """The audience is the redeeming server's issuer unless said; audience and resource are one or a list."""
+    assert faults_of(two_legs(grant=grant)) == []
+    assert faults_of(two_legs((f"routes.0.{key}", value), grant=grant)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        (
+            [("routes.0.identity_provider", ...)],
+            "routes[0].identity_provider: required with grant: id_jag: who makes",
+        ),
+        (
+            [("routes.0.identity_provider", "okat")],
+            "routes[0].identity_provider: no such authorization server, did you mean 'okta'? (got 'okat')",
+        ),
+        (
+            [("routes.0.identity_provider", "chat")],
+            "routes[0].identity_provider: also the authorization_server, which redeems",
+        ),
+        (
+            [("routes.0.authorization_server", ...)],
+            "routes[0].authorization_server: required, for there are several",
+        ),
+        (
+            [("authorization_servers.okta.client", ...)],
+            "authorization_servers.okta.client: required: the route 'orders' gets its first token here",
+        ),
+        (
+            [("authorization_servers.chat.client", ...)],
+            "authorization_servers.chat.client: required: the route 'orders' gets its token here",
+        ),
+        (
+            [("routes.0.subject_token_type", "jwt")],
+            "routes[0].subject_token_type: id_token or access_token with grant: id_jag",
+        ),
+        (
+            [("routes.0.requested_token_type", "jwt")],
+            "routes[0].requested_token_type: not used with grant: id_jag, so leave it out",
+        ),
+        (
+            [("routes.0.scopes", ["openid"])],
+            "routes[0].scopes[0]: a system scope, which Okta refuses for ID-JAGs (invalid_scope)",
+        ),
+        (
+            [("routes.0.scopes", ["a", "okta.users.read"])],
+            "routes[0].scopes[1]: a system scope, which Okta refuses for ID-JAGs",
+        ),
+        (
+            [("routes.0.resource", ["https://a.example/", "b"])],
+            "routes[0].resource[1]: not an absolute URI without a fragment (got 'b')",
+        ),
+        ([("routes.0.audience", [""])], "routes[0].audience[0]: empty"),
+        ([("routes.0.audience", 5)], "routes[0].audience: not a list"),
+    ],
+)
+def test_faults_of_two_legs(changes: list[tuple[str, Any]], fault: str) -> None:
+    """Each names the key and what to do."""
+    (found,) = faults_of(two_legs(*changes))
+    assert found.startswith(fault)
+
+
+def test_an_identity_provider_needs_two_legs() -> None:
+    """A key without effect is a mistake: somebody relies on it."""
+    raw = change(("routes.0.identity_provider", "okta"))
+    (fault,) = faults_of(raw)
+    assert fault.startswith("routes[0].identity_provider: not used with grant: token_exchange")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +179,11 @@ def test_an_org_server_may_introspect_and_grant() -> None:
     assert faults_of(change((f"{SERVER}.issuer", ORG), ("subject_tokens.0.introspect", True))) == []
     raw = change((f"{SERVER}.issuer", ORG), ("subject_tokens", []), ("routes.0.grant", "client_credentials"))
     assert faults_of(raw) == []
+
+
+def test_an_org_server_may_issue_id_tokens() -> None:
+    """A-18: the keys of its ID tokens are public; one route that takes them is enough."""
+    assert faults_of(change((f"{SERVER}.issuer", ORG), ("routes.0.subject_token_type", "id_token"))) == []
 
 
 @pytest.mark.parametrize(

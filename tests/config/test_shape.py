@@ -33,7 +33,7 @@ ROUTE = SOUND["routes"][0]
         ("routes.0.name", "a" * 65, "routes[0].name: longer than 64 characters (got '" + "a" * 65 + "')"),
         ("routes.0.tls", [], "routes[0].tls: not a mapping of keys to values"),
         ("routes.0.subject_token_file", 5, "routes[0].subject_token_file: not the path of a file (got 5)"),
-        ("routes.0.grant", "magic", "routes[0].grant: not one of 'token_exchange', 'client_credentials', 'jwt_bearer' or 'none' (got 'magic')"),
+        ("routes.0.grant", "magic", "routes[0].grant: not one of 'token_exchange', 'id_jag', 'identity_chaining', 'client_credentials', 'jwt_bearer' or 'none' (got 'magic')"),
         ("routes.0.extra_parameters", [], "routes[0].extra_parameters: not a mapping of keys to values"),
         ("routes.0.extra_parameters", {"a": 1}, "routes[0].extra_parameters.a: not text: put it in quotes"),
         ("listen.port", "eighty", "listen.port: not a whole number (got 'eighty')"),

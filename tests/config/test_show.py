@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from proxy.config.environment import expand
 from proxy.config.load import load_settings, parse_settings
-from proxy.config.models import Section, Settings, TokenIn
+from proxy.config.models import Section, Settings, TokenIn, TokenOut
 from proxy.config.show import build_schema, build_shown
 from proxy.jose.private_keys import generate_key, pem
 
@@ -120,8 +120,8 @@ def section_of(annotation: Any) -> type[Section] | None:
 
 def check_keys(section: type[Section], raw: dict[str, Any], place: str) -> None:
     """Every key of ``section`` stands in ``raw``, with its default where it has one."""
-    if section is TokenIn:
-        return  # header and query exclude each other
+    if section in (TokenIn, TokenOut):
+        return  # header, query and cookie exclude each other
     assert set(raw) == set(section.model_fields), place
     for key, field in section.model_fields.items():
         at, inner = f"{place}.{key}".removeprefix("."), section_of(field.annotation)

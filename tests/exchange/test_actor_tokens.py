@@ -1,32 +1,84 @@
-"""Our own tokens beside a user's: fetched once, renewed in time."""
+"""Who acts for a user: our own token, fetched once and renewed in time, a file's, or the request's."""
+
+from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from proxy.errors import AuthorizationServerUnavailable, ExchangeDenied, ExchangeMisconfigured
 from proxy.exchange.actor_tokens import LEEWAY, ActorTokens
 from proxy.exchange.token_exchange import AccessToken, TokenRequest
 
-from ..support.caching import START, make_access_token
+from ..support.caching import START, make_access_token, make_subject_token
 from ..support.issuer import StillClock
 
-REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+URN = "urn:ietf:params:oauth:token-type:"
+OURS = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",), actor=True)
+ALICE = make_subject_token("alice")
+
+
+class Rig:
+    """``asked`` are the scopes for which we got a token of our own."""
+
+    def __init__(self) -> None:
+        self.clock = StillClock()
+        self.asked: list[tuple[str, ...]] = []
+        self.actors = ActorTokens(self._grant, "0oa1", self.clock)
+
+    async def _grant(self, scopes: tuple[str, ...]) -> AccessToken:
+        self.asked.append(scopes)
+        await asyncio.sleep(0)
+        return make_access_token(str(len(self.asked)), self.clock.time() + 3600)
+
+    async def find(self, request: TokenRequest, subject_token=ALICE) -> str:
+        found = await self.actors.find(request, subject_token)
+        assert found is not None
+        return found.value
 
 
 async def test_one_token_for_the_same_scopes_until_shortly_before_its_end():
     """X-01: who asks while it is fetched waits for it; what a route asks for beside the scopes does not matter."""
-    clock, asked = StillClock(), []
+    rig = Rig()
+    other = TokenRequest("okta", "token_exchange", audience=("api://x",), scopes=("orders:read",), actor=True)
+    assert await asyncio.gather(rig.find(OURS), rig.find(other)) == ["1", "1"]
+    assert rig.asked == [("orders:read",)]
+    rig.clock.advance(3600 - LEEWAY - 1)
+    assert await rig.find(OURS) == "1"
+    rig.clock.advance(1)
+    assert await rig.find(OURS) == "2"
+    assert rig.clock.time() < START + 3600
 
-    async def grant(request: TokenRequest) -> AccessToken:
-        asked.append(request)
-        await asyncio.sleep(0)
-        return make_access_token(str(len(asked)), clock.time() + 3600)
 
-    actors = ActorTokens(clock)
-    other = TokenRequest("okta", "token_exchange", audience="api://payroll", scopes=("orders:read",))
-    found = await asyncio.gather(actors.find(REQUEST, grant), actors.find(other, grant))
-    assert [token.value for token in found] == ["1", "1"]
-    assert asked == [TokenRequest("okta", "client_credentials", scopes=("orders:read",))]
-    clock.advance(3600 - LEEWAY - 1)
-    assert (await actors.find(REQUEST, grant)).value == "1"
-    clock.advance(1)
-    assert (await actors.find(REQUEST, grant)).value == "2"
-    assert clock.time() < START + 3600
+async def test_the_scopes_of_a_first_leg_are_another_servers():
+    """Our own token at the identity provider is asked for without them."""
+    rig = Rig()
+    first = TokenRequest("okta", "token_exchange", scopes=("chat.read",), actor=True, leg=1)
+    await rig.find(first)
+    assert rig.asked == [()]
+
+
+async def test_an_opaque_token_of_ours_is_our_clients():
+    """may_act names our client, and nobody else."""
+    rig = Rig()
+    assert await rig.find(OURS, make_subject_token("alice", may_act={"client_id": "0oa1"})) == "1"
+    with pytest.raises(ExchangeDenied):
+        await rig.find(OURS, make_subject_token("alice", may_act={"client_id": "other"}))
+
+
+async def test_the_requests_own():
+    """It has been verified; without it nothing is exchanged."""
+    request = TokenRequest("okta", "token_exchange", actor_type=URN + "jwt")
+    agent = make_subject_token("agent")
+    assert await Rig().find(request, ALICE.act_by(agent)) == agent.value
+    with pytest.raises(ExchangeMisconfigured):
+        await Rig().find(request)
+
+
+async def test_nobody_where_none_is_asked_for():
+    """And a file that is not there is no reason to go on without."""
+    assert await Rig().actors.find(TokenRequest("okta", "token_exchange"), ALICE) is None
+    with pytest.raises(AuthorizationServerUnavailable, match="cannot be read"):
+        await Rig().find(
+            TokenRequest("okta", "token_exchange", actor_type="urn:x", actor_file="/nowhere/actor")
+        )

@@ -14,6 +14,7 @@ from proxy.errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
     ExchangeResponseInvalid,
+    InteractionRequired,
     ProxyError,
 )
 from proxy.exchange.token_exchange import TokenRequest
@@ -76,7 +77,7 @@ async def test_a_grant_for_a_user_needs_one():
 async def test_the_actor_token_is_our_own_and_kept():
     """RFC 8693 §2.1: our client-credentials token goes along; one is fetched for many users."""
     actor = TokenRequest(
-        "okta", "token_exchange", audience="api://orders", scopes=("orders:read",), actor=True
+        "okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",), actor=True
     )
     ours = answer(200, TOKEN | {"access_token": "ours"})
     async with exchanging(ours, GOOD, GOOD, ours, GOOD) as at:
@@ -284,3 +285,22 @@ async def test_who_we_are_there():
         assert identity[3] == at.server.dpop_key.thumbprint
         assert at.server.public_jwks() == {"keys": []}
     assert json.dumps(identity)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("https://127.0.0.1/consent", True),
+        ("https://evil.example/consent", False),
+        ("http://127.0.0.1/", False),
+    ],
+)
+async def test_consent_is_given_at_the_servers_own_host(uri, told):
+    """An interaction_uri on another host is not passed on; the refusal is the same."""
+    body = {"error": "interaction_required", "error_description": "consent", "interaction_uri": uri}
+    async with exchanging(answer(400, body)) as at:
+        with pytest.raises(InteractionRequired) as caught:
+            await at.server.grant(REQUEST, ALICE)
+    assert caught.value.interaction_uri == (uri if told else None)
+    assert "consent" in str(caught.value)
+    assert uri not in str(caught.value)

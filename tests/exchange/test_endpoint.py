@@ -398,7 +398,7 @@ async def test_a_token_that_the_server_chokes_on_is_one_users_trouble(fault):
 async def test_one_users_slow_calls_leave_room_for_the_others():
     """F-01: whom the server keeps waiting, on however many routes, keeps nobody else waiting."""
     async with exchanging(choke(HANG), timeout=2.0) as at:
-        requests = [replace(REQUEST, audience=f"api://{number}") for number in range(FIRST * 2)]
+        requests = [replace(REQUEST, audience=(f"api://{number}",)) for number in range(FIRST * 2)]
         slow = [asyncio.create_task(at.server.grant(request, MALLORY)) for request in requests]
         while len(at.asked) < FIRST // 2:
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.config.urls import is_confidential
 from proxy.errors import ExchangeMisconfigured
-from proxy.exchange.metadata import build_metadata_urls, parse_metadata
+from proxy.exchange.metadata import build_metadata_urls, is_own_page, parse_metadata
 
 ISSUER = "https://example.okta.com/oauth2/default"
 GOOD = {
@@ -151,3 +151,24 @@ def test_an_alias_is_on_the_issuers_host_or_below_it(url, taken):
 def test_aliases_that_are_none(aliases):
     """RFC 8414 §3.2: what is not understood is left alone."""
     assert parse({"mtls_endpoint_aliases": aliases}, mutual_tls=True).token_url == GOOD["token_endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("url", "issuer", "own"),
+    [
+        ("https://example.okta.com/a", "https://example.okta.com", True),
+        ("https://example.okta.com:443/a", "https://example.okta.com/oauth2/default", True),
+        ("https://EXAMPLE.okta.com/a", "https://example.okta.com", True),
+        ("https://example.okta.com:8443/a", "https://example.okta.com", False),
+        ("https://example.okta.com:99999/a", "https://example.okta.com", False),
+        ("https://evil.example/a", "https://example.okta.com", False),
+        ("https://a.example.okta.com/a", "https://example.okta.com", False),
+        ("https://example.okta.com.evil.example/a", "https://example.okta.com", False),
+        ("http://example.okta.com/a", "https://example.okta.com", False),
+        ("https://127.0.0.1:8443/a", "http://127.0.0.1:8081", True),
+        ("http://127.0.0.1:8081/a", "http://127.0.0.1:8081", False),
+    ],
+)
+def test_pages_of_the_authorization_servers_own(url, issuer, own):
+    """A user is sent to https on the issuer's own host and port, and nowhere else."""
+    assert is_own_page(url, issuer) is own

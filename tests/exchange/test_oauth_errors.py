@@ -12,6 +12,7 @@ from proxy.errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
     ExchangeResponseInvalid,
+    InteractionRequired,
     ProxyError,
     StepUpRequired,
 )
@@ -76,8 +77,10 @@ TABLE = """\
     The following scopes require user consent: [orders:read].
 401 insufficient_user_authentication StepUpRequired nobody 0
     The user authentication context is insufficient to perform the action.
-400 interaction_required StepUpRequired nobody 0
+400 interaction_required InteractionRequired subject_token 0
     The user must authenticate with the authorization server for the request to proceed.
+400 interaction_required StepUpRequired nobody 0
+    AADSTS50079: Due to a configuration change, you must enroll in multi-factor authentication.
 401 invalid_client ExchangeMisconfigured route 10
     The client secret supplied for a confidential client is invalid.
 400 unauthorized_client ExchangeMisconfigured route 10
@@ -187,6 +190,54 @@ def test_what_a_step_up_asks_for(fields, body, acr_values, max_age):
     refusal = classify(Answer(401, fields, json.dumps(document).encode()))
     assert isinstance(refusal, StepUpRequired)
     assert (refusal.acr_values, refusal.max_age) == (acr_values, max_age)
+
+
+CLAIMS = '{"access_token":{"capolids":{"essential":true,"values":["c1"]}}}'
+
+
+@pytest.mark.parametrize("error", ["interaction_required", "invalid_grant"])
+@pytest.mark.parametrize(
+    ("claims", "passed_on"),
+    [
+        (CLAIMS, True),
+        ({"access_token": {}}, False),
+        ("[]", False),
+        ('{"a"', False),
+        (" " * 5000 + "{}", False),
+        (None, False),
+    ],
+)
+def test_claims_that_entra_id_wants_to_see_again(error, claims, passed_on):
+    """A claims challenge goes on as it came; what is no JSON object does not."""
+    document = {"error": error, "error_description": "AADSTS53003: blocked.", "claims": claims}
+    refusal = classify(Answer(400, {}, json.dumps(document).encode()))
+    assert (isinstance(refusal, StepUpRequired) and refusal.claims == CLAIMS) is passed_on
+
+
+OWN = "https://example.okta.com/oauth2/v1/sts/redirect?dataHandle=xyz"
+
+
+@pytest.mark.parametrize(
+    ("uri", "taken"),
+    [
+        (OWN, True),
+        ("https://example.okta.com:443/", True),
+        ("http://example.okta.com/", False),
+        ("https://example.okta.com\\@evil.example/", False),
+        ("https://example.okta.com@evil.example/", False),
+        ("https://example.okta.com/\r\nSet-Cookie: a", False),
+        ("https://example.okta.com/" + "a" * 2048, False),
+        ("javascript:alert(1)", False),
+        (["https://example.okta.com/"], False),
+        (None, False),
+    ],
+)
+def test_where_a_user_is_sent_for_consent(uri, taken):
+    """https, and nothing that two readers could take for two hosts."""
+    document = {"error": "interaction_required", "interaction_uri": uri}
+    refusal = classify(Answer(400, {}, json.dumps(document).encode()))
+    assert isinstance(refusal, InteractionRequired)
+    assert refusal.interaction_uri == (uri if taken else None)
 
 
 def test_a_short_secret_garbles_no_code():

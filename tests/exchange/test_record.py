@@ -42,7 +42,7 @@ def test_fields_are_flat():
         request=TokenRequest(
             "okta",
             "token_exchange",
-            audience="api://orders",
+            audience=("api://orders",),
             scopes=("orders:read", "orders:write"),
             extra_parameters=(("secret", "not told"),),
         ),
@@ -61,7 +61,9 @@ def test_fields_are_flat():
         "issuer": ISSUER,
         "subject": hash_subject(ALICE),
         "client_id": "0oa1",
+        "actors": None,
         "grant": "token_exchange",
+        "leg": None,
         "audience": "api://orders",
         "resource": None,
         "scopes": "orders:read orders:write",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from proxy.authentication.claims import SubjectTokenPolicy
 from proxy.authentication.subject_token import parse_subject_token, verify_subject_token
 from proxy.errors import ExchangeResponseInvalid, SubjectTokenError
-from proxy.exchange.token_exchange import AccessToken, TokenRequest, parse_token_response
+from proxy.exchange.token_exchange import AccessToken, TokenRequest
+from proxy.exchange.token_response import parse_token_response
 from proxy.jose.encoding import parse_json_object
 from proxy.jose.jwk import parse_jwk
 from tests.support.issuer import AUDIENCE, ISSUER, NOW, Issuer, b64
@@ -16,7 +17,7 @@ ISSUER_OF_ALL = Issuer(alg="EdDSA")
 GENUINE = ISSUER_OF_ALL.mint()
 _KEY = parse_jwk(ISSUER_OF_ALL.jwk)
 _POLICY = SubjectTokenPolicy(ISSUER, AUDIENCE, algorithms=frozenset({"EdDSA"}))
-_REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+_REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 
 
 def verify_token(data: bytes) -> None:

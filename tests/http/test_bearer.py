@@ -233,6 +233,17 @@ def test_any_query(query):
             'acr_values="urn:okta:loa:2fa:any xyz", max_age="300"',
             id="step-up",
         ),
+        pytest.param(
+            errors.StepUpRequired(claims='{"access_token":{}}', acr_values=("phr",)),
+            'Bearer realm="obo-proxy", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="',
+            id="claims",
+        ),
+        pytest.param(
+            errors.InteractionRequired(interaction_uri="https://as.example/"),
+            'Bearer realm="obo-proxy", error="interaction_required", '
+            'error_description="The user must agree to this access first, at the authorization server."',
+            id="consent",
+        ),
         pytest.param(errors.NoRoute(), None, id="no challenge"),
     ],
 )
@@ -246,6 +257,25 @@ def test_challenge_names_the_metadata():
     url = "https://api.example.com/.well-known/oauth-protected-resource"
     challenge = build_challenge(errors.SubjectTokenMissing(), resource_metadata=url)
     assert challenge == f'Bearer realm="obo-proxy", resource_metadata="{url}"'
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (errors.SubjectTokenMissing(), True),
+        (errors.SubjectTokenInvalid(), True),
+        (errors.SubjectTokenExpired(), True),
+        (errors.IssuerUnknown(), True),
+        (errors.SubjectTokenRefused(), True),
+        (errors.AuthorizationMalformed(), False),
+        (errors.StepUpRequired(), False),
+        (errors.ExchangeDenied(), False),
+    ],
+)
+def test_a_challenge_names_the_scopes_of_a_new_token(error, told):
+    """MCP 2026-07-28: whoever has no good token learns what to ask for."""
+    challenge = build_challenge(error, scopes=("orders:read", "b")) or ""
+    assert challenge.endswith(', scope="orders:read b"') is told
 
 
 def _all_errors(kind: type[ProxyError]) -> list[type[ProxyError]]:

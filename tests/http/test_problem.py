@@ -23,6 +23,7 @@ SCHEMA = {
         "code": {"type": "string"},
         "request_id": {"type": "string"},
         "oauth_error": {"type": "string"},
+        "interaction_uri": {"type": "string", "pattern": "^https://"},
     },
 }
 
@@ -46,6 +47,7 @@ TABLE = {
     "subject_token_refused": (401, "invalid_token"),
     "step_up_required": (401, "insufficient_user_authentication"),
     "exchange_denied": (403, "insufficient_scope"),
+    "interaction_required": (403, "interaction_required"),
     "exchange_misconfigured": (502, None),
     "exchange_response_invalid": (502, None),
     "authorization_server_throttled": (503, None),
@@ -113,3 +115,13 @@ def test_challenges_name_the_resource_metadata():
     """A-05: RFC 9728 §5.1."""
     headers = build_problem(errors.SubjectTokenMissing(), request_id="r", resource_metadata="https://x/y")[1]
     assert b'resource_metadata="https://x/y"' in dict(headers)[b"www-authenticate"]
+
+
+def test_where_to_consent():
+    """interaction_required says where, if anywhere."""
+    told = errors.InteractionRequired("secret reason", interaction_uri="https://as.example/consent?h=1")
+    for error, uri in ((told, "https://as.example/consent?h=1"), (errors.InteractionRequired(), None)):
+        status, _, body = build_problem(error, request_id="1")
+        document = json.loads(body)
+        jsonschema.validate(document, SCHEMA)
+        assert (status, document.get("interaction_uri")) == (403, uri)

@@ -13,7 +13,7 @@ from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem
 from .idpyoidc_server import IdpyoidcServer
 from .meeting import Meeting, make_subject_token
 
-REQUEST = TokenRequest("as", "token_exchange", audience="api://orders", scopes=("orders:read",))
+REQUEST = TokenRequest("as", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 SECRET = "canary-0123456789abcdef"
 # It does not decode what RFC 6749 §2.3.1 has encoded, so odd characters can only go into the form.
 BASIC = models.Client(id="orders-proxy", secret=SECRET)

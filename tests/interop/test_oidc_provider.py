@@ -25,8 +25,8 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ODD_SECRET = "canary:a%b+c d e/=&~"  # RFC 6749 Appendix A.2: any printable ASCII
 USERS_KEY = generate_key("ES256")
 CLIENT_KEYS = {alg: generate_key(alg) for alg in ("RS256", "ES256", "ES384")}
-REQUEST = TokenRequest("as", "token_exchange", audience="api://orders", scopes=("orders:read",))
-SERVICE = TokenRequest("as", "client_credentials", audience="api://orders", scopes=("orders:read",))
+REQUEST = TokenRequest("as", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
+SERVICE = TokenRequest("as", "client_credentials", audience=("api://orders",), scopes=("orders:read",))
 
 pytestmark = pytest.mark.skipif(WITHOUT_NODE, reason="node and npm are not here")
 
@@ -129,7 +129,7 @@ async def test_its_refusals(issuer):
     async with Meeting(issuer, BASIC) as server:
         with pytest.raises(SubjectTokenRefused):
             await server.grant(REQUEST, make_user_token("a.b.c"))
-        elsewhere = TokenRequest("as", "token_exchange", audience="api://other", scopes=("orders:read",))
+        elsewhere = TokenRequest("as", "token_exchange", audience=("api://other",), scopes=("orders:read",))
         with pytest.raises(ExchangeMisconfigured):
             await server.grant(elsewhere, make_user_token())
     async with Meeting(issuer, models.Client(id="post", auth="client_secret_post", secret="wrong")) as server:

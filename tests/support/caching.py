@@ -18,7 +18,7 @@ from proxy.runtime import Background
 from .issuer import ISSUER, NOW, StillClock
 
 START = NOW
-REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 
 
 def make_subject_token(

@@ -25,7 +25,7 @@ TOKEN = {
     "scope": "orders:read",
 }
 GOOD = answer(200, TOKEN)
-REQUEST = TokenRequest("okta", "token_exchange", audience="api://orders", scopes=("orders:read",))
+REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 CLIENT = models.Client(id="0oa9", secret="canary-secret")
 
 

@@ -16,7 +16,7 @@ async def test_a_purge_ends_what_other_replicas_have_of_their_own(redis):
     """C-25: the user's entries go, of whatever route; another user's stay, and so do those of whoever purged."""
     async with replicas(redis.url) as (one, two):
         await fill(one, two)
-        other_route = two.route(audience="api://other")
+        other_route = two.route(audience=("api://other",))
         await other_route.obtain(ALICE)
         await two.get(BOB)
         assert await purge(one) == 1
@@ -105,7 +105,7 @@ async def test_a_generation_outlives_every_answer(redis, store):
         await fill(one)
         assert 3_600_000 < await store.pttl(name) <= 3_610_000
         await store.pexpire(name, 60_000)
-        await one.route(audience="api://other").obtain(ALICE)
+        await one.route(audience=("api://other",)).obtain(ALICE)
         await one.settle()
         assert 3_600_000 < await store.pttl(name) <= 3_610_000
 

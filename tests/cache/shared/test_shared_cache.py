@@ -312,7 +312,7 @@ async def test_a_rejection_alone_forgets_the_shared_entry(redis, store):
 async def test_a_purge_reaches_what_is_shared(redis):
     """C-25: no replica finds the user's tokens any more, of whatever route; another user's stay."""
     async with replicas(redis.url) as (one, two):
-        other_route = one.route(audience="api://other")
+        other_route = one.route(audience=("api://other",))
         await one.get(ALICE)
         await other_route.obtain(ALICE)
         await one.get(BOB)
