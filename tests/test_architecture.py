@@ -23,8 +23,8 @@ from .architecture import (
 # In the order of a request: each room depends only on those before it.
 ROOMS = [
     "errors", "runtime", "jose", "http", "config", "websockets",
-    "authentication", "downstream", "upstream", "exchange", "cache", "gateway",
-    "observability", "parts", "wiring", "app",
+    "authentication", "downstream", "upstream", "exchange", "cache", "signals", "gateway",
+    "observability", "parts", "signal_wiring", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",
 ]  # fmt: skip
 PAGE = (TESTS.parent / "config" / "docs" / "architecture.md").read_text()

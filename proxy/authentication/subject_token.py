@@ -27,7 +27,7 @@ class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
-    other.
+    other. ``identifiers`` are by what events may mean the user (``subject_identifier``).
     """
 
     value: str = field(repr=False)
@@ -37,6 +37,7 @@ class SubjectToken:
     claims: Mapping[str, Any] = field(repr=False)
     identity: bytes = field(repr=False)
     expires_at: float
+    identifiers: tuple[bytes, ...] = field(default=(), repr=False)
     digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

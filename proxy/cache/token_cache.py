@@ -123,6 +123,7 @@ class TokenCache:
                 renew_at=min(refresh_at, revalidate_at),
                 revalidate_at=revalidate_at,
                 maker=answer.asker,
+                identifiers=key.identifiers,
             ),
         )
 
@@ -183,7 +184,7 @@ class TokenCache:
         where other replicas may not know of it yet.
         """
         revocation = Revocation("owner", build_owner(issuer, subject), self._clock.time())
-        dropped = self._drop(revocation.key)
+        dropped = self._drop(revocation)
         if self.shared is not None:
             try:
                 await self.shared.revoke(revocation)
@@ -192,11 +193,9 @@ class TokenCache:
                 raise
         return dropped
 
-    def hear(self, revocations: Sequence[Revocation]) -> None:
-        """Other replicas have revoked these."""
-        for revocation in revocations:
-            if revocation.kind == "owner":
-                self._drop(revocation.key)
+    def hear(self, revocations: Sequence[Revocation]) -> int:
+        """These were revoked. Returns how many entries there were."""
+        return sum(map(self._drop, revocations))
 
     def doubt(self, seconds: float) -> None:
         """Renew every entry at its first use after some time, ``seconds`` at most.
@@ -211,6 +210,9 @@ class TokenCache:
             entry.revalidate_at = min(entry.revalidate_at, now + within)
             entry.renew_at = min(entry.renew_at, entry.revalidate_at)
 
-    def _drop(self, owner: bytes) -> int:
-        self.flights.recall(owner)
-        return self._entries.remove_owned(owner)
+    def _drop(self, revocation: Revocation) -> int:
+        if revocation.kind == "user":
+            self.flights.recall_identified(revocation.key)
+            return self._entries.remove_identified(revocation.key)
+        self.flights.recall(revocation.key)
+        return self._entries.remove_owned(revocation.key)

@@ -37,7 +37,12 @@ def build_tenant(url: str, *, name: str = "demo", client_key: PrivateKey | None 
     """The org at ``url``. Keys are the process's for that ``name``; ``client_key`` is the key client's own."""
     key = client_key or ec.generate_private_key(ec.SECP256R1())
     return Tenant(
-        url, users=_users(), clients=_clients(key), servers=_servers(url, name), workloads=Workloads(name)
+        url,
+        users=_users(),
+        clients=_clients(key),
+        servers=_servers(url, name),
+        workloads=Workloads(name),
+        event_keys=KeyRing(f"{name}/events"),
     )
 
 

@@ -1,0 +1,80 @@
+"""How a user's access ends: here at once, then at this process's fellow workers and at the other replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from ..authentication.subject_identifier import Identify
+from .replicas import RevocationOwed, SharedTokens
+from .revocation import Revocation
+from .user_revocations import UserRevocations
+
+
+class Fellows(Protocol):
+    """The other workers behind the same port."""
+
+    async def tell(self, revocations: Sequence[Revocation], taken: bytes | None) -> None:
+        """Raises RevocationOwed where one that serves does not say that it has heard.
+
+        ``taken`` is the name of the token that told us, which none is to take again.
+        """
+        ...
+
+
+class Revoker:
+    """Ends access everywhere; ``fellows`` and ``shared`` are None where there is nobody else."""
+
+    def __init__(
+        self, users: UserRevocations, shared: SharedTokens | None, fellows: Fellows | None = None
+    ) -> None:
+        self._users = users
+        self._shared = shared
+        self._fellows = fellows
+
+    async def revoke(self, revocations: Sequence[Revocation], taken: bytes | None = None) -> int:
+        """Returns how many entries there were here. Raises RevocationOwed, with all that was not reached.
+
+        ``taken`` is the name of the token that told us.
+        """
+        dropped = self._users.hear(revocations)
+        told = await asyncio.gather(
+            _try(self._tell_fellows(revocations, taken)), _try(self._tell_replicas(revocations))
+        )
+        if reasons := [owed.reason for owed in told if owed is not None]:
+            raise RevocationOwed(", ".join(reasons), dropped)
+        return dropped
+
+    async def _tell_fellows(self, revocations: Sequence[Revocation], taken: bytes | None) -> None:
+        if self._fellows is not None:
+            await self._fellows.tell(revocations, taken)
+
+    async def _tell_replicas(self, revocations: Sequence[Revocation]) -> None:
+        if self._shared is not None:
+            await self._shared.revoke(*revocations)
+
+
+class RevokedUsers:
+    """Implements the verifier's ``Revoked`` for users whom orgs tell of."""
+
+    def __init__(self, identify: Identify, users: UserRevocations, shared: SharedTokens | None) -> None:
+        self.identify = identify
+        self.require = users.require
+        self._users = users
+        self._shared = shared
+
+    async def look_up(self, identifiers: tuple[bytes, ...]) -> None:
+        """A replica that has begun only since, or lost what it heard, learns it from what is shared."""
+        if self._shared is not None:
+            found = await self._shared.recall(identifiers)
+            if missing := self._users.missing(found):
+                self._users.hear(missing)
+
+
+async def _try(telling: Awaitable[None]) -> RevocationOwed | None:
+    try:
+        await telling
+    except RevocationOwed as owed:
+        return owed
+    return None
