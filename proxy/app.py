@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from .cache.revocation import Revocation
 from .cache.revoker import Fellows
 from .config.models import Settings
 from .downstream.disconnects import Departures
@@ -79,6 +80,12 @@ class App:
         if not begun:
             self._count_request("", error.status, None, method=method, request_id=request_id)
         return self._refusals.answer(error, route="", request_id=request_id)
+
+    def hear(self, revocations: Sequence[Revocation], taken: Iterable[bytes] = ()) -> None:
+        """Another worker was told of these, by tokens of those names."""
+        self._desk.users.hear(revocations)
+        for name in taken:
+            self._desk.once.note(name)
 
     def prepare(self, settings: Settings) -> Parts:
         """What would serve by ``settings``, for ``adopt`` or ``discard``. Raises OSError or ValueError."""
