@@ -290,3 +290,53 @@ async def test_what_is_kept_goes_with_what_it_is_kept_of(demo: Demo, proxy: Runn
     cache, (verifier, _) = proxy.app.parts.store.cache, proxy.app.parts.verifiers
     indexes = (cache._entries._identified, cache.flights._identified, verifier._identified)
     assert [len(index) for index in indexes] == [0, 0, 0]
+
+
+async def test_what_is_told_of_it(demo: Demo, proxy: Running, caplog: pytest.LogCaptureFixture):
+    """Counted, on the page, and one line for each in the log: the user is a digest, and no token is in it."""
+    caplog.set_level("INFO", "proxy.app")
+    await statuses(proxy, demo.mint("alice"))
+    token = sign_event(demo.tenant, "session-revoked", jti="an-event")
+    await push(proxy, token)
+    await push(proxy, resign(sign_event(demo.tenant, "session-revoked")))
+    ended, refused = (record for record in caplog.records if record.getMessage() == "signal")
+    assert (ended.outcome, ended.signal, ended.jti, ended.purged) == (
+        "ended",
+        "session_revoked",
+        "an-event",
+        1,
+    )
+    assert len(ended.user) == 16
+    assert (refused.outcome, refused.reason, refused.jti) == ("refused", "the signature does not hold", None)
+    assert token not in caplog.text
+    assert "alice" not in caplog.text
+    metrics = (await proxy.admin.get("/metrics")).text
+    labels = 'authorization_server="default",outcome="ended",signal="session_revoked"'
+    assert f"obo_signals_total{{{labels}}} 1.0" in metrics
+    assert "obo_user_revocations 1.0" in metrics
+    status = (await proxy.admin.get("/api/status")).json()
+    (org,) = status["signals"]
+    assert (org["path"], org["revocation_path"], status["user_revocations"]) == (PATH, REVOCATION_PATH, 1)
+    assert {(one["signal"], one["outcome"]) for one in org["answered"]} == {
+        ("session_revoked", "ended"),
+        ("", "refused"),
+    }
+    page = (await proxy.admin.get("/")).text
+    for said in (
+        "Signals",
+        PATH,
+        "session_revoked: ended",
+        "1 user&#39;s tokens" if "&#39;" in page else "1 user's tokens",
+    ):
+        assert said in page
+
+
+async def test_an_org_that_cannot_be_believed_is_a_reason(demo: Demo):
+    """Its keys are not to be had: the page says so before an event is lost."""
+    raw = demo.settings(signals=[build_entry(demo.tenant) | {"jwks_url": f"{demo.org_url}/nowhere"}])
+    async with running(raw) as proxy:
+        await proxy.get("/orders/1", demo.mint("alice"))
+        status = (await proxy.admin.get("/api/status")).json()
+        assert status["status"] == "degraded"
+        assert f"signals of {demo.org_url} are not believed: its keys are not there" in status["reasons"]
+        assert "not believed" in (await proxy.admin.get("/")).text
