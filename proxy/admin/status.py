@@ -59,9 +59,9 @@ def find_state(app: App) -> tuple[str, list[str]]:
         validity = status.client_validity
         if validity and validity.has_ended(app.clock.time()):
             reasons.append(f"{name}: our {validity.kind} has ended: {validity.file}")
-    for issuer, org in app.parts.orgs.items():
+    for org in app.parts.orgs.values():
         if not org.keys.ready:
-            reasons.append(f"signals of {issuer} are not believed: its keys are not there")
+            reasons.append(f"signals of {org.settings.issuer} are not believed: its keys are not there")
     reasons += _find_unshared(app)
     if not app.parts.ready:
         return "unready", reasons
