@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -27,8 +29,10 @@ from proxy.demo.signals import (
     sign_event,
 )
 from proxy.demo.signing import make_key
+from proxy.signals import receivers
 from tests.support.demo import decode, resign
 from tests.support.proxy import Running, running
+from tests.support.raw_client import connected
 
 SET = "application/secevent+jwt"
 ENDING = ("session-revoked", "credential-change", "token-claims-change", "account-disabled")
@@ -340,3 +344,43 @@ async def test_an_org_that_cannot_be_believed_is_a_reason(demo: Demo):
         assert status["status"] == "degraded"
         assert f"signals of {demo.org_url} are not believed: its keys are not there" in status["reasons"]
         assert "not believed" in (await proxy.admin.get("/")).text
+
+
+async def test_a_flood_has_few_signatures_checked(demo: Demo, proxy: Running):
+    """Forged events of one address: a dozen are looked at, the others are to come again; true ones go on then."""
+    forged = resign(sign_event(demo.tenant, "session-revoked"))
+    answers = [(await push(proxy, forged)).status_code for _ in range(100)]
+    assert answers[:10] == [400] * 10
+    assert 10 <= answers.count(400) < 30
+    assert set(answers) == {400, 503}
+    await asyncio.sleep(0.2)
+    assert (await push(proxy, sign_event(demo.tenant, "session-revoked"))).status_code == 202
+
+
+async def test_true_events_are_not_limited(demo: Demo, proxy: Running):
+    """However many there are."""
+    events = [sign_event(demo.tenant, "session-revoked", f"user{number}") for number in range(60)]
+    answers = await asyncio.gather(*(push(proxy, event) for event in events))
+    assert {answer.status_code for answer in answers} == {202}
+    assert (await proxy.admin.get("/api/status")).json()["user_revocations"] == 60
+
+
+async def test_the_bounds_of_those_who_are_slow(demo: Demo, proxy: Running, monkeypatch: pytest.MonkeyPatch):
+    """Who takes up all places with bodies that do not come is turned away in time, and shuts out no request."""
+    monkeypatch.setattr(receivers, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(receivers, "BODY_TIMEOUT", 0.5)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: {SET}\r\nContent-Length: 100\r\n\r\nx".encode()
+    async with AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(connected(proxy.server.address)) for _ in range(3)]
+        for client in slow:
+            await client.send(head)
+        async with asyncio.timeout(5):
+            while proxy.app.parts.receivers._busy < 3:
+                await asyncio.sleep(0.01)
+        event = sign_event(demo.tenant, "session-revoked", "bob")
+        assert (await push(proxy, event)).status_code == 503
+        assert await statuses(proxy, demo.mint("alice")) == [200]
+        for client in slow:
+            assert b"the body does not arrive" in await asyncio.wait_for(client.rest(), 5)
+        assert proxy.app.parts.receivers._busy == 0
+        assert (await push(proxy, event)).status_code == 202
