@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from .authentication.signing_keys import SigningKeys
 from .authentication.verifier import Verifier
+from .cache.revocation import Revocation
 from .cache.revoker import Revoker
 from .cache.shared.shared_cache import build_shared_cache
 from .cache.token_cache import TokenCache
@@ -169,7 +170,7 @@ class Parts:
     def start(self) -> None:
         self.sweep.start()
         self.store.start()
-        self.users.listen(self._end_access)
+        self.users.follow(self)
         for org in self.orgs.values():
             org.start()
         for action in self.on_start:
@@ -232,15 +233,23 @@ class Parts:
                 await upstream.aclose()
             for routes in self.bound.values():
                 await routes.aclose()
-            self.users.ignore(self._end_access)
+            self.users.leave(self)
             for shared in self._shared_parts():
                 await shared.release()
 
-    def _end_access(self, identifier: bytes) -> None:
-        """The user whom ``identifier`` means: no verdict on a token, and no stream, outlives it."""
+    def hear(self, revocations: Sequence[Revocation]) -> int:
+        """Of a user whose access has ended no verdict on a token is left, and no stream. Nothing is cached here."""
+        for revocation in revocations:
+            if revocation.kind == "user":
+                for verifier in self.verifiers:
+                    verifier.end(revocation.key)
+                self.streams.end(revocation.key)
+        return 0
+
+    def doubt(self, seconds: float) -> None:
+        """A revocation may not have been heard: who may be meant is looked up again."""
         for verifier in self.verifiers:
-            verifier.end(identifier)
-        self.streams.end(identifier)
+            verifier.doubt()
 
     async def _disused(self) -> None:
         if self._in_flight:

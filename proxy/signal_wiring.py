@@ -102,6 +102,7 @@ def build_receivers(
             desk.once,
             store.shared,
             desk.allowance,
+            store.background,
             clock,
             desk.note,
         )

@@ -140,6 +140,13 @@ class Verifier:
         for token in self._identified.find(identifier):
             self._forget(self._known[token])
 
+    def doubt(self) -> None:
+        """A revocation may not have been heard: every token whose user may be meant is verified again."""
+        if self._revoked is not None:
+            for known in tuple(self._known.values()):
+                if known.identifiers:
+                    self._forget(known)
+
     async def verify(self, token: str) -> SubjectToken:
         """The verified token, or the refusal of the entry that came closest to accepting it.
 

@@ -39,8 +39,9 @@ class Revoker:
         ``taken`` is the name of the token that told us.
         """
         dropped = self._users.hear(revocations)
+        latest = [self._users.latest(revocation) for revocation in revocations]
         told = await asyncio.gather(
-            _try(self._tell_fellows(revocations, taken)), _try(self._tell_replicas(revocations))
+            _try(self._tell_fellows(latest, taken)), _try(self._tell_replicas(latest))
         )
         if reasons := [owed.reason for owed in told if owed is not None]:
             raise RevocationOwed(", ".join(reasons), dropped)

@@ -8,7 +8,7 @@ before it are refused instead, for it can no longer be told whose they are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..errors import SubjectTokenInvalid, SubjectTokenRefused
@@ -19,6 +19,7 @@ from .revocation import Revocation
 LASTING: Final = 86_400.0  # s: no subject token may live longer, as none of Okta's does
 MARGIN: Final = 600.0  # s that a mark lasts longer, for clocks that differ and what is accepted after its end
 MOST: Final = 100_000  # marks, some 400 bytes each
+_FLOOR: Final = "floor"  # everybody's tokens that were issued no later; told to processes of our own alone
 REMEDY: Final = (
     "the user must sign in again: its authorization server said that earlier tokens no longer count"
 )
@@ -43,7 +44,6 @@ class UserRevocations:
         self._marks: dict[bytes, _Mark] = {}  # in the order in which they end
         self._floor = _Mark(0.0, 0.0, 0.0)
         self._caches: dict[Revocable, None] = {}
-        self._listeners: dict[Callable[[bytes], None], None] = {}
 
     def __len__(self) -> int:
         """How many are in force."""
@@ -57,23 +57,14 @@ class UserRevocations:
     def leave(self, cache: Revocable) -> None:
         self._caches.pop(cache, None)
 
-    def listen(self, end: Callable[[bytes], None]) -> None:
-        """``end`` is called with the identifier of each user whose access ends, until ``ignore``."""
-        self._listeners[end] = None
-
-    def ignore(self, end: Callable[[bytes], None]) -> None:
-        self._listeners.pop(end, None)
-
     def hear(self, revocations: Sequence[Revocation]) -> int:
         for revocation in revocations:
             if revocation.kind == "user":
                 self._mark(revocation)
-        dropped = sum(cache.hear(revocations) for cache in tuple(self._caches))
-        for revocation in revocations:
-            if revocation.kind == "user":
-                for end in tuple(self._listeners):
-                    end(revocation.key)
-        return dropped
+            elif revocation.kind == _FLOOR:
+                ends_at = self._clock.monotonic() + LASTING + MARGIN
+                self._raise_floor(_Mark(revocation.not_before, self._clock.time(), ends_at))
+        return sum(cache.hear(revocations) for cache in tuple(self._caches))
 
     def doubt(self, seconds: float) -> None:
         for cache in tuple(self._caches):
@@ -90,7 +81,14 @@ class UserRevocations:
     def all(self) -> list[Revocation]:
         """What is in force, for a process that begins."""
         self._forget_ended()
-        return [Revocation("user", key, mark.not_before) for key, mark in self._marks.items()]
+        marks = [Revocation("user", key, mark.not_before) for key, mark in self._marks.items()]
+        in_force = self._clock.monotonic() < self._floor.ends_at
+        return [Revocation(_FLOOR, b"", self._floor.not_before), *marks] if in_force else marks
+
+    def latest(self, revocation: Revocation) -> Revocation:
+        """The same, of the latest event that is known here: they overtake each other."""
+        mark = self._marks.get(revocation.key) if revocation.kind == "user" else None
+        return revocation if mark is None else revocation._replace(not_before=mark.not_before)
 
     def heard_at(self, identifiers: Collection[bytes]) -> float:
         """What was obtained for that user before this counts no more (epoch s); 0 where nothing was revoked."""

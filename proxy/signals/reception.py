@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..authentication.signal_token import ALGORITHMS, SignalRefused, UnverifiedSignal
 from ..authentication.signing_keys import SigningKeys
@@ -15,7 +16,7 @@ from ..cache.revocation import Revocation
 from ..cache.revoker import Revoker
 from ..errors import ExchangeError, ProxyError
 from ..jose.jwk import SigningKey
-from ..runtime import Clock
+from ..runtime import Background, Clock
 from .allowance import Allowance
 from .once import Once, build_name
 from .record import SignalRecord
@@ -50,6 +51,7 @@ class Reception:
     once: Once
     shared: SharedTokens | None
     allowance: Allowance
+    background: Background
     clock: Clock
     note: Callable[[SignalRecord], None]
 
@@ -69,9 +71,22 @@ class Reception:
     async def end_access(
         self, signal: str, token: UnverifiedSignal, subjects: Sequence[Subject], happened_at: float
     ) -> None:
-        """End what ``subjects``, one user, have. Raises SignalRefused, Unavailable."""
+        """End what ``subjects``, one user, have, also if the sender leaves. Raises SignalRefused, Unavailable."""
         identifiers = self._find(subjects)
-        await self.take(token)
+        await self._complete(self._end_access(signal, token, identifiers, happened_at))
+
+    async def acknowledge(self, signal: str, token: UnverifiedSignal) -> None:
+        """Nobody's access ends by it. Raises SignalRefused."""
+        await self._complete(self._acknowledge(signal, token))
+
+    async def _complete(self, doing: Coroutine[Any, Any, None]) -> None:
+        """What is begun is brought to its end: a token that was taken, and not acted upon, would never be again."""
+        await asyncio.shield(self.background.spawn(doing, name="signal", awaited=True))
+
+    async def _end_access(
+        self, signal: str, token: UnverifiedSignal, identifiers: tuple[bytes, ...], happened_at: float
+    ) -> None:
+        await self._take(token)
         revocations = [Revocation("user", identifier, happened_at) for identifier in identifiers]
         purged, unreached = 0, None
         try:
@@ -83,12 +98,11 @@ class Reception:
         if unreached:
             raise Unavailable("not everybody has been told yet", "owed")
 
-    async def acknowledge(self, signal: str, token: UnverifiedSignal) -> None:
-        """Nobody's access ends by it. Raises SignalRefused."""
-        await self.take(token)
+    async def _acknowledge(self, signal: str, token: UnverifiedSignal) -> None:
+        await self._take(token)
         self._note(signal, "acknowledged", token)
 
-    async def take(self, token: UnverifiedSignal) -> None:
+    async def _take(self, token: UnverifiedSignal) -> None:
         if not await self.once.take(self._name(token), self.shared):
             raise _taken()
 

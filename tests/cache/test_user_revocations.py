@@ -103,18 +103,29 @@ def test_where_the_table_is_full_everybody_is_refused_what_is_older(caplog):
 
 
 def test_whoever_follows_hears():
-    """Caches hear all there is, listeners whose access has ended; the marks are in force by then."""
+    """All there is; the marks are in force by then."""
     users, _ = build()
-    follower, ended = Follower(), []
+    follower = Follower()
     users.follow(follower)
-    users.listen(lambda key: ended.append((key, refused(users, key))))
     revocations = [Revocation("owner", BOB, NOW), Revocation("user", ALICE, NOW)]
     assert users.hear(revocations) == 2
     users.doubt(5.0)
     assert (follower.heard, follower.doubts) == (revocations, [5.0])
-    assert ended == [(ALICE, True)]
     users.leave(follower)
     assert users.hear(revocations) == 0
+
+
+def test_a_process_that_begins_is_told_all():
+    """Marks and, where there were too many, what is refused to everybody."""
+    users, _ = build(most=2)
+    for key, at in ((ALICE, NOW), (BOB, NOW + 10), (CAROL, NOW + 20)):
+        revoke(users, key, at)
+    other, _ = build()
+    other.hear(users.all())
+    assert [refused(other, key, NOW + 10) for key in (ALICE, BOB, CAROL)] == [False, True, True]
+    assert refused(other, ALICE, NOW)
+    assert users.latest(Revocation("user", BOB, NOW)) == Revocation("user", BOB, NOW + 10)
+    assert users.latest(Revocation("owner", BOB, NOW)) == Revocation("owner", BOB, NOW)
 
 
 def test_what_is_missing():

@@ -150,6 +150,22 @@ async def test_with_the_store_gone_it_counts_here_and_is_owed_to_the_others(flee
         assert (await client.post(f"{fleet.url()}{PATH}", content=token)).status_code == 202
 
 
+@pytest.mark.parametrize("shape", [(2, 1)])
+async def test_a_sender_that_does_not_wait_ends_access_everywhere(fleet: Fleet, redis: RedisServer):
+    """What was begun is brought to its end: its token would not be taken again."""
+    alice = fleet.demo.mint("alice")
+    assert await fleet.ask_all(alice) == {200}
+    redis.freeze()
+    token = sign_event(fleet.demo.tenant, "session-revoked")
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/secevent+jwt\r\n"
+    async with connected(fleet.replicas[0].address) as client:
+        await client.send(f"{head}Content-Length: {len(token)}\r\n\r\n{token}".encode())
+        while await fleet.ask(fleet.replicas[0], alice) != [401]:
+            pass
+    redis.thaw()
+    assert await fleet.until_refused(alice) < 5
+
+
 @pytest.mark.parametrize("shape", [(2, 4)])
 async def test_a_logout_takes_the_same_way(fleet: Fleet):
     """C-25: it ends the session's tokens as well, at every replica."""
