@@ -47,7 +47,7 @@ def build_revoked(
     """None where no org tells of users, so that nothing is kept for it."""
     if not settings.signals:
         return None
-    orgs = [_build_org(entry, settings) for entry in settings.signals]
+    orgs = [build_org(entry, settings) for entry in settings.signals]
     return RevokedUsers(build_identify(orgs, build_owner), users, store.shared)
 
 
@@ -96,7 +96,7 @@ def build_receivers(
     def build(entry: models.Signals) -> Iterator[Receiver]:
         reception = Reception(
             entry.authorization_server,
-            _build_org(entry, settings),
+            build_org(entry, settings),
             orgs[entry.issuer].keys,
             revoker,
             desk.once,
@@ -114,7 +114,8 @@ def build_receivers(
     return Receivers(receiver for entry in settings.signals for receiver in build(entry))
 
 
-def _build_org(entry: models.Signals, settings: models.Settings) -> Org:
+def build_org(entry: models.Signals, settings: models.Settings) -> Org:
+    """Who is told of, and by which claims of whose tokens."""
     named = settings.authorization_servers[entry.authorization_server].issuer
     bases = {_find_base(named), _find_base(entry.issuer)}
     others = (server.issuer for server in settings.authorization_servers.values())
