@@ -78,11 +78,15 @@ class TokenCache:
         return self._memos.setdefault(request_digest, Memo(self._clock))
 
     def find(self, key: CacheKey) -> Entry | None:
-        """The entry, if it has not ended by either clock."""
+        """The entry, if it has not ended by either clock.
+
+        One that was made before anybody told of its user has ended too, for no event would find it.
+        """
         entry = self._entries.get(key.digest)
         if entry is None:
             return None
-        if self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at:
+        ended = self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at
+        if ended or (key.identifiers and not entry.identifiers):
             self._entries.remove(key.digest)
             return None
         return entry

@@ -14,6 +14,7 @@ import httpx
 import jwt
 import pytest
 
+from proxy.config.load import parse_settings
 from proxy.demo import Demo
 from proxy.demo.signals import (
     AUDIENCE,
@@ -284,6 +285,22 @@ async def test_nothing_is_received_unless_configured(demo: Demo):
         assert (await push(proxy, sign_event(demo.tenant, "session-revoked"))).status_code == 404
         assert await statuses(proxy, demo.mint("alice", expires_in=90_000)) == [200]
         assert not proxy.app.parts.has_own_paths
+
+
+async def test_a_reload_brings_signals(demo: Demo):
+    """What was cached before is within their reach, too; a second reload forgets no mark."""
+    async with running(demo.settings()) as proxy:
+        alice = demo.mint("alice")
+        assert await statuses(proxy, alice) == [200]
+        settings = parse_settings(demo.settings(signals=[build_entry(demo.tenant)]))
+        proxy.app.adopt(proxy.app.prepare(settings))
+        assert await statuses(proxy, alice) == [200]
+        assert demo.calls["token_exchange"] == 2
+        assert (await send(demo.tenant, proxy.url, "session-revoked", "alice")).status_code == 202
+        assert len(proxy.app.parts.store.cache) == 0
+        cache = settings.cache.model_copy(update={"max_entries": 99})
+        proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"cache": cache})))
+        assert await statuses(proxy, alice) == [401]
 
 
 async def test_what_is_kept_goes_with_what_it_is_kept_of(demo: Demo, proxy: Running):

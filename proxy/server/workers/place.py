@@ -53,6 +53,7 @@ class Place:
         self._on_news = on_news
         self._told = 0  # what was passed on, by number; and what of it the process has heard
         self._heard = 0
+        self._behind = False  # it was not told of everything
         self._hearing: asyncio.Event = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._outlet: Outlet | None = None
@@ -123,14 +124,14 @@ class Place:
 
         One that does not answer is told no more until it does, and then all at once: nothing is piled up for it.
         """
-        if self._channel is None:
+        if not self.serving:
+            self._behind = True
             return True
         if self._told - self._heard >= _MOST_UNHEARD:
+            self._behind = True
             return False
         self._tell_news(news)
         number = self._told
-        if not self.serving:
-            return True
         try:
             async with asyncio.timeout(_HEARING_TIMEOUT):
                 while self._heard < number and self._channel is not None:
@@ -169,6 +170,7 @@ class Place:
         (ours, inlet), (end, channel) = socket.socketpair(), socket.socketpair()
         self._outlet, self._channel = Outlet(ours), await Channel.over(end)
         self._told = self._heard = 0
+        self._behind = False
         self._channel.say("start", (self.number, self._read_settings(), self._read_news()))
         try:
             with inlet, channel:
@@ -186,6 +188,7 @@ class Place:
 
     def _note(self, word: str, value: Any) -> None:
         if word == "ready":
+            self._catch_up()  # before it is handed a connection
             self.serving = True
             self.served.set()
             pid = self._process.pid if self._process else None
@@ -203,11 +206,14 @@ class Place:
             self._channel.say("revoke", (self._told, news))
 
     def _note_heard(self, number: int) -> None:
-        was_behind = self._told - self._heard >= _MOST_UNHEARD
         self._heard = number
-        if was_behind:
-            self._tell_news(self._read_news())
+        self._catch_up()
         self._wake_waiting()
+
+    def _catch_up(self) -> None:
+        if self._behind and self._heard == self._told:
+            self._behind = False
+            self._tell_news(self._read_news())
 
     def _wake_waiting(self) -> None:
         self._hearing.set()
