@@ -28,7 +28,7 @@ from .observability.metrics import Gauges, Metrics
 from .observability.refusals import Refusals
 from .parts import Parts
 from .runtime import Background, Clock, SystemClock
-from .signal_wiring import build_desk
+from .signals.building import build_desk
 from .signals.receivers import Receiver, Receivers
 from .signals.record import SignalRecord
 from .wiring import build_parts, build_tracing
@@ -85,7 +85,7 @@ class App:
         """Another worker was told of these, by tokens of those names."""
         self._desk.users.hear(revocations)
         for name in taken:
-            self._desk.once.note(name)
+            self._desk.once.take(name)
 
     def prepare(self, settings: Settings) -> Parts:
         """What would serve by ``settings``, for ``adopt`` or ``discard``. Raises OSError or ValueError."""

@@ -40,7 +40,7 @@ from .observability.server_timing import ServerTiming
 from .observability.tracing import Tracing
 from .parts import Issuer, Parts, TokenStore
 from .runtime import Clock, Sweep
-from .signal_wiring import SignalDesk, build_desk, build_orgs, build_receivers, build_revoked
+from .signals.building import SignalDesk, build_desk, build_receivers, build_revoked
 from .upstream import Options, Origin, TLSOptions, Upstream, parse_origin
 from .upstream.websocket import WebSocketUpstream
 
@@ -70,7 +70,7 @@ def build_parts(
     }
     store = before.store if before and before.settings.cache == settings.cache else None
     store = store or TokenStore(settings.cache, users=desk.users, clock=clock)
-    revoked = build_revoked(settings, desk.users, store)
+    revoked = build_revoked(settings, desk.users, store.shared)
     verifiers = {
         id_tokens: build_verifier(settings, issuers, store, clock=clock, id_tokens=id_tokens, revoked=revoked)
         for id_tokens in (False, True)
@@ -81,7 +81,7 @@ def build_parts(
         _build_route(route, settings, issuers, store, verifiers, lifetime=lifetime, sweep=sweep)
         for route in settings.routes
     ]
-    orgs = build_orgs(settings, before.orgs if before else {}, clock=clock, on_exchange=on_exchange)
+    orgs = _build_orgs(settings, before.orgs if before else {}, clock=clock, on_exchange=on_exchange)
     revoker = Revoker(desk.users, store.shared, desk.fellows)
     places = [route.token_in for route in settings.routes]
     names = CredentialNames(
@@ -105,7 +105,14 @@ def build_parts(
         revoker=revoker,
         streams=streams,
         orgs=orgs,
-        receivers=build_receivers(settings, orgs, desk, store, revoker, clock=clock),
+        receivers=build_receivers(
+            settings,
+            {issuer: org.keys for issuer, org in orgs.items()},
+            desk,
+            revoker,
+            background=store.background,
+            clock=clock,
+        ),
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
 
@@ -147,6 +154,35 @@ def build_verifier(
         size=cache.max_entries,  # as many verdicts as tokens: a hit needs both
         revoked=revoked,
     )
+
+
+def _build_orgs(
+    settings: models.Settings,
+    before: Mapping[str, Issuer],
+    *,
+    clock: Clock,
+    on_exchange: Callable[[ExchangeRecord], None],
+) -> dict[str, Issuer]:
+    """By issuer, each with its keys: reached as the authorization server is, and ``before``'s where it is the same."""
+    orgs: dict[str, Issuer] = {}
+    for entry in settings.signals:
+        server = settings.authorization_servers[entry.authorization_server]
+        org = models.AuthorizationServer(
+            issuer=entry.issuer,
+            jwks_url=entry.jwks_url,
+            timeout=server.timeout,
+            ca_file=server.ca_file,
+            proxy_url=server.proxy_url,
+            allow_http=server.allow_http,
+        )
+        kept = before.get(entry.issuer)
+        same = kept is not None and kept.settings == org
+        orgs[entry.issuer] = (
+            kept
+            if kept and same
+            else Issuer(entry.authorization_server, org, clock=clock, on_exchange=on_exchange)
+        )
+    return orgs
 
 
 def _find_unchanged(before: Parts, servers: Mapping[str, models.AuthorizationServer]) -> dict[str, Issuer]:

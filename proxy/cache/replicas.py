@@ -78,6 +78,6 @@ class SharedTokens(Protocol):
         """Whether no other replica has claimed ``name`` within that time; True also where nobody can be asked."""
         ...
 
-    async def release(self, name: bytes) -> None:
-        """Let it be claimed again."""
+    async def is_claimed(self, name: bytes) -> bool:
+        """Whether another has; False where nobody can be asked."""
         ...

@@ -33,21 +33,28 @@ class Revoker:
         self._shared = shared
         self._fellows = fellows
 
-    async def revoke(self, revocations: Sequence[Revocation], taken: bytes | None = None) -> int:
-        """Returns how many entries there were here. Raises RevocationOwed, with all that was not reached.
-
-        ``taken`` is the name of the token that told us.
-        """
+    async def revoke(self, revocations: Sequence[Revocation]) -> int:
+        """Returns how many entries there were here. Raises RevocationOwed, with all that was not reached."""
         dropped = self._users.hear(revocations)
         latest = [self._users.latest(revocation) for revocation in revocations]
-        told = await asyncio.gather(
-            _try(self._tell_fellows(latest, taken)), _try(self._tell_replicas(latest))
-        )
+        told = await asyncio.gather(_try(self._tell_fellows(latest)), _try(self._tell_replicas(latest)))
         if reasons := [owed.reason for owed in told if owed is not None]:
             raise RevocationOwed(", ".join(reasons), dropped)
         return dropped
 
-    async def _tell_fellows(self, revocations: Sequence[Revocation], taken: bytes | None) -> None:
+    async def is_taken(self, token: bytes) -> bool:
+        """Whether another replica has taken the token of that name."""
+        return self._shared is not None and await self._shared.is_claimed(token)
+
+    async def take(self, token: bytes, seconds: float) -> bool:
+        """Nobody is to take it for so long, now that what it says is done; False where another has meanwhile.
+
+        That is told last: what was not done everywhere must be taken again, wherever it then comes.
+        """
+        await _try(self._tell_fellows((), token))
+        return self._shared is None or await self._shared.claim(token, seconds)
+
+    async def _tell_fellows(self, revocations: Sequence[Revocation], taken: bytes | None = None) -> None:
         if self._fellows is not None:
             await self._fellows.tell(revocations, taken)
 

@@ -11,7 +11,7 @@ from ..exchange.token_exchange import parse_claims
 from ..jose.jwk import parse_jwk_set
 from ..parts import Parts
 from ..runtime import Clock
-from ..signal_wiring import build_org
+from ..signals.building import build_org
 from .finding import Finding, build_failure, examine
 from .network import advise
 

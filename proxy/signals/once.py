@@ -1,4 +1,4 @@
-"""Tokens that were taken: none is taken twice, neither here nor at another replica."""
+"""Tokens that were taken: none is taken twice by this process. Other replicas are asked by the ``Revoker``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from ..cache.replicas import SharedTokens
 from ..runtime import Clock
 
 MOST: Final = 100_000  # tokens, some 300 bytes each; only what an org has signed is remembered
@@ -28,19 +27,10 @@ class Once:
     def is_taken(self, name: bytes) -> bool:
         return name in self._taken
 
-    def note(self, name: bytes) -> None:
-        """It was taken, here or by another worker."""
+    def take(self, name: bytes) -> None:
+        """Here, or by another worker."""
         self._taken[name] = None
 
-    async def take(self, name: bytes, shared: SharedTokens | None) -> bool:
-        """Whether it had not been taken before."""
-        if name in self._taken:
-            return False
-        self._taken[name] = None
-        return shared is None or await shared.claim(name, REMEMBERED_FOR)
-
-    async def give_back(self, name: bytes, shared: SharedTokens | None) -> None:
+    def give_back(self, name: bytes) -> None:
         """Its sender is to send it again."""
         self._taken.pop(name, None)
-        if shared is not None:
-            await shared.release(name)

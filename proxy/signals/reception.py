@@ -11,14 +11,14 @@ from ..authentication.signal_token import ALGORITHMS, SignalRefused, UnverifiedS
 from ..authentication.signing_keys import SigningKeys
 from ..authentication.subject_identifier import Org, Subject
 from ..authentication.verifier import find_key
-from ..cache.replicas import RevocationOwed, SharedTokens
+from ..cache.replicas import RevocationOwed
 from ..cache.revocation import Revocation
 from ..cache.revoker import Revoker
 from ..errors import ExchangeError, ProxyError
 from ..jose.jwk import SigningKey
 from ..runtime import Background, Clock
 from .allowance import Allowance
-from .once import Once, build_name
+from .once import REMEMBERED_FOR, Once, build_name
 from .record import SignalRecord
 
 T = TypeVar("T")
@@ -49,7 +49,6 @@ class Reception:
     keys: SigningKeys
     revoker: Revoker
     once: Once
-    shared: SharedTokens | None
     allowance: Allowance
     background: Background
     clock: Clock
@@ -86,24 +85,34 @@ class Reception:
     async def _end_access(
         self, signal: str, token: UnverifiedSignal, identifiers: tuple[bytes, ...], happened_at: float
     ) -> None:
-        await self._take(token)
+        name = await self._begin(token)
         revocations = [Revocation("user", identifier, happened_at) for identifier in identifiers]
-        purged, unreached = 0, None
         try:
-            purged = await self.revoker.revoke(revocations, self._name(token))
+            purged = await self.revoker.revoke(revocations)
         except RevocationOwed as owed:
-            purged, unreached = owed.dropped, owed.reason
-            await self.once.give_back(self._name(token), self.shared)
-        self._note(signal, "owed" if unreached else "ended", token, identifiers, purged, unreached)
-        if unreached:
-            raise Unavailable("not everybody has been told yet", "owed")
+            self.once.give_back(name)
+            self._note(signal, "owed", token, identifiers, owed.dropped, owed.reason)
+            raise Unavailable("not everybody has been told yet", "owed") from None
+        await self._finish(name)
+        self._note(signal, "ended", token, identifiers, purged)
 
     async def _acknowledge(self, signal: str, token: UnverifiedSignal) -> None:
-        await self._take(token)
+        await self._finish(await self._begin(token))
         self._note(signal, "acknowledged", token)
 
-    async def _take(self, token: UnverifiedSignal) -> None:
-        if not await self.once.take(self._name(token), self.shared):
+    async def _begin(self, token: UnverifiedSignal) -> bytes:
+        """The token's name, once it is taken here. Raises SignalRefused where it was before, here or elsewhere."""
+        name = self._name(token)
+        if self.once.is_taken(name):
+            raise _taken()
+        self.once.take(name)
+        if await self.revoker.is_taken(name):
+            raise _taken()
+        return name
+
+    async def _finish(self, name: bytes) -> None:
+        """Raises SignalRefused where another replica took it at the very same time; it does no harm twice."""
+        if not await self.revoker.take(name, REMEMBERED_FOR):
             raise _taken()
 
     def note_refusal(self, signal: str, error: SignalRefused | Unavailable) -> None:

@@ -8,10 +8,8 @@ from typing import Any
 import jwt
 import pytest
 
-from proxy.authentication.global_revocation import parse_revocation
 from proxy.authentication.security_event import parse_security_event, verify_security_event
-from proxy.authentication.signal_token import SignalRefused
-from proxy.authentication.subject_identifier import Org, Subject, build_identifier, parse_subjects
+from proxy.authentication.subject_identifier import Subject
 from proxy.jose.jwk import parse_jwk_set
 from tests.support.issuer import make_body, make_jwk, make_rsa_key
 
@@ -119,78 +117,3 @@ def test_when_it_happened(changes: dict[str, Any], happened_at: float):
     token = parse_security_event(sign(claims), issuer=claims["iss"], audience=claims["aud"], now=NOW)
     (event,) = verify_security_event(token, SIGNING_KEY)
     assert event.happened_at == happened_at
-
-
-@pytest.mark.parametrize(
-    ("value", "subjects"),
-    [
-        ({"format": "email", "email": "u@x"}, [("email", "u@x")]),
-        ({"format": "opaque", "id": "1"}, [("id", "1")]),
-        ({"format": "account", "uri": "acct:u@x"}, [("uri", "acct:u@x")]),
-        ({"format": "phone_number", "phone_number": "+1"}, [("phone_number", "+1")]),
-        ({"format": "complex", "user": {"format": "email", "email": "u@x"}, "tenant": {}}, [("email", "u@x")]),
-        ({"user": {"format": "email", "email": "u@x"}}, [("email", "u@x")]),
-        (
-            {"format": "aliases", "identifiers": [{"format": "email", "email": "a"}, {"format": "opaque", "id": "1"}]},
-            [("email", "a"), ("id", "1")],
-        ),
-    ],
-)  # fmt: skip
-def test_subjects(value: Any, subjects: list[tuple[str, str]]):
-    """RFC 9493 §3.2, and complex ones."""
-    assert [each[:2] for each in parse_subjects(value)] == subjects
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None, [], "u@x", {}, {"format": None}, {"format": []}, {"format": "email"}, {"format": "email", "email": 1},
-        {"format": "email", "email": ""}, {"format": "email", "email": "a\nb"}, {"format": "email", "email": "x" * 256},
-        {"format": "iss_sub", "sub": "1"}, {"format": "iss_sub", "iss": 1, "sub": "1"}, {"format": "complex"},
-        {"format": "complex", "user": None}, {"format": "complex", "user": {"format": "complex", "user": {}}},
-        {"user": {"user": {"format": "email", "email": "u@x"}}}, {"format": "aliases", "identifiers": []},
-        {"format": "aliases", "identifiers": [{"format": "aliases", "identifiers": []}]},
-        {"format": "aliases", "identifiers": [{"format": "email", "email": "u@x"}] * 17}, {"format": "ip", "ip": "::1"},
-    ],
-)  # fmt: skip
-def test_subjects_that_name_nobody(value: Any):
-    """What cannot be read in one way only, or without end."""
-    with pytest.raises(ValueError, match=r"subject|aliases"):
-        parse_subjects(value)
-
-
-ORG = Org(
-    "https://o", frozenset({"https://o/oauth2/a"}), {"sub": "uid", "email": "login"}, lambda *_: b"owner"
-)
-
-
-@pytest.mark.parametrize(
-    ("subject", "found"),
-    [
-        (Subject("sub", "1", "https://o"), build_identifier("https://o", "sub", "1")),
-        (Subject("sub", "1", "https://o/oauth2/a"), b"owner"),
-        (Subject("sub", "1", "https://o/oauth2/b"), None),
-        (Subject("email", "U@X"), build_identifier("https://o", "email", "u@x")),
-        (Subject("id", "1"), None),
-    ],
-)
-def test_both_sides_meet(subject: Subject, found: bytes | None):
-    """By the org's terms, or by the very subject of a token; addresses in any case."""
-    assert ORG.find(subject) == found
-    known = ORG.identify({"uid": "1", "login": "u@X", "sub": "x"})
-    assert (found in known) == (found not in (None, b"owner"))
-
-
-def test_claims_that_are_no_text_name_nobody():
-    """Nor those that are not there."""
-    assert ORG.identify({"uid": 1, "login": ["u@x"]}) == ()
-    assert ORG.identify({}) == ()
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"sub_id": {}, "sub_id": {}}', b'{"subject": 1}', b"\xff"]
-)
-def test_bodies_of_revocations(body: bytes):
-    """One subject, read in one way."""
-    with pytest.raises(SignalRefused):
-        parse_revocation(body)

@@ -24,30 +24,26 @@ ALICE = (Subject("sub", "alice", "https://o"),)
 TOKEN = UnverifiedSignal(cast("Any", None), {}, "an-event")
 
 
-class Shared:
-    """A store that answers when it is let, or has the claim already."""
+class Revoker:
+    """Answers when it is let; ``claimed`` is what all replicas know."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
         self.claimed: set[bytes] = set()
-
-    async def claim(self, name: bytes, _: float) -> bool:
-        await self.gate.wait()
-        new = name not in self.claimed
-        self.claimed.add(name)
-        return new
-
-    async def release(self, name: bytes) -> None:
-        self.claimed.discard(name)
-
-
-class Revoker:
-    def __init__(self) -> None:
         self.heard: list[Revocation] = []
         self.owed: RevocationOwed | None = None
 
-    async def revoke(self, revocations: Sequence[Revocation], taken: bytes | None = None) -> int:
+    async def is_taken(self, token: bytes) -> bool:
+        await self.gate.wait()
+        return token in self.claimed
+
+    async def take(self, token: bytes, _: float) -> bool:
+        new = token not in self.claimed
+        self.claimed.add(token)
+        return new
+
+    async def revoke(self, revocations: Sequence[Revocation]) -> int:
         self.heard += revocations
         if self.owed is not None:
             raise self.owed
@@ -57,9 +53,9 @@ class Revoker:
 class Desk:
     def __init__(self) -> None:
         clock = StillClock()
-        self.shared, self.revoker, self.background = Shared(), Revoker(), Background()
+        self.revoker, self.background = Revoker(), Background()
         self.records: list[SignalRecord] = []
-        collaborators: Any = (None, self.revoker, Once(clock), self.shared, Allowance(clock), self.background)
+        collaborators: Any = (None, self.revoker, Once(clock), Allowance(clock), self.background)
         self.reception = Reception("okta", ORG, *collaborators, clock, self.records.append)
 
     def end(self) -> asyncio.Task[None]:
@@ -80,14 +76,14 @@ async def test_it_is_done_and_told():
 async def test_a_sender_that_leaves_ends_access_all_the_same():
     """Its token is taken: it would not be another time."""
     desk = Desk()
-    desk.shared.gate.clear()
+    desk.revoker.gate.clear()
     ending = desk.end()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     ending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ending
-    desk.shared.gate.set()
+    desk.revoker.gate.set()
     while len(desk.background):
         await asyncio.sleep(0)
     assert len(desk.revoker.heard) == 1
@@ -101,8 +97,10 @@ async def test_what_is_owed_may_come_again():
     for _ in range(2):
         with pytest.raises(Unavailable):
             await desk.end()
+    assert desk.revoker.claimed == set()
     desk.revoker.owed = None
     await desk.end()
+    assert len(desk.revoker.claimed) == 1
     assert [(record.outcome, record.unreached) for record in desk.records] == [
         ("owed", "workers, away"),
         ("owed", "workers, away"),
@@ -113,7 +111,7 @@ async def test_what_is_owed_may_come_again():
 async def test_what_another_replica_has_taken_is_not_taken():
     """The store knows."""
     one, two = Desk(), Desk()
-    two.shared.claimed = one.shared.claimed
+    two.revoker.claimed = one.revoker.claimed
     await one.end()
     with pytest.raises(SignalRefused, match="used before"):
         await two.end()

@@ -117,8 +117,10 @@ class SharedCache:
             )
         return True
 
-    async def release(self, name: bytes) -> None:
-        await self._delete([build_claim_name(each, name) for each in self._keys()])
+    async def is_claimed(self, name: bytes) -> bool:
+        with suppress(StoreAway, StoreRefused):
+            return any(await self._store.get([build_claim_name(each, name) for each in self._keys()]))
+        return False
 
     async def aclose(self) -> None:
         self.revocations.close()

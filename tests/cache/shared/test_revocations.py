@@ -216,12 +216,15 @@ async def test_who_has_not_heard_of_a_user_can_look_it_up(redis):
 
 
 async def test_a_claim_is_made_once(redis):
-    """Among all replicas, until it is released; where the store is away everybody's is."""
+    """Among all replicas; where the store is away everybody's is."""
     async with replicas(redis.url, 2, budget=BUDGET) as (one, two):
         assert [await each.shared.claim(b"x", 60) for each in (one, two)] == [True, False]
-        await one.shared.release(b"x")
-        assert await two.shared.claim(b"x", 60)
+        assert [await each.shared.is_claimed(name) for each in (one, two) for name in (b"x", b"y")] == [
+            True,
+            False,
+        ] * 2
         redis.freeze()
         assert await one.shared.claim(b"x", 60)
+        assert not await two.shared.is_claimed(b"x")
         assert await one.shared.recall((b"x",)) == []
         redis.thaw()

@@ -1,4 +1,4 @@
-"""From ``signals`` of the settings to what receives them: orgs, their keys, and who is meant."""
+"""From ``signals`` of the settings to what receives them, and to who is meant."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from .authentication.subject_identifier import Org, build_identify
-from .cache.key import build_owner
-from .cache.revoker import Fellows, RevokedUsers, Revoker
-from .cache.user_revocations import UserRevocations
-from .config import models
-from .exchange.record import ExchangeRecord
-from .parts import Issuer, TokenStore
-from .runtime import Clock
-from .signals.allowance import Allowance
-from .signals.once import Once
-from .signals.receivers import EventReceiver, Receiver, Receivers, RevocationReceiver
-from .signals.reception import Reception
-from .signals.record import SignalRecord
+from ..authentication.signing_keys import SigningKeys
+from ..authentication.subject_identifier import Org, build_identify
+from ..cache.key import build_owner
+from ..cache.replicas import SharedTokens
+from ..cache.revoker import Fellows, RevokedUsers, Revoker
+from ..cache.user_revocations import UserRevocations
+from ..config import models
+from ..runtime import Background, Clock
+from .allowance import Allowance
+from .once import Once
+from .receivers import EventReceiver, Receiver, Receivers, RevocationReceiver
+from .reception import Reception
+from .record import SignalRecord
 
 _CUSTOM: Final = "/oauth2/"  # in the issuers of Okta's custom authorization servers
 
@@ -42,54 +42,25 @@ def build_desk(
 
 
 def build_revoked(
-    settings: models.Settings, users: UserRevocations, store: TokenStore
+    settings: models.Settings, users: UserRevocations, shared: SharedTokens | None
 ) -> RevokedUsers | None:
     """None where no org tells of users, so that nothing is kept for it."""
     if not settings.signals:
         return None
     orgs = [build_org(entry, settings) for entry in settings.signals]
-    return RevokedUsers(build_identify(orgs, build_owner), users, store.shared)
-
-
-def build_orgs(
-    settings: models.Settings,
-    before: Mapping[str, Issuer],
-    *,
-    clock: Clock,
-    on_exchange: Callable[[ExchangeRecord], None],
-) -> dict[str, Issuer]:
-    """By issuer, each with its keys: reached as the authorization server is, and ``before``'s where it is the same."""
-    orgs: dict[str, Issuer] = {}
-    for entry in settings.signals:
-        server = settings.authorization_servers[entry.authorization_server]
-        org = models.AuthorizationServer(
-            issuer=entry.issuer,
-            jwks_url=entry.jwks_url,
-            timeout=server.timeout,
-            ca_file=server.ca_file,
-            proxy_url=server.proxy_url,
-            allow_http=server.allow_http,
-        )
-        kept = before.get(entry.issuer)
-        same = kept is not None and kept.settings == org
-        orgs[entry.issuer] = (
-            kept
-            if kept and same
-            else Issuer(entry.authorization_server, org, clock=clock, on_exchange=on_exchange)
-        )
-    return orgs
+    return RevokedUsers(build_identify(orgs, build_owner), users, shared)
 
 
 def build_receivers(
     settings: models.Settings,
-    orgs: Mapping[str, Issuer],
+    keys: Mapping[str, SigningKeys],
     desk: SignalDesk,
-    store: TokenStore,
     revoker: Revoker,
     *,
+    background: Background,
     clock: Clock,
 ) -> Receivers | None:
-    """None where nobody tells us anything."""
+    """None where nobody tells us anything. ``keys`` are those of the orgs, by their issuers."""
     if not settings.signals:
         return None
 
@@ -97,12 +68,11 @@ def build_receivers(
         reception = Reception(
             entry.authorization_server,
             build_org(entry, settings),
-            orgs[entry.issuer].keys,
+            keys[entry.issuer],
             revoker,
             desk.once,
-            store.shared,
             desk.allowance,
-            store.background,
+            background,
             clock,
             desk.note,
         )
