@@ -9,7 +9,7 @@ import pytest
 
 from proxy.cache.replicas import RevocationOwed
 from proxy.cache.revocation import Revocation
-from proxy.cache.revoker import Revoker
+from proxy.cache.revoker import RevokedUsers, Revoker
 from proxy.cache.user_revocations import UserRevocations
 from tests.support.issuer import StillClock
 
@@ -32,6 +32,9 @@ class Others:
         self.heard += revocations
         if self.reason:
             raise RevocationOwed(self.reason)
+
+    async def recall(self, _: Sequence[bytes]) -> Sequence[Revocation]:
+        return self.heard
 
     async def claim(self, name: bytes, _: float) -> bool:
         return name not in self.taken
@@ -78,3 +81,15 @@ async def test_tokens_are_taken_everywhere():
     assert not await revoker.take(b"x", 1.0)
     assert await build(None, None).take(b"x", 1.0)
     assert not await build(None, None).is_taken(b"x")
+
+
+async def test_what_others_know_is_learnt():
+    """By whoever looks a user up; what is known already is heard no second time."""
+    users, shared = UserRevocations(StillClock()), Others()
+    revoked = RevokedUsers(lambda _: (), users, cast("Any", shared))
+    shared.heard = [EARLIER, LATER]
+    await revoked.look_up((bytes(32),))
+    assert users.not_before((bytes(32),)) == LATER.not_before
+    users.hear = pytest.fail
+    await revoked.look_up((bytes(32),))
+    await RevokedUsers(lambda _: (), users, None).look_up((bytes(32),))
