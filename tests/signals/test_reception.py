@@ -116,3 +116,15 @@ async def test_what_another_replica_has_taken_is_not_taken():
     with pytest.raises(SignalRefused, match="used before"):
         await two.end()
     assert two.revoker.heard == []
+
+
+async def test_one_of_two_at_once_is_taken():
+    """The very same token, while the store is asked about it."""
+    desk = Desk()
+    desk.revoker.gate.clear()
+    both = [desk.end(), desk.end()]
+    await asyncio.sleep(0)
+    desk.revoker.gate.set()
+    results = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "SignalRefused"]
+    assert len(desk.revoker.heard) == 1
