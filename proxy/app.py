@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from .cache.revocation import Revocation
+from .cache.revoker import Fellows
 from .config.models import Settings
 from .downstream.disconnects import Departures
 from .downstream.request import Downstream
@@ -26,6 +28,9 @@ from .observability.metrics import Gauges, Metrics
 from .observability.refusals import Refusals
 from .parts import Parts
 from .runtime import Background, Clock, SystemClock
+from .signals.building import build_desk
+from .signals.receivers import Receiver, Receivers
+from .signals.record import SignalRecord
 from .wiring import build_parts, build_tracing
 
 log = logging.getLogger(__name__)
@@ -37,7 +42,7 @@ DEPARTED = 499  # what is counted, as nginx does, where the caller left before a
 class App:
     """The public port's ASGI app, and what the admin side is told of it."""
 
-    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, fellows: Fellows | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.failures = Failures()
@@ -50,6 +55,7 @@ class App:
         self._loop_lag = LoopLag(self.metrics.loop_lag)
         self._tracing = build_tracing(settings.tracing)
         self._answer = self._tracing.trace_requests(self._serve) if self._tracing else self._serve
+        self._desk = build_desk(clock, self._note_signal, fellows)
         self._parts = self._build_parts(settings)
         self._announce(settings)
         self.history = History(self.metrics, self._read_gauges, clock)
@@ -74,6 +80,12 @@ class App:
         if not begun:
             self._count_request("", error.status, None, method=method, request_id=request_id)
         return self._refusals.answer(error, route="", request_id=request_id)
+
+    def hear(self, revocations: Sequence[Revocation], taken: Iterable[bytes] = ()) -> None:
+        """Another worker was told of these, by tokens of those names."""
+        self._desk.users.hear(revocations)
+        for name in taken:
+            self._desk.once.take(name)
 
     def prepare(self, settings: Settings) -> Parts:
         """What would serve by ``settings``, for ``adopt`` or ``discard``. Raises OSError or ValueError."""
@@ -101,14 +113,19 @@ class App:
             for server, leg in ((route.identity_provider, 1), (settings.authorization_server_of(route), 2))
             if server is not None
         ]
-        names = [route.name for route in settings.routes]
-        self.metrics.announce(list(settings.authorization_servers), names, legs)
+        self.metrics.announce(
+            list(settings.authorization_servers),
+            [route.name for route in settings.routes],
+            legs,
+            [entry.authorization_server for entry in settings.signals],
+        )
 
     def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:
         return build_parts(
             settings,
             clock=self.clock,
             on_exchange=self._note_exchange,
+            desk=self._desk,
             before=before,
             tracing=self._tracing,
         )
@@ -172,6 +189,13 @@ class App:
         if self._tracing is not None:
             self._tracing.note_exchange(record)
 
+    def _note_signal(self, record: SignalRecord) -> None:
+        """The audit trail: one line for each signal that was looked at."""
+        self.metrics.signals[record.authorization_server, record.signal, record.outcome] += 1
+        if record.outcome != "limited":
+            level = logging.WARNING if record.outcome == "owed" else logging.INFO
+            log.log(level, "signal", extra=record.fields())
+
     def _note_departure(self, downstream: Downstream) -> None:
         downstream.departed = True
         refusal = downstream.connection.refusal if downstream.connection is not None else None
@@ -232,14 +256,33 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def build_app(settings: Settings, *, clock: Clock | None = None) -> App:
-    """The proxy as an ASGI app, not yet started: its lifespan starts and ends it."""
-    return App(settings, clock=clock or SystemClock())
+def build_app(settings: Settings, *, clock: Clock | None = None, fellows: Fellows | None = None) -> App:
+    """The proxy as an ASGI app, not yet started: its lifespan starts and ends it.
+
+    ``fellows`` are the other workers behind the same port.
+    """
+    return App(settings, clock=clock or SystemClock(), fellows=fellows)
 
 
 def _forward(parts: Parts, downstream: Downstream) -> Awaitable[None]:
+    if parts.has_own_paths:
+        return _serve_own(parts, downstream)
+    return parts.gateway.forward(downstream)
+
+
+def _serve_own(parts: Parts, downstream: Downstream) -> Awaitable[None]:
+    """What is asked of ourselves, where it is; else of an API."""
+    if parts.receivers is not None and (receiver := parts.receivers.find(downstream)) is not None:
+        return _receive(parts.receivers, receiver, downstream)
     document = parts.documents.find(downstream) if parts.documents else None
     return parts.gateway.forward(downstream) if document is None else _publish(downstream, document)
+
+
+async def _receive(receivers: Receivers, receiver: Receiver, downstream: Downstream) -> None:
+    status, headers, body = await receivers.receive(receiver, downstream)
+    length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]
+    await downstream.start(status, [*headers, *length, (b"cache-control", b"no-store")])
+    await downstream.write(body, more=False)
 
 
 def _forward_websocket(parts: Parts, downstream: DownstreamWebSocket) -> Awaitable[None]:

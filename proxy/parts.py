@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 
 from .authentication.signing_keys import SigningKeys
 from .authentication.verifier import Verifier
+from .cache.revocation import Revocation
+from .cache.revoker import Revoker
 from .cache.shared.shared_cache import build_shared_cache
 from .cache.token_cache import TokenCache
+from .cache.user_revocations import UserRevocations
 from .config import models
 from .exchange.authorization_server import AuthorizationServer
 from .exchange.record import ExchangeRecord
 from .gateway.gateway import Gateway
+from .gateway.open_streams import OpenStreams
 from .gateway.published_documents import Documents
 from .gateway.upstream_request import ByCertificate
 from .observability.metrics import Gauges, ServerGauges
 from .runtime import Background, Clock, Sweep
+from .signals.receivers import Receivers
 from .upstream import Upstream
 
 
@@ -99,17 +104,21 @@ class Issuer(SharedPart):
 class TokenStore(SharedPart):
     """The cache of access tokens with the flights that fill it, and what replicas share of it."""
 
-    def __init__(self, settings: models.Cache, *, clock: Clock) -> None:
+    def __init__(self, settings: models.Cache, *, users: UserRevocations, clock: Clock) -> None:
         self.background = Background()
-        self.shared = build_shared_cache(settings, clock=clock, background=self.background)
+        self._users = users
+        self.shared = build_shared_cache(settings, users=users, clock=clock, background=self.background)
         self.cache = TokenCache(settings, clock=clock, background=self.background, shared=self.shared)
         self._started = False
 
     def start(self) -> None:
-        """Begin to hear what other replicas revoke; once."""
-        if self.shared is not None and not self._started:
-            self._started = True
-            self.shared.revocations.listen(self.cache)
+        """Begin to hear what is revoked, also by other replicas; once."""
+        if self._started:
+            return
+        self._started = True
+        self._users.follow(self.cache)
+        if self.shared is not None:
+            self.shared.revocations.listen(self._users)
 
     def take_over(self, before: TokenStore) -> None:
         """Tell other replicas what ``before``, which ends, could not tell them yet."""
@@ -117,6 +126,7 @@ class TokenStore(SharedPart):
             self.shared.revocations.take_over(before.shared.revocations)
 
     async def aclose(self) -> None:
+        self._users.leave(self.cache)
         await self.background.aclose()
         if self.shared is not None:
             await self.shared.aclose()
@@ -127,7 +137,7 @@ class Parts:
     """What serves requests, from ``start`` until ``retire`` and the end of the last request.
 
     ``required_scopes`` are those of the users' tokens, by route. ``on_start`` is what other parts that serve now
-    shall not notice before.
+    shall not notice before. ``orgs`` are who send events, by their issuers: of them we want the keys.
     """
 
     settings: models.Settings
@@ -139,6 +149,11 @@ class Parts:
     bound: Mapping[str, ByCertificate]
     gateway: Gateway
     documents: Documents | None
+    users: UserRevocations
+    revoker: Revoker
+    streams: OpenStreams
+    orgs: Mapping[str, Issuer]
+    receivers: Receivers | None
     required_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     on_start: Sequence[Callable[[], None]] = ()
     _in_flight: int = 0
@@ -146,12 +161,19 @@ class Parts:
     _retired: bool = False
 
     def __post_init__(self) -> None:
-        for shared in (self.store, *self.issuers.values()):
+        self.has_own_paths = bool(self.documents or self.receivers)
+        for shared in self._shared_parts():
             shared.hold()
+
+    def _shared_parts(self) -> tuple[SharedPart, ...]:
+        return self.store, *self.issuers.values(), *self.orgs.values()
 
     def start(self) -> None:
         self.sweep.start()
         self.store.start()
+        self.users.follow(self)
+        for org in self.orgs.values():
+            org.start()
         for action in self.on_start:
             action()
         for entry in self.settings.subject_tokens:
@@ -187,6 +209,7 @@ class Parts:
             shared_failures=None if shared is None else shared.failures,
             revocations_owed=None if shared is None else shared.revocations.owed,
             revocations_unheard_for=None if shared is None else shared.revocations.unheard_for,
+            user_revocations=len(self.users) if self.receivers else None,
             servers={name: issuer.gauges() for name, issuer in self.issuers.items()},
         )
 
@@ -211,8 +234,23 @@ class Parts:
                 await upstream.aclose()
             for routes in self.bound.values():
                 await routes.aclose()
-            for shared in (self.store, *self.issuers.values()):
+            self.users.leave(self)
+            for shared in self._shared_parts():
                 await shared.release()
+
+    def hear(self, revocations: Sequence[Revocation]) -> int:
+        """Of a user whose access has ended no verdict on a token is left, and no stream. Nothing is cached here."""
+        for revocation in revocations:
+            if revocation.kind == "user":
+                for verifier in self.verifiers:
+                    verifier.end(revocation.key)
+                self.streams.end(revocation.key)
+        return 0
+
+    def doubt(self, seconds: float) -> None:
+        """A revocation may not have been heard: who may be meant is looked up again."""
+        for verifier in self.verifiers:
+            verifier.doubt()
 
     async def _disused(self) -> None:
         if self._in_flight:

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from .authentication.claims import SubjectTokenPolicy
 from .authentication.subject_token import SubjectToken, require_authentication, require_scopes
-from .authentication.verifier import Accepted, Verifier
+from .authentication.verifier import Accepted, Revoked, Verifier
 from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
+from .cache.revoker import Revoker
 from .cache.two_legs import TwoLegs
 from .config import models
 from .config.faults import ConfigurationError, Fault
@@ -28,6 +29,7 @@ from .gateway.bound_routes import BoundRoutes
 from .gateway.caller_credentials import build_join, build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
+from .gateway.open_streams import OpenStreams
 from .gateway.published_documents import Documents
 from .gateway.token_fields import build_token_fields
 from .gateway.token_lifetime import Lifetime
@@ -39,6 +41,7 @@ from .observability.server_timing import ServerTiming
 from .observability.tracing import Tracing
 from .parts import Issuer, Parts, TokenStore
 from .runtime import Clock, Sweep
+from .signals.building import SignalDesk, build_desk, build_receivers, build_revoked
 from .upstream import Options, Origin, TLSOptions, Upstream, parse_origin
 from .upstream.websocket import WebSocketUpstream
 
@@ -50,30 +53,37 @@ def build_parts(
     *,
     clock: Clock,
     on_exchange: Callable[[ExchangeRecord], None],
+    desk: SignalDesk | None = None,
     before: Parts | None = None,
     tracing: Tracing | None = None,
 ) -> Parts:
     """The parts for ``settings``, not yet started; ``before`` are those that serve now.
 
-    ``on_exchange`` hears of each call for a token; with ``tracing`` calls to upstreams carry traces on. Raises
-    ValueError or OSError for credentials that cannot be used.
+    ``on_exchange`` hears of each call for a token; ``desk`` is what of revocations outlasts a configuration; with
+    ``tracing`` calls to upstreams carry traces on. Raises ValueError or OSError for credentials that cannot be used.
     """
     sweep = Sweep()
+    desk = desk or build_desk(clock, lambda _: None)
     kept = _find_unchanged(before, settings.authorization_servers) if before else {}
     issuers = {
         name: kept.get(name) or Issuer(name, server, clock=clock, on_exchange=on_exchange)
         for name, server in settings.authorization_servers.items()
     }
     store = before.store if before and before.settings.cache == settings.cache else None
-    store = store or TokenStore(settings.cache, clock=clock)
+    store = store or TokenStore(settings.cache, users=desk.users, clock=clock)
+    revoked = build_revoked(settings, desk.users, store.shared)
     verifiers = {
-        id_tokens: build_verifier(settings, issuers, store, clock=clock, id_tokens=id_tokens)
+        id_tokens: build_verifier(settings, issuers, store, clock=clock, id_tokens=id_tokens, revoked=revoked)
         for id_tokens in (False, True)
     }
+    streams = OpenStreams(desk.users)
+    lifetime = Lifetime(clock, streams)
     routes = [
-        _build_route(route, settings, issuers, store, verifiers, clock=clock, sweep=sweep)
+        _build_route(route, settings, issuers, store, verifiers, lifetime=lifetime, sweep=sweep)
         for route in settings.routes
     ]
+    orgs = _build_orgs(settings, before.orgs if before else {}, clock=clock, on_exchange=on_exchange)
+    revoker = Revoker(desk.users, store.shared, desk.fellows)
     places = [route.token_in for route in settings.routes]
     names = CredentialNames(
         headers=[
@@ -96,6 +106,18 @@ def build_parts(
         gateway=Gateway(_build_table(settings.routes, routes), forwarding, observers),
         documents=_build_documents(settings, issuers),
         required_scopes={route.name: route.required_scopes for route in settings.routes},
+        users=desk.users,
+        revoker=revoker,
+        streams=streams,
+        orgs=orgs,
+        receivers=build_receivers(
+            settings,
+            {issuer: org.keys for issuer, org in orgs.items()},
+            desk,
+            revoker,
+            background=store.background,
+            clock=clock,
+        ),
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
 
@@ -122,6 +144,7 @@ def build_verifier(
     *,
     clock: Clock,
     id_tokens: bool,
+    revoked: Revoked | None = None,
 ) -> Verifier:
     """Who verifies subject tokens, for routes that take access tokens or for those that take ID tokens."""
     cache = settings.cache
@@ -134,7 +157,37 @@ def build_verifier(
         background=store.background,
         build_identity=partial(build_identity, by=cache.key, ignore=frozenset(cache.ignore_claims)),
         size=cache.max_entries,  # as many verdicts as tokens: a hit needs both
+        revoked=revoked,
     )
+
+
+def _build_orgs(
+    settings: models.Settings,
+    before: Mapping[str, Issuer],
+    *,
+    clock: Clock,
+    on_exchange: Callable[[ExchangeRecord], None],
+) -> dict[str, Issuer]:
+    """By issuer, each with its keys: reached as the authorization server is, and ``before``'s where it is the same."""
+    orgs: dict[str, Issuer] = {}
+    for entry in settings.signals:
+        server = settings.authorization_servers[entry.authorization_server]
+        org = models.AuthorizationServer(
+            issuer=entry.issuer,
+            jwks_url=entry.jwks_url,
+            timeout=server.timeout,
+            ca_file=server.ca_file,
+            proxy_url=server.proxy_url,
+            allow_http=server.allow_http,
+        )
+        kept = before.get(entry.issuer)
+        same = kept is not None and kept.settings == org
+        orgs[entry.issuer] = (
+            kept
+            if kept and same
+            else Issuer(entry.authorization_server, org, clock=clock, on_exchange=on_exchange)
+        )
+    return orgs
 
 
 def _find_unchanged(before: Parts, servers: Mapping[str, models.AuthorizationServer]) -> dict[str, Issuer]:
@@ -163,12 +216,12 @@ def _build_route(
     store: TokenStore,
     verifiers: dict[bool, Verifier],
     *,
-    clock: Clock,
+    lifetime: Lifetime,
     sweep: Sweep,
 ) -> Route:
     authentication = None
     if route.grant in models.NEEDS_USER:
-        require = build_demands(route, clock)
+        require = build_demands(route, lifetime.clock)
         join = build_join(route, lambda kind: verifiers[kind == "id_token"])
         authentication = Authentication(
             take_token=build_take_token(route),
@@ -200,7 +253,7 @@ def _build_route(
             issuers[request.authorization_server].server.dpop_key if request else None,
         ),
         max_body_bytes=settings.listen.max_body_bytes,
-        lifetime=Lifetime(clock) if route.on_token_expiry == "close" else None,
+        lifetime=lifetime if route.on_token_expiry == "close" else None,
         bound=BoundRoutes(upstream.origin, connect),
     )
     if not route.cors_preflight:

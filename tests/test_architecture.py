@@ -23,7 +23,7 @@ from .architecture import (
 # In the order of a request: each room depends only on those before it.
 ROOMS = [
     "errors", "runtime", "jose", "http", "config", "websockets",
-    "authentication", "downstream", "upstream", "exchange", "cache", "gateway",
+    "authentication", "downstream", "upstream", "exchange", "cache", "signals", "gateway",
     "observability", "parts", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",
 ]  # fmt: skip
@@ -36,22 +36,24 @@ PURE = [
     if room_of(module) in {"errors", "jose", "http"}
     or module in {
         "authentication.claims", "authentication.introspection", "authentication.logout_token",
-        "authentication.subject_token", "cache.key", "exchange.actors", "exchange.answer",
-        "exchange.authorization_code", "exchange.authorization_details", "exchange.circuit_breaker", "exchange.dpop",
-        "exchange.first_leg", "exchange.metadata", "exchange.oauth_errors", "exchange.okta_refusals",
-        "exchange.rate_limit", "exchange.record", "exchange.token_exchange", "exchange.token_response",
-        "exchange.token_types",
+        "authentication.subject_token", "authentication.subject_identifier", "authentication.signal_token",
+        "authentication.security_event", "authentication.global_revocation", "cache.key", "exchange.actors",
+        "exchange.answer", "exchange.authorization_code", "exchange.authorization_details",
+        "exchange.circuit_breaker", "exchange.dpop", "exchange.first_leg", "exchange.metadata",
+        "exchange.oauth_errors", "exchange.okta_refusals", "exchange.rate_limit", "exchange.record",
+        "exchange.token_exchange", "exchange.token_response", "exchange.token_types",
     }
 ]  # fmt: skip
 
 # Modules without a test file of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
+    "signals.record": "values: the receivers' tests show what is told",
     **dict.fromkeys(
         [
             "demo.__main__", "demo.certificates", "demo.clients", "demo.configuration", "demo.control", "demo.faults",
             "demo.form", "demo.listener", "demo.org", "demo.refusals", "demo.resource", "demo.signing", "demo.tenant",
-            "demo.tokens", "demo.welcome", "demo.wire", "demo.workloads",
+            "demo.signals", "demo.tokens", "demo.welcome", "demo.wire", "demo.workloads",
         ],
         "a part of the demo's servers: each server's tests show its parts at work",
     ),
@@ -69,6 +71,7 @@ SUITES = {
     "server/test_closed_connections.py": "nothing is left of a connection",
     "server/test_nagle.py": "everything is sent at once",
     "server/test_purge_over_replicas.py": "a purge over replicas that are processes",
+    "server/test_signals_over_replicas.py": "signals over workers and replicas that are processes",
     "server/test_refusals.py": "what the server refuses, told everywhere",
     "server/test_slow_reading.py": "callers who read slowly",
     "server/test_websocket_freed.py": "nothing is left of a websocket",

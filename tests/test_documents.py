@@ -29,6 +29,7 @@ from proxy.cli import build_parser
 from proxy.cli.keys import run_new
 from proxy.config.load import load_settings
 from proxy.demo import Demo
+from proxy.demo.signals import build_entry
 from proxy.errors import ProxyError
 from proxy.exchange.okta_refusals import REFUSALS
 from proxy.observability.metrics import Gauges, Metrics, ServerGauges
@@ -125,7 +126,9 @@ async def test_commands_run_beside_the_demo(document: str, tmp_path: Path):
         raw = demo.settings()
         raw["routes"].append(raw["routes"][0] | {"name": "mcp", "path": "/mcp"})
         (tmp_path / "obo-proxy.yaml").write_text(yaml.safe_dump(raw))
-        async with running(raw | {"protected_resource_metadata": True}) as proxy:
+        more = {"protected_resource_metadata": True, "signals": [build_entry(demo.tenant)]}
+        async with running(raw | more) as proxy:
+            demo.tenant.proxy_url = proxy.url
             await proxy.get("/orders/1", demo.mint("alice"))  # waits for the keys, as readiness does
             for block in BESIDE_THE_DEMO:
                 if block.document.stem == document:
@@ -134,6 +137,7 @@ async def test_commands_run_beside_the_demo(document: str, tmp_path: Path):
 
 def _readdress(commands: str, proxy: Running, demo: Demo) -> str:
     commands = commands.replace("http://127.0.0.1:8080", proxy.url)
+    commands = commands.replace("http://127.0.0.1:8081", demo.org_url)
     commands = commands.replace("http://127.0.0.1:9090", proxy.admin_url)
     return re.sub(r"demo token (\w+)", rf"demo token \1 --server {demo.org_url}", commands)
 
@@ -288,6 +292,7 @@ def find_metrics() -> set[str]:
         shared_failures=1,
         revocations_owed=1,
         revocations_unheard_for=1.0,
+        user_revocations=1,
         servers={
             "okta": ServerGauges(
                 rate_limit_remaining=1, keys_age=1.0, assertion_left=1.0, certificate_left=1.0

@@ -21,7 +21,9 @@ from ..authentication.logout_token import (
     verify_logout_token,
 )
 from ..authentication.verifier import find_key
+from ..cache.key import build_owner
 from ..cache.replicas import RevocationOwed
+from ..cache.revocation import Revocation
 from ..errors import ProxyError, SubjectTokenInvalid
 from .bodies import read_form
 from .refusal import Refused
@@ -50,7 +52,7 @@ def build_routes(app: App) -> list[Route]:
             log.info("logout refused", extra={"reason": str(refusal)})
             return _answer_failure(str(refusal))
         try:
-            purged = await app.parts.store.cache.purge(logout.issuer, logout.subject)
+            purged = await app.parts.revoker.revoke(_build_revocations(logout, app.clock.time()))
         except RevocationOwed as owed:
             seen.pop((logout.issuer, logout.token_id), None)  # the issuer may say it again
             log.warning("logout owed", extra={"issuer": logout.issuer, "reason": owed.reason})
@@ -99,6 +101,12 @@ def _build_policy(
         algorithms=frozenset().union(*(entry.algorithms for entry in entries)),
         clock_tolerance=max(entry.clock_tolerance for entry in entries),
     )
+
+
+def _build_revocations(logout: Logout, now: float) -> list[Revocation]:
+    """What was obtained for the user, and what the session's tokens have opened."""
+    owner = build_owner(logout.issuer, logout.subject)
+    return [Revocation("owner", owner, now), Revocation("user", owner, logout.issued_at)]
 
 
 def _require_new(logout: Logout, seen: TTLCache[tuple[str, str], None]) -> None:

@@ -37,6 +37,8 @@ def build_status(app: App) -> dict[str, Any]:
         "recent": _build_point(recent) | {"seconds": recent.seconds},
         "routes": _build_routes(app),
         "authorization_servers": [_build_server(app, name) for name in app.settings.authorization_servers],
+        "signals": [_build_signals(app, entry) for entry in app.settings.signals],
+        "user_revocations": len(app.parts.users),
         "cache": _build_cache(app),
         "history": {
             "seconds_a_point": PERIOD * POINT,
@@ -60,6 +62,9 @@ def find_state(app: App) -> tuple[str, list[str]]:
         validity = status.client_validity
         if validity and validity.has_ended(app.clock.time()):
             reasons.append(f"{name}: our {validity.kind} has ended: {validity.file}")
+    for org in app.parts.orgs.values():
+        if not org.keys.ready:
+            reasons.append(f"signals of {org.settings.issuer} are not believed: its keys are not there")
     reasons += _find_unshared(app)
     if not app.parts.ready:
         return "unready", reasons
@@ -155,6 +160,22 @@ def _build_server(app: App, name: str) -> dict[str, Any]:
         "exchanges": outcomes,
         "signing_keys": _build_keys(issuer) if fetches_keys else None,
         "healthy": _is_healthy(issuer, needs_keys=fetches_keys, now=app.clock.time()),
+    }
+
+
+def _build_signals(app: App, entry: models.Signals) -> dict[str, Any]:
+    answered = [
+        {"signal": signal, "outcome": outcome, "count": count}
+        for (server, signal, outcome), count in app.metrics.signals.items()
+        if server == entry.authorization_server and count
+    ]
+    return {
+        "authorization_server": entry.authorization_server,
+        "issuer": entry.issuer,
+        "path": entry.path,
+        "revocation_path": entry.revocation_path,
+        "answered": answered,
+        "signing_keys": _build_keys(app.parts.orgs[entry.issuer]),
     }
 
 

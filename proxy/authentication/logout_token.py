@@ -48,11 +48,12 @@ class UnverifiedLogout:
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """A verified logout; ``token_id`` (``jti``) occurs once with this issuer."""
+    """A verified logout; ``token_id`` (``jti``) occurs once with this issuer, ``issued_at`` is epoch seconds."""
 
     issuer: str
     subject: str = field(repr=False)
     token_id: str = field(repr=False)
+    issued_at: float
 
 
 def parse_logout_token(value: str) -> UnverifiedLogout:
@@ -78,7 +79,7 @@ def verify_logout_token(token: UnverifiedLogout, key: SigningKey, policy: Logout
         raise SubjectTokenInvalid("the token's aud does not hold a client that we know")
     _require_times(claims, policy.clock_tolerance, now)
     _require_event(claims)
-    return Logout(token.issuer, _read_subject(claims), _read_token_id(claims))
+    return Logout(token.issuer, _read_subject(claims), _read_token_id(claims), claims["iat"])
 
 
 def _read_audience(claims: Mapping[str, Any]) -> list[str]:

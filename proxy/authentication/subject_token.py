@@ -27,8 +27,8 @@ class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
-    other. ``actor`` is who acts for the user, by a verified token that came along, ``context`` what of the request a
-    token is to be made for (JSON).
+    other. ``identifiers`` are by what events may mean the user (``subject_identifier``). ``actor`` is who acts for the
+    user, by a verified token that came along, ``context`` what of the request a token is to be made for (JSON).
     """
 
     value: str = field(repr=False)
@@ -38,6 +38,7 @@ class SubjectToken:
     claims: Mapping[str, Any] = field(repr=False)
     identity: bytes = field(repr=False)
     expires_at: float
+    identifiers: tuple[bytes, ...] = field(default=(), repr=False)
     actor: SubjectToken | None = field(default=None, kw_only=True, repr=False)
     context: str | None = field(default=None, kw_only=True, repr=False)
     digest: bytes = field(init=False, repr=False)
@@ -59,6 +60,7 @@ class SubjectToken:
             self.claims,
             sha256(self.identity + actor.identity + actor.authorization_server.encode()).digest(),
             min(self.expires_at, actor.expires_at),
+            self.identifiers,
             actor=actor,
         )
 
@@ -72,6 +74,7 @@ class SubjectToken:
             self.claims,
             sha256(self.identity + context.encode()).digest(),
             self.expires_at,
+            self.identifiers,
             actor=self.actor,
             context=context,
         )

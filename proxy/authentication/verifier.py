@@ -11,7 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import (
     ExchangeError,
@@ -26,6 +26,7 @@ from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
 from ..runtime import Background, Clock
 from .claims import SharedTexts, SubjectTokenPolicy
+from .index import Index
 from .introspection import verify_introspection
 from .signing_keys import SigningKeys, SigningKeysStatus
 from .subject_token import (
@@ -39,6 +40,22 @@ from .subject_token import (
 # The closest entry's failure is reported: the later a check stands, the closer the token came. A server
 # that could not be asked comes first of all, for the token may be good.
 CLOSEST = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
+
+
+class Revoked(Protocol):
+    """Whose subject tokens count no more, although they have not ended."""
+
+    def identify(self, claims: Mapping[str, Any]) -> tuple[bytes, ...]:
+        """By what the user of verified claims may be meant; nothing where nobody could tell of that user."""
+        ...
+
+    async def look_up(self, identifiers: tuple[bytes, ...]) -> None:
+        """Learn what other replicas know of that user, if they can be asked."""
+        ...
+
+    def require(self, identifiers: tuple[bytes, ...], claims: Mapping[str, Any]) -> None:
+        """Raises SubjectTokenError for a token that was issued before its user's access was revoked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,10 @@ class KnownToken(SubjectToken):
 
 
 class Verifier:
-    """Verifies subject tokens and remembers, for at most ``size`` of them, that they were good."""
+    """Verifies subject tokens and remembers, for at most ``size`` of them, that they were good.
+
+    ``revoked`` is asked where a token is verified, not where its verdict is remembered: ``end`` takes that back.
+    """
 
     def __init__(
         self,
@@ -75,8 +95,11 @@ class Verifier:
         background: Background,
         build_identity: Callable[[str, Mapping[str, Any]], bytes],
         size: int = 10_000,
+        revoked: Revoked | None = None,
     ) -> None:
         self._accepted = tuple(accepted)
+        self._revoked = revoked
+        self._identified: Index[str] = Index()
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
@@ -111,6 +134,18 @@ class Verifier:
             return None
         self._known.move_to_end(token)
         return known
+
+    def end(self, identifier: bytes) -> None:
+        """The access of that user was revoked: what is remembered of the tokens counts no more."""
+        for token in self._identified.find(identifier):
+            self._forget(self._known[token])
+
+    def doubt(self) -> None:
+        """A revocation may not have been heard: every token whose user may be meant is verified again."""
+        if self._revoked is not None:
+            for known in tuple(self._known.values()):
+                if known.identifiers:
+                    self._forget(known)
 
     async def verify(self, token: str) -> SubjectToken:
         """The verified token, or the refusal of the entry that came closest to accepting it.
@@ -170,9 +205,10 @@ class Verifier:
     ) -> SubjectToken:
         key = await find_key(unverified.jws, entry.policy.algorithms, keys)
         claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
+        described = await self._describe(token, claims, entry)
         ends_at = claims["exp"] + entry.policy.clock_tolerance
         known = KnownToken(
-            **self._describe(token, claims, entry),
+            **described,
             ends_at=ends_at,
             deadline=self._clock.monotonic() + ends_at - self._clock.time(),
             keys=keys,
@@ -184,7 +220,7 @@ class Verifier:
     async def _introspect(self, token: str, entry: Accepted) -> SubjectToken:
         answer = await self._ask(token, entry)
         claims = verify_introspection(answer, entry.policy, self._clock.time())
-        return SubjectToken(**self._describe(token, claims, entry))
+        return SubjectToken(**await self._describe(token, claims, entry))
 
     async def _ask(self, token: str, entry: Accepted) -> Mapping[str, Any]:
         """One question at a time for each token and entry; no caller's departure ends it for the others."""
@@ -196,9 +232,10 @@ class Verifier:
             task.add_done_callback(lambda _: self._flights.pop(flight))
         return await asyncio.shield(task)
 
-    def _describe(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> dict[str, Any]:
-        """What makes a ``SubjectToken``."""
+    async def _describe(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> dict[str, Any]:
+        """What makes a ``SubjectToken``. Raises SubjectTokenError where its user's access was revoked."""
         claims = self._texts.share(claims)
+        identifiers = await self._require_unrevoked(claims)
         return {
             "value": token,
             "authorization_server": entry.authorization_server,
@@ -207,12 +244,28 @@ class Verifier:
             "claims": claims,
             "identity": self._build_identity(token, claims),
             "expires_at": claims["exp"],
+            "identifiers": identifiers,
         }
+
+    async def _require_unrevoked(self, claims: Mapping[str, Any]) -> tuple[bytes, ...]:
+        """By what the token's user may be meant from now on; from the last check on nobody is waited for."""
+        if self._revoked is None:
+            return ()
+        identifiers = self._revoked.identify(claims)
+        if identifiers:
+            await self._revoked.look_up(identifiers)
+            self._revoked.require(identifiers, claims)
+        return identifiers
 
     def _remember(self, known: KnownToken) -> None:
         self._known[known.value] = known
+        self._identified.add(known.value, known.identifiers)
         if len(self._known) > self._size:
-            self._known.popitem(last=False)
+            self._forget(next(iter(self._known.values())))
+
+    def _forget(self, known: KnownToken) -> None:
+        del self._known[known.value]
+        self._identified.discard(known.value, known.identifiers)
 
 
 async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:

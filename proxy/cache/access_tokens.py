@@ -170,7 +170,9 @@ class AccessTokens:
                     asyncio.get_running_loop().call_soon(self._renew_if_due, key, subject_token)
             return outcome
 
-        return self._cache.flights.start(name, owner=key.owner, asker=key.asker, exchange=fly)
+        return self._cache.flights.start(
+            name, owner=key.owner, asker=key.asker, identifiers=key.identifiers, exchange=fly
+        )
 
     async def _share(
         self, key: CacheKey, subject_token: SubjectToken | None, renewing: Entry | None
@@ -190,13 +192,14 @@ class AccessTokens:
         return answer if serves else await grant()
 
     async def _grant(self, key: CacheKey, subject_token: SubjectToken | None) -> Answer:
+        began = self._cache.time()  # what is revoked meanwhile is revoked in the answer too
         outcome: Outcome
         try:
             outcome = await self._server.grant(self._request, subject_token)
         except ProxyError as error:
             clear_tracebacks(error)
             outcome = error
-        return Answer(outcome, _expires_at(subject_token), self._cache.time(), key.asker)
+        return Answer(outcome, _expires_at(subject_token), began, key.asker)
 
     def _refused(
         self, error: ProxyError, key: CacheKey, subject_token: SubjectToken | None, renewing: Entry | None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Final
 
+from ..authentication.index import Index
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Clock
 
@@ -35,6 +36,7 @@ class Entry:
     revalidate_at: float
     maker: bytes = field(repr=False)
     first: bool = False
+    identifiers: tuple[bytes, ...] = field(default=(), repr=False)
     live: bool = True
     in_doubt: bool = False
 
@@ -64,6 +66,7 @@ class Entries:
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # least recently used first
         self._ends: list[tuple[float, bytes]] = []  # a heap of deadlines, also of entries that have left
         self._owned: dict[bytes, dict[bytes, None]] = {}
+        self._identified: Index[bytes] = Index()
         self.evictions = 0
 
     def __len__(self) -> int:
@@ -89,6 +92,7 @@ class Entries:
         self._make_room(self._owned.get(entry.owner, {}))
         self._entries[entry.digest] = entry
         self._owned.setdefault(entry.owner, {})[entry.digest] = None
+        self._identified.add(entry.digest, entry.identifiers)
         heappush(self._ends, (entry.deadline, entry.digest))
         if len(self._ends) > 2 * self._max_entries:
             self._ends = [(each.deadline, each.digest) for each in self.all()]
@@ -100,6 +104,7 @@ class Entries:
         if entry is None:
             return
         entry.live = False
+        self._identified.discard(digest, entry.identifiers)
         owned = self._owned[entry.owner]
         del owned[digest]
         if not owned:
@@ -108,10 +113,17 @@ class Entries:
     def remove_owned(self, owner: bytes) -> int:
         """How many entries the owner had."""
         self._expire()
-        owned = tuple(self._owned.get(owner, ()))
-        for digest in owned:
+        return self._remove_all(tuple(self._owned.get(owner, ())))
+
+    def remove_identified(self, identifier: bytes) -> int:
+        """How many entries there were of the user whom ``identifier`` means."""
+        self._expire()
+        return self._remove_all(self._identified.find(identifier))
+
+    def _remove_all(self, digests: Collection[bytes]) -> int:
+        for digest in digests:
             self.remove(digest)
-        return len(owned)
+        return len(digests)
 
     def _make_room(self, owned: Collection[bytes]) -> None:
         """For one more entry of the owner of ``owned``."""

@@ -34,12 +34,13 @@ class CacheKey(NamedTuple):
     """``digest`` names the entry, ``owner`` whose it is; 32 bytes each.
 
     ``asker`` (64 bytes) is the request with one very subject token: what is refused to a bad token of somebody's must
-    not shut out that somebody's good one.
+    not shut out that somebody's good one. ``identifiers`` are by what events may mean the user.
     """
 
     owner: bytes
     digest: bytes
     asker: bytes = b""
+    identifiers: tuple[bytes, ...] = ()
 
 
 def build_identity(
@@ -88,6 +89,7 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
             + subject_token.authorization_server.encode()
         ).digest(),
         request_digest + subject_token.digest,
+        subject_token.identifiers,
     )
 
 

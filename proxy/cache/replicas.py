@@ -22,23 +22,24 @@ class Answer:
 
 
 class RevocationOwed(Exception):
-    """Other replicas may not know of a revocation yet: ``reason`` is why. It takes effect here all the same.
+    """Others may not know of a revocation yet: ``reason`` is why. It takes effect here all the same.
 
-    ``away`` and ``refused`` (full, or read-only) is the store, which is tried on; after ``overflow`` the revocation
-    must be asked for again. ``dropped`` is how many entries there were here.
+    ``away`` and ``refused`` (full, or read-only) is the store, which is tried on, so other replicas may not know; after
+    ``overflow`` the revocation must be asked for again. ``workers`` behind the same port have not said that they heard
+    of it. ``dropped`` is how many entries there were here.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, dropped: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.dropped = 0
+        self.dropped = dropped
 
 
 class Revocable(Protocol):
     """A cache of one replica, which others' revocations reach."""
 
-    def hear(self, revocations: Sequence[Revocation]) -> None:
-        """Drop what they revoke."""
+    def hear(self, revocations: Sequence[Revocation]) -> int:
+        """Drop what they revoke. Returns how many entries there were."""
         ...
 
     def doubt(self, seconds: float) -> None:
@@ -62,9 +63,21 @@ class SharedTokens(Protocol):
         """Drop what is shared under ``key``; where that fails, the next replica to find it renews it."""
         ...
 
-    async def revoke(self, revocation: Revocation) -> None:
+    async def revoke(self, *revocations: Revocation) -> None:
         """Drop all that is shared and was obtained before, here at once, and tell the other replicas.
 
         Raises RevocationOwed where they are not told yet.
         """
+        ...
+
+    async def recall(self, identifiers: Sequence[bytes]) -> Sequence[Revocation]:
+        """What was revoked of that user, as far as it can be told in time."""
+        ...
+
+    async def claim(self, name: bytes, seconds: float) -> bool:
+        """Whether no other replica has claimed ``name`` within that time; True also where nobody can be asked."""
+        ...
+
+    async def is_claimed(self, name: bytes) -> bool:
+        """Whether another has; False where nobody can be asked."""
         ...

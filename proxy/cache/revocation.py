@@ -4,6 +4,8 @@ Replicas tell each other of revocations (``shared.telling``, ``shared.hearing``)
 names (32 bytes) and what no longer counts:
 
 - ``owner``: ``key.build_owner`` of an issuer and a subject. Access tokens obtained for that user.
+- ``user``: an identifier (``authentication.subject_identifier``), or ``build_owner`` again. The same, and whatever
+  goes back to a subject token of that user's that was issued no later: the token itself, and what it has opened.
 
 Replicas may be of different versions: one that meets a kind it does not know has missed something, and acts so.
 """
@@ -19,13 +21,16 @@ from cachetools import TTLCache
 
 from ..runtime import Clock
 
-KINDS: Final = frozenset({"owner"})
+KINDS: Final = frozenset({"owner", "user"})
 MOST: Final = 10_000  # revocations that a table holds, some 300 bytes each
 _KEY_SIZE: Final = 32
 
 
 class Revocation(NamedTuple):
-    """``not_before`` is when it happened, in epoch seconds by the clock of the replica that was told."""
+    """``not_before`` is when it happened, in epoch seconds: by the clock of the replica that was told.
+
+    That of a ``user`` is by the issuer's clock, which subject tokens go by as well.
+    """
 
     kind: str
     key: bytes
@@ -47,7 +52,10 @@ class Revocations:
         self._times: TTLCache[tuple[str, bytes], float] = TTLCache(MOST, lasting, timer=clock.monotonic)
 
     def add(self, revocation: Revocation) -> None:
+        """Those of users have a table of their own (``user_revocations``)."""
         kind, key, not_before = revocation
+        if kind == "user":
+            return
         self._times[kind, key] = max(not_before, self.not_before(kind, key))
 
     def not_before(self, kind: str, key: bytes) -> float:

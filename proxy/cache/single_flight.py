@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ..authentication.index import Index
 from ..errors import AuthorizationServerUnavailable, ProxyError
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Background
@@ -18,10 +19,12 @@ Outcome = AccessToken | ProxyError  # a refusal is a value here: each who waits 
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """An exchange for ``owner``, made with the subject token that ``asker`` stands for."""
+    """An exchange for ``owner``, made with the subject token that ``asker`` stands for; joined by ``key``."""
 
+    key: bytes
     owner: bytes
     asker: bytes
+    identifiers: tuple[bytes, ...] = ()
     recalled: bool = False
     task: asyncio.Task[Outcome] = field(init=False, repr=False)
 
@@ -42,6 +45,7 @@ class Flights:
     def __init__(self, background: Background) -> None:
         self._background = background
         self._flights: dict[bytes, Flight] = {}
+        self._identified: Index[Flight] = Index()
         self._under_way: set[asyncio.Task[Outcome]] = set()  # also those that nobody can join any more
 
     def __len__(self) -> int:
@@ -52,25 +56,36 @@ class Flights:
         return None if flight is None or flight.task.done() else flight
 
     def start(
-        self, key: bytes, *, owner: bytes, asker: bytes, exchange: Callable[[Flight], Awaitable[Outcome]]
+        self,
+        key: bytes,
+        *,
+        owner: bytes,
+        asker: bytes,
+        identifiers: tuple[bytes, ...] = (),
+        exchange: Callable[[Flight], Awaitable[Outcome]],
     ) -> Flight:
         """Begin the flight that callers asking for ``key`` shall join from now on."""
 
         async def fly() -> Outcome:
             return await exchange(flight)
 
-        flight = self._flights[key] = Flight(owner, asker)
+        flight = self._flights[key] = Flight(key, owner, asker, identifiers)
+        self._identified.add(flight, identifiers)
         flight.task = self._background.spawn(fly(), name="exchange", awaited=True)
         self._under_way.add(flight.task)
-        flight.task.add_done_callback(lambda _: self._land(key, flight))
+        flight.task.add_done_callback(lambda _: self._land(flight))
         return flight
 
     def recall(self, owner: bytes) -> None:
         """Let nobody join the owner's flights any more, and let none of them leave an entry."""
-        for key, flight in tuple(self._flights.items()):
+        for flight in tuple(self._flights.values()):
             if flight.owner == owner:
-                flight.recalled = True
-                del self._flights[key]
+                self._recall(flight)
+
+    def recall_identified(self, identifier: bytes) -> None:
+        """The same of the user whom ``identifier`` means."""
+        for flight in self._identified.find(identifier):
+            self._recall(flight)
 
     async def landed(self) -> None:
         """Wait for the end of the flights that are under way now, and of renewals that begin as they end."""
@@ -78,7 +93,15 @@ class Flights:
             if self._under_way:
                 await asyncio.wait(self._under_way)
 
-    def _land(self, key: bytes, flight: Flight) -> None:
+    def _recall(self, flight: Flight) -> None:
+        flight.recalled = True
+        self._forget(flight)
+
+    def _land(self, flight: Flight) -> None:
         self._under_way.discard(flight.task)
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        self._identified.discard(flight, flight.identifiers)
+        self._forget(flight)
+
+    def _forget(self, flight: Flight) -> None:
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]

@@ -79,11 +79,15 @@ class TokenCache:
         return self._memos.setdefault(request_digest, Memo(self._clock))
 
     def find(self, key: CacheKey) -> Entry | None:
-        """The entry, if it has not ended by either clock."""
+        """The entry, if it has not ended by either clock.
+
+        One that was made before anybody told of its user has ended too, for no event would find it.
+        """
         entry = self._entries.get(key.digest)
         if entry is None:
             return None
-        if self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at:
+        ended = self._clock.monotonic() >= entry.deadline or self._clock.time() >= entry.expires_at
+        if ended or (key.identifiers and not entry.identifiers):
             self._entries.remove(key.digest)
             return None
         return entry
@@ -127,6 +131,7 @@ class TokenCache:
                 revalidate_at=revalidate_at,
                 maker=answer.asker,
                 first=first,
+                identifiers=key.identifiers,
             ),
         )
 
@@ -193,7 +198,7 @@ class TokenCache:
         where other replicas may not know of it yet.
         """
         revocation = Revocation("owner", build_owner(issuer, subject), self._clock.time())
-        dropped = self._drop(revocation.key)
+        dropped = self._drop(revocation)
         if self.shared is not None:
             try:
                 await self.shared.revoke(revocation)
@@ -202,11 +207,9 @@ class TokenCache:
                 raise
         return dropped
 
-    def hear(self, revocations: Sequence[Revocation]) -> None:
-        """Other replicas have revoked these."""
-        for revocation in revocations:
-            if revocation.kind == "owner":
-                self._drop(revocation.key)
+    def hear(self, revocations: Sequence[Revocation]) -> int:
+        """These were revoked. Returns how many entries there were."""
+        return sum(map(self._drop, revocations))
 
     def doubt(self, seconds: float) -> None:
         """Renew every entry at its first use after some time, ``seconds`` at most, whatever that costs.
@@ -226,6 +229,9 @@ class TokenCache:
             entry.revalidate_at = min(entry.revalidate_at, now + within)
             entry.renew_at = min(entry.renew_at, entry.revalidate_at)
 
-    def _drop(self, owner: bytes) -> int:
-        self.flights.recall(owner)
-        return self._entries.remove_owned(owner)
+    def _drop(self, revocation: Revocation) -> int:
+        if revocation.kind == "user":
+            self.flights.recall_identified(revocation.key)
+            return self._entries.remove_identified(revocation.key)
+        self.flights.recall(revocation.key)
+        return self._entries.remove_owned(revocation.key)

@@ -129,6 +129,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from ..app import build_app
     from ..demo import Demo
     from ..demo.listener import is_free
+    from ..demo.signals import build_entry
     from ..demo.welcome import build_welcome
     from ..server import serve
 
@@ -137,10 +138,12 @@ async def _serve(args: argparse.Namespace) -> None:
         listen = {"host": "127.0.0.1", "port": args.port}
         admin = {"host": "127.0.0.1", "port": args.admin_port}
         log = {"level": "info", "format": "console", "access": True}
-        settings = _build_settings(demo, args, listen=listen, admin=admin, log=log)
+        signals = [build_entry(demo.tenant)]
+        settings = _build_settings(demo, args, listen=listen, admin=admin, log=log, signals=signals)
         app = build_app(settings)
 
         def welcome(server: Server) -> None:
+            demo.tenant.proxy_url = _url(server.address)
             addresses = (_url(server.address), _url(server.admin_address))
             print(build_welcome(demo, *addresses, id_jag=args.id_jag), flush=True)
 

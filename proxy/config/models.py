@@ -273,6 +273,21 @@ class Cache(Section):
     shared: SharedCache | None = None
 
 
+SubjectMember = Literal["sub", "email", "phone_number", "id", "uri"]  # of a subject identifier (RFC 9493 §3)
+
+
+class Signals(Section):
+    """Who tells us that users' access has ended: an org, with its events (RFC 8417) and its Universal Logout."""
+
+    authorization_server: Name
+    issuer: Text
+    jwks_url: Text
+    audience: Text
+    path: Text
+    revocation_path: Text | None = None
+    match: dict[SubjectMember, Text] = Field({"sub": "uid", "email": "sub"}, min_length=1)
+
+
 class Log(Section):
     """What is logged, and how it looks."""
 
@@ -296,6 +311,7 @@ class Settings(Section):
     subject_tokens: tuple[SubjectTokens, ...] = ()
     routes: tuple[Route, ...] = Field(min_length=1)
     cache: Cache = Cache()
+    signals: tuple[Signals, ...] = ()
     protected_resource_metadata: bool = False
     publish_jwks: Text | None = None
     log: Log = Log()

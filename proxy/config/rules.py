@@ -14,6 +14,7 @@ from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
 from .route_rules import find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
+from .signal_rules import METADATA_PATH, find_signals_faults
 from .token_rules import TOKEN
 from .urls import check_url, is_host
 
@@ -23,7 +24,6 @@ _LARGEST_TOLERANCE = 600.0  # s; beyond that "expired" means nothing any more
 _IDENTITY_CLAIMS = ("iss", "sub")
 # Without these a right that one actor has would pass for another's.
 _ACTOR_CLAIMS = ("act", "may_act")
-_METADATA_PATH = "/.well-known/oauth-protected-resource"  # RFC 9728 §3
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
 
@@ -51,6 +51,9 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
     yield from _find_missing_clients(sound)
     yield from _find_cache_faults(settings.cache)
     yield from _find_publication_faults(sound)
+    for place, entry in sound.signals.items():
+        yield from find_signals_faults(place, entry, sound)
+        yield from _find_unknown_server(sound, f"{place}.authorization_server", entry.authorization_server)
     if settings.tracing.otlp_endpoint:
         yield from check_url("tracing.otlp_endpoint", settings.tracing.otlp_endpoint)
 
@@ -287,7 +290,7 @@ def _find_publication_faults(sound: Sound) -> Iterator[Fault]:
     for place, route in sound.routes.items():
         if route.path == path:
             yield Fault("publish_jwks", f"also the path of {place}{got(path)}")
-    if settings.protected_resource_metadata and path.startswith(_METADATA_PATH):
+    if settings.protected_resource_metadata and path.startswith(METADATA_PATH):
         yield Fault("publish_jwks", f"also the path of protected_resource_metadata{got(path)}")
     clients = [server.client for server in settings.authorization_servers.values()]
     if not any(client and client.private_key_file for client in clients):

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from .environment import Unresolved
 from .faults import Fault, build_place, got
-from .models import Raw, Route, Section, Settings, SubjectTokens
+from .models import Raw, Route, Section, Settings, Signals, SubjectTokens
 
 Place = tuple[str | int, ...]
 _GONE = object()
@@ -37,6 +37,7 @@ class Sound:
     settings: Settings
     routes: Mapping[str, Route]
     subject_tokens: Mapping[str, SubjectTokens]
+    signals: Mapping[str, Signals]
     server_names: tuple[str, ...]
     dropped: frozenset[str]
 
@@ -76,6 +77,7 @@ def _build_sound(settings: Settings, raw: Raw, dropped: frozenset[str]) -> Sound
         settings,
         dict(zip(_places(raw, "routes"), settings.routes, strict=True)),
         dict(zip(_places(raw, "subject_tokens"), settings.subject_tokens, strict=True)),
+        dict(zip(_places(raw, "signals"), settings.signals, strict=True)),
         tuple(servers) if isinstance(servers := raw.get("authorization_servers"), dict) else (),
         dropped,
     )

@@ -18,6 +18,7 @@ from .dpop_proofs import verify_proof
 from .form import parse_form
 from .refusals import Refused
 from .sign_in import SignIn
+from .signals import build_signal_routes
 from .signing import encode_base64url
 from .tenant import CLIENT_CREDENTIALS, GRANTS, JWT_BEARER, TOKEN_EXCHANGE, Client, Server, Tenant
 from .token_endpoint import TokenEndpoint
@@ -37,7 +38,7 @@ def build_authorization_server(tenant: Tenant) -> Wire:
     """The whole org as one ASGI app."""
     routes = [route for server in tenant.servers.values() for route in _Endpoints(tenant, server).routes()]
     app = Starlette(
-        routes=[*routes, *build_control_routes(tenant)],
+        routes=[*routes, *build_control_routes(tenant), *build_signal_routes(tenant)],
         exception_handlers={Refused: _answer_refusal},  # type: ignore[dict-item]
     )
     return Wire(app, tenant, _name_endpoint)
@@ -121,8 +122,10 @@ class _Endpoints:
         )
 
     async def _serve_keys(self, request: Request) -> Response:
-        # Those of the org's own access tokens are nobody's business but Okta's.
-        keys = self._server.published_keys.published
+        # Those of the org's own access tokens are nobody's business but Okta's; those of its events are public.
+        keys = list(self._server.published_keys.published)
+        if self._server.name == "org":
+            keys += self._tenant.event_keys.published
         return JSONResponse({"keys": keys}, headers={"cache-control": self._tenant.faults.keys_cache_control})
 
     async def _serve_token(self, request: Request) -> Response:

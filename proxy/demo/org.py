@@ -41,7 +41,12 @@ def build_tenant(url: str, *, name: str = "demo", client_key: PrivateKey | None 
     """The org at ``url``. Keys are the process's for that ``name``; ``client_key`` is the key client's own."""
     key = client_key or ec.generate_private_key(ec.SECP256R1())
     return Tenant(
-        url, users=_users(), clients=_clients(key), servers=_servers(url, name), workloads=Workloads(name)
+        url,
+        users=_users(),
+        clients=_clients(key),
+        servers=_servers(url, name),
+        workloads=Workloads(name),
+        event_keys=KeyRing(f"{name}/events"),
     )
 
 
@@ -52,7 +57,14 @@ def build_partner(url: str, org: Tenant, *, name: str = "demo") -> Tenant:
     )
     rule = Rule({PARTNER_ID}, {JWT_BEARER}, set(CHAT_SCOPES))
     chat = Server("chat", CHAT_API, set(CHAT_SCOPES), KeyRing(f"{name}/chat"), [rule])
-    partner = Tenant(url, {}, {"obo-proxy": service}, {"chat": chat}, Workloads(f"{name}/partner"))
+    partner = Tenant(
+        url,
+        {},
+        {"obo-proxy": service},
+        {"chat": chat},
+        Workloads(f"{name}/partner"),
+        KeyRing(f"{name}/partner/events"),
+    )
     partner.trusts[org.issuer("org")] = org.servers["org"].published_keys
     connection = Connection(PARTNER_ID, set(CHAT_SCOPES), {CHAT_API})
     for client in org.clients.values():

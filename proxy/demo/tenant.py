@@ -129,6 +129,8 @@ class Tenant:
     clients: dict[str, Client]
     servers: dict[str, Server]
     workloads: Workloads
+    event_keys: KeyRing  # the org's public ones, by which it signs what it tells of its users
+    proxy_url: str = "http://127.0.0.1:8080"  # who is told unless said
     tls_url: str | None = None  # where clients show certificates
     faults: Faults = field(default_factory=Faults)
     token_exchange_licensed: bool = True

@@ -31,6 +31,8 @@ curl -N {proxy}/orders/events -H "Authorization: Bearer $BOB"
 # The authorization server fails: those in the cache are served on, others get 503
 curl -X POST {org}/demo/faults -d '{{"fault": "fail", "endpoint": "token"}}'
 curl -X DELETE {org}/demo/faults
+# The org says that alice's session was revoked (or "event": "universal-logout"): her tokens of before count no more
+curl -X POST {org}/demo/signals -d '{{"event": "session-revoked", "user": "alice"}}'
 # Fresh tokens, from another terminal
 obo-proxy demo token alice --server {org}
 

@@ -18,6 +18,7 @@ from .diagnose import diagnose_exchange
 from .finding import Finding, name_places
 from .report import Report, Section
 from .servers import examine_server
+from .signals import examine_signals
 from .spending import judge_spending
 from .subject import SubjectExamination, examine_subject_token
 from .upstreams import examine_store, examine_upstream
@@ -43,6 +44,7 @@ async def examine_all(
         sections = [_describe_configuration(settings)]
         sections += await _examine_servers(parts, routes, clock)
         sections += await _examine_upstreams(parts, routes, clock)
+        sections += await _examine_signals(parts, token, clock)
         sections += await _examine_routes(parts, routes, subject_tokens, clock)
     finally:
         await parts.retire()
@@ -83,6 +85,11 @@ async def _examine_upstreams(parts: Parts, routes: Sequence[models.Route], clock
     if shared is not None:
         sections.append(Section("Shared cache", (await examine_store(shared, clock),)))
     return sections
+
+
+async def _examine_signals(parts: Parts, token: str | None, clock: Clock) -> list[Section]:
+    found = [await examine_signals(entry, parts, token, clock) for entry in parts.settings.signals]
+    return [Section("Signals", tuple(finding for each in found for finding in each))] if found else []
 
 
 async def _examine_routes(

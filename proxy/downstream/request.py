@@ -80,6 +80,11 @@ class Downstream:
         return math.inf if self.connection is None else self.connection.head_size
 
     @property
+    def address(self) -> str:
+        """The address that called, as far as we see it or a trusted peer says."""
+        return self._forwarding.find_caller(self.peer, self.ended)
+
+    @property
     def query_part(self) -> bytes:
         """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
         if self.query:

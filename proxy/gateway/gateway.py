@@ -32,7 +32,6 @@ from ..upstream.websocket import UpstreamWebSocket
 from .observer import BuildAnswerFields, Observer, Prepare
 from .request_fields import build_own_fields, withhold_credentials
 from .token_fields import DPOP
-from .token_lifetime import cut_after
 from .upstream_request import IDEMPOTENT, A, Route, Transmit, UpstreamRequest
 from .websocket_relay import relay
 
@@ -69,7 +68,9 @@ class Gateway:
         if route.lifetime is None:
             await self._relay(response, downstream)
         else:
-            await cut_after(request.seconds_left, self._relay(response, downstream))
+            await route.lifetime.cut_after(
+                request.seconds_left, request.subject_token, self._relay(response, downstream)
+            )
 
     async def forward_websocket(self, downstream: DownstreamWebSocket) -> None:
         """Serve one websocket, from its handshake to its end. Raises ProxyError before it is accepted."""
@@ -84,7 +85,11 @@ class Gateway:
             headers.append(self.forwarding.via)
             if upstream.accepted:
                 await downstream.accept(upstream.subprotocol, headers)
-                await relay(downstream, upstream, request.seconds_left)
+                if route.lifetime is None:
+                    await relay(downstream, upstream)
+                else:
+                    with route.lifetime.until_revoked(request.subject_token) as revoked:
+                        await relay(downstream, upstream, request.seconds_left, revoked)
             else:
                 await downstream.start(upstream.status, headers)
                 await downstream.write(upstream.body, more=False)

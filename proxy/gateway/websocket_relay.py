@@ -30,16 +30,22 @@ class Sink(Protocol):
 
 
 async def relay(
-    downstream: DownstreamWebSocket, upstream: UpstreamWebSocket, seconds: float | None = None
+    downstream: DownstreamWebSocket,
+    upstream: UpstreamWebSocket,
+    seconds: float | None = None,
+    revoked: asyncio.Future[None] | None = None,
 ) -> None:
-    """Relay messages for at most ``seconds``: then both sides are closed with 1008.
+    """Relay messages for at most ``seconds``, or until ``revoked`` raises Closed: then both sides are closed with 1008.
 
     Cancelled, as it is when the caller leaves, it closes the upstream with 1001.
     """
-    pumps = [
-        asyncio.ensure_future(_pump(downstream, upstream)),
-        asyncio.ensure_future(_pump(upstream, downstream)),
+    gone: list[Sink] = []
+    pumps: list[asyncio.Future[None]] = [
+        asyncio.ensure_future(_pump(downstream, upstream, gone)),
+        asyncio.ensure_future(_pump(upstream, downstream, gone)),
     ]
+    if revoked is not None:
+        pumps.append(revoked)
     end = Closed(CloseCode.GOING_AWAY)
     try:
         done, waiting = await asyncio.wait(pumps, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
@@ -54,7 +60,7 @@ async def relay(
     await downstream.close(end.code, end.reason)
 
 
-def _find_end(pumps: Iterable[asyncio.Task[None]]) -> Closed | None:
+def _find_end(pumps: Iterable[asyncio.Future[None]]) -> Closed | None:
     """What the side that has ended said; returned, for raised here its traceback would refer to ``pumps``."""
     for pump in pumps:
         error = pump.exception()
@@ -64,11 +70,17 @@ def _find_end(pumps: Iterable[asyncio.Task[None]]) -> Closed | None:
     return None
 
 
-async def _pump(source: Source, sink: Sink) -> None:
-    """Returns once the sink has ended: its own last messages are still to be delivered. Raises Closed."""
+async def _pump(source: Source, sink: Sink, gone: list[Sink]) -> None:
+    """Returns once the sink has gone: its own last messages are still to be delivered, unless the other has as well.
+
+    Raises Closed.
+    """
     while True:
         data = await source.receive()
         try:
             await sink.send(data)
         except Closed:
+            gone.append(sink)
+            if len(gone) > 1:  # nobody is left to end the relay
+                raise Closed(CloseCode.GOING_AWAY) from None
             return

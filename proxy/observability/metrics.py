@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ..authentication.security_event import ENDING, OTHER, STREAM
 from ..errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
+from ..signals.record import GLOBAL_REVOCATION
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 
@@ -23,6 +25,18 @@ _REFUSALS: tuple[type[ProxyError], ...] = (
     StepUpRequired,
 )
 _OUTCOMES = ("ok", *(error.code for error in _REFUSALS))
+
+
+# Signals by what they tell and what became of them; those that were not read tell nothing.
+SIGNALS = (
+    *(
+        (signal, outcome)
+        for signal in (*dict.fromkeys(ENDING.values()), GLOBAL_REVOCATION)
+        for outcome in ("ended", "owed")
+    ),
+    *((signal, "acknowledged") for signal in (*dict.fromkeys(STREAM.values()), OTHER)),
+    *((signal, outcome) for signal in ("", GLOBAL_REVOCATION) for outcome in ("refused", "limited")),
+)
 
 
 class Histogram:
@@ -60,6 +74,7 @@ class Metrics:
         self.rejected: Counter[str] = Counter()
         self.reloads: Counter[str] = Counter()
         self.broken_off: Counter[str] = Counter()  # responses cut, by route
+        self.signals: Counter[tuple[str, str, str]] = Counter()
         self.departures: Counter[str] = Counter()  # callers who left, by phase
         self.loop_lag = Histogram()
 
@@ -68,11 +83,15 @@ class Metrics:
         authorization_servers: Iterable[str],
         routes: Iterable[str],
         legs: Iterable[tuple[str, int]] = (),
+        orgs: Iterable[str] = (),
     ) -> None:
         """Begin what may be counted with zero: Prometheus sees no increase in a series that begins with one.
 
-        ``legs`` are authorization servers with the leg that is asked of them.
+        ``legs`` are authorization servers with the leg that is asked of them, ``orgs`` those whose signals are taken.
         """
+        for org in orgs:
+            for series in SIGNALS:
+                self.signals[(org, *series)] += 0
         for outcome in _OUTCOMES:
             for server in authorization_servers:
                 self.exchanges[server, outcome] += 0
@@ -127,7 +146,8 @@ class Gauges(NamedTuple):
     """What the running parts count themselves.
 
     ``lookups`` in the token cache by result, ``entries`` in it, ``connections`` by ``(upstream, state)``,
-    ``servers`` by name; ``shared_failures`` and ``revocations_`` are None where no cache is shared.
+    ``servers`` by name; ``shared_failures`` and ``revocations_`` are None where no cache is shared,
+    ``user_revocations`` where nobody tells of any.
     """
 
     lookups: Mapping[str, int]
@@ -138,4 +158,5 @@ class Gauges(NamedTuple):
     shared_failures: int | None = None
     revocations_owed: int | None = None
     revocations_unheard_for: float | None = None
+    user_revocations: int | None = None
     servers: Mapping[str, ServerGauges] = {}

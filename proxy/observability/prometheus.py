@@ -80,6 +80,8 @@ class MetricsCollector(Collector):
             ("obo_departures", "Callers who left before their response was whole", "phase", seen.departures),
         ):
             yield _counter(name, text, (label,), _by_one_label(counts))
+        labels = ("authorization_server", "signal", "outcome")
+        yield _counter("obo_signals", "Signals of orgs that were answered", labels, seen.signals.items())
         yield _histogram("obo_event_loop_lag_seconds", "Lateness of a timer", None, {"": seen.loop_lag})
         yield _counter(
             "obo_log_lines_dropped", "Log lines that nobody took in time", (), [((), dropped_lines())]
@@ -105,6 +107,11 @@ def _collect_cache(gauges: Gauges) -> Iterator[Metric]:
             "obo_revocations_unheard_seconds",
             "Time for which other replicas' purges could not be heard",
             gauges.revocations_unheard_for,
+        ),
+        (
+            "obo_user_revocations",
+            "Users of whom tokens that were issued before a signal are refused",
+            gauges.user_revocations,
         ),
     ):
         if value is not None:

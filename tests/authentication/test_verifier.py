@@ -19,6 +19,7 @@ from proxy.errors import (
     SubjectTokenError,
     SubjectTokenExpired,
     SubjectTokenInvalid,
+    SubjectTokenRefused,
 )
 from proxy.runtime import Background
 from tests.support.issuer import AUDIENCE, ISSUER, NOW, Issuer, StillClock, make_body, make_rsa_key
@@ -53,7 +54,7 @@ class Bench:
     def accept(self, issuer=ISSUER, **policy):
         return Accepted("okta", replace(SubjectTokenPolicy(issuer, AUDIENCE), **policy), self.keys[issuer])
 
-    def build(self, *accepted, build_identity=None, size=100):
+    def build(self, *accepted, build_identity=None, size=100, revoked=None):
         return Verifier(
             accepted or (self.accept(),),
             clock=self.clock,
@@ -61,7 +62,29 @@ class Bench:
             build_identity=build_identity
             or (lambda value, claims: hashlib.sha256(claims["sub"].encode()).digest()),
             size=size,
+            revoked=revoked,
         )
+
+
+class FakeRevoked:
+    """Knows of revocations, some of which it has to look up."""
+
+    def __init__(self):
+        self.revoked = set()
+        self.elsewhere = set()
+        self.looked_up = 0
+
+    def identify(self, claims):
+        return (claims["sub"].encode(),) if claims["iss"] == ISSUER else ()
+
+    async def look_up(self, identifiers):
+        self.looked_up += 1
+        await asyncio.sleep(0)
+        self.revoked |= self.elsewhere
+
+    def require(self, identifiers, claims):
+        if not self.revoked.isdisjoint(identifiers):
+            raise SubjectTokenRefused
 
 
 @asynccontextmanager
@@ -95,6 +118,56 @@ async def test_recall():
         assert verifier.recall(token + "=") is None
         assert verifier.recall(token[:-1]) is None
         assert verifier.recall("\ud800") is None
+
+
+ALICE, BOB = b"alice@example.com", b"bob@example.com"
+
+
+@pytest.mark.parametrize("place", ["revoked", "elsewhere"])
+async def test_a_user_whose_access_was_revoked(place):
+    """C-25: known here, or to be looked up; looked up once for each token, and not for a remembered verdict."""
+    async with benched() as bench:
+        revoked = FakeRevoked()
+        getattr(revoked, place).add(ALICE)
+        verifier, bobs = bench.build(revoked=revoked), OKTA.mint(sub=BOB.decode())
+        with pytest.raises(SubjectTokenRefused):
+            await verifier.verify(OKTA.mint())
+        verified = await verifier.verify(bobs)
+        assert verified.identifiers == (BOB,)
+        assert verifier.recall(bobs) is verified
+        assert revoked.looked_up == 2
+
+
+async def test_the_end_of_a_users_access():
+    """C-25: no verdict of that user's is left, others' are; nothing is kept of verdicts that have gone."""
+    async with benched() as bench:
+        verifier = bench.build(revoked=FakeRevoked(), size=2)
+        tokens = [
+            OKTA.mint(sub=sub.decode(), jti=str(number)) for number, sub in enumerate((ALICE, BOB, BOB))
+        ]
+        for token in tokens:
+            await verifier.verify(token)
+        assert len(verifier._identified) == 1  # the first has left for the third
+        verifier.end(ALICE)
+        assert [verifier.recall(token) is None for token in tokens] == [True, False, False]
+        verifier.end(BOB)
+        assert [verifier.recall(token) for token in tokens] == [None] * 3
+        assert len(verifier._identified) == 0
+
+
+async def test_a_doubt_has_everybody_looked_up_again():
+    """C-25: but for those of whom nobody could tell."""
+    async with benched() as bench:
+        revoked = FakeRevoked()
+        verifier = bench.build(bench.accept(), bench.accept(OTHER.issuer), revoked=revoked)
+        tokens = [OKTA.mint(), OTHER.mint()]
+        for token in tokens:
+            await verifier.verify(token)
+        verifier.doubt()
+        assert [verifier.recall(token) is None for token in tokens] == [True, False]
+        revoked.elsewhere.add(ALICE)
+        with pytest.raises(SubjectTokenRefused):
+            await verifier.verify(tokens[0])
 
 
 async def test_recall_ends_with_the_token():

@@ -7,6 +7,8 @@ from collections import Counter
 import pytest
 
 from proxy.cache.access_tokens import AccessTokens
+from proxy.cache.key import build_cache_key
+from proxy.cache.revocation import Revocation
 from proxy.errors import (
     AuthorizationServerThrottled,
     AuthorizationServerTimeout,
@@ -795,6 +797,38 @@ async def test_a_purged_user_is_exchanged_anew():
     assert rig.tokens.cached(ALICE) is None
     assert other_route.cached(ALICE) is None
     assert rig.tokens.cached(BOB)
+
+
+async def test_a_users_revocation_meets_entries_and_exchanges():
+    """C-25: by any identifier; whoever waited is served, nothing is kept, and no other user is touched."""
+    rig = Rig()
+    alice, bob = make_subject_token("alice"), make_subject_token("bob")
+    alice.identifiers, bob.identifiers = (b"alice", b"a@x"), (b"bob",)
+    await get(rig.tokens, bob)
+    rig.source.gate = asyncio.Event()
+    early = asyncio.create_task(get(rig.tokens, alice))
+    await turns()
+    assert rig.cache.hear([Revocation("user", b"a@x", START)]) == 0
+    late = asyncio.create_task(get(rig.tokens, alice))
+    await turns()
+    rig.source.gate.set()
+    assert [token.value for token in await asyncio.gather(early, late)] == ["alice#2", "alice#3"]
+    assert rig.tokens.cached(alice).value == "alice#3"
+    assert rig.cache.hear([Revocation("user", b"alice", START)]) == 1
+    assert rig.tokens.cached(alice) is None
+    assert rig.tokens.cached(bob)
+    assert (len(rig.cache.flights), len(rig.cache.flights._identified)) == (0, 0)
+
+
+async def test_an_answer_is_as_old_as_its_question():
+    """C-25: what is revoked while the authorization server thinks is revoked in what it answers."""
+    rig = Rig()
+    rig.source.gate = asyncio.Event()
+    asking = asyncio.create_task(rig.tokens._grant(build_cache_key(b"", ALICE), ALICE))
+    await turns()
+    rig.clock.advance(5)
+    rig.source.gate.set()
+    assert (await asking).obtained_at == START
 
 
 async def test_a_purge_outlives_the_exchange_it_met():

@@ -161,7 +161,7 @@ async def test_org_server_takes_a_key(org):
     assert header["typ"] == "application/okta-internal-at+jwt"
     assert jwt.decode(token, options={"verify_signature": False})["aud"] == URL
     published = (await org.http.get("/oauth2/v1/keys")).json()["keys"]
-    assert header["kid"] not in {key["kid"] for key in published}  # those are of ID tokens
+    assert header["kid"] not in {key["kid"] for key in published}  # those are of ID tokens and events
 
 
 async def test_keys_fetched_from_the_client(org):

@@ -6,13 +6,23 @@ import asyncio
 
 import pytest
 
+from proxy.cache.key import build_owner
+from proxy.cache.user_revocations import UserRevocations
 from proxy.errors import UpstreamBroken
 from proxy.exchange.token_exchange import build_access_token
-from proxy.gateway.token_lifetime import Lifetime, cut_after
+from proxy.gateway.open_streams import OpenStreams
+from proxy.gateway.token_lifetime import Lifetime
 from tests.support.caching import make_subject_token
 from tests.support.issuer import NOW, StillClock
 
 ALICE = make_subject_token(expires_at=NOW + 600)
+REVOKED = "the user's access was revoked"
+
+
+def build() -> tuple[Lifetime, OpenStreams]:
+    clock = StillClock()
+    streams = OpenStreams(UserRevocations(clock))
+    return Lifetime(clock, streams), streams
 
 
 @pytest.mark.parametrize(
@@ -30,7 +40,8 @@ ALICE = make_subject_token(expires_at=NOW + 600)
 )
 def test_how_long_is_left(access_token, subject_token, left):
     """H-64: by the access token's end where it is known, else by the subject token's."""
-    assert Lifetime(StillClock()).left(access_token, subject_token) == left
+    lifetime, _ = build()
+    assert lifetime.left(access_token, subject_token) == left
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.0, -5.0])
@@ -47,16 +58,42 @@ async def test_what_lasts_too_long_breaks_off(seconds: float):
             ended.set()
 
     with pytest.raises(UpstreamBroken, match="the access token has ended"):
-        await cut_after(seconds, relay())
+        await build()[0].cut_after(seconds, ALICE, relay())
     assert ended.is_set() == relaying.is_set()
 
 
 @pytest.mark.parametrize("seconds", [5.0, None], ids=["in time", "without an end"])
 async def test_what_ends_by_itself_is_left_alone(seconds: float | None):
     """Its own failure is its own."""
-    await cut_after(seconds, asyncio.sleep(0))
-    with pytest.raises(ConnectionError):
-        await cut_after(seconds, fail())
+    lifetime, streams = build()
+    for user in (ALICE, None):
+        await lifetime.cut_after(seconds, user, asyncio.sleep(0))
+        with pytest.raises(ConnectionError):
+            await lifetime.cut_after(seconds, user, fail())
+    assert len(streams) == 0
+
+
+async def test_the_end_of_the_users_access_breaks_off():
+    """H-64: what is running at that moment; nothing is left to be cut."""
+    lifetime, streams = build()
+    relaying = asyncio.ensure_future(lifetime.cut_after(None, ALICE, asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    streams.end(build_owner("https://elsewhere.example", ALICE.subject))
+    streams.end(build_owner(ALICE.issuer, ALICE.subject))
+    with pytest.raises(UpstreamBroken, match=REVOKED):
+        await relaying
+    assert len(streams) == 0
+
+
+async def test_a_websocket_is_told_of_it():
+    """H-64: by the code and reason that both sides are closed with."""
+    lifetime, streams = build()
+    with lifetime.until_revoked(ALICE) as revoked, lifetime.until_revoked(None) as never:
+        for _ in range(2):
+            streams.end(build_owner(ALICE.issuer, ALICE.subject))
+        assert not never.done()
+    end = revoked.exception()
+    assert (end.code, end.reason) == (1008, REVOKED)
 
 
 async def fail() -> None:

@@ -14,8 +14,10 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Response
 
 from proxy.demo import Demo
+from proxy.gateway.websocket_relay import relay
 from proxy.runtime import SystemClock
 from proxy.upstream.websocket_handshake import MAX_MESSAGE
+from proxy.websockets.closing import Closed
 from tests.support.demo import decode, resign
 from tests.support.proxy import Running, running
 from tests.support.raw_client import connected
@@ -279,6 +281,35 @@ async def test_fragments_arrive_as_one_message(api: WebSocketAPI, proxy: Running
             assert await sink.recv() == "a" + "b" * 70_000 + "é"
             await source.send([b"a", b"b"] * 500)
             assert await sink.recv() == b"ab" * 500
+
+
+class Gone:
+    """A side that has a message left, and takes none any more."""
+
+    def __init__(self) -> None:
+        self.left = ["last"]
+        self.ends: list[int] = []
+
+    async def receive(self) -> str:
+        return self.left.pop() if self.left else await asyncio.get_running_loop().create_future()
+
+    async def send(self, _: str | bytes) -> None:
+        raise Closed(1006)
+
+    async def close(self, code: int, _: str) -> None:
+        self.ends.append(code)
+
+    end = close
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_where_both_sides_are_gone_the_relay_ends(watched: bool):
+    """H-63: neither waits for the other, nor for the user's access to be revoked."""
+    downstream, upstream = Gone(), Gone()
+    revoked = asyncio.get_running_loop().create_future() if watched else None
+    async with asyncio.timeout(2):
+        await relay(downstream, upstream, None, revoked)
+    assert downstream.ends == upstream.ends == [1001]
 
 
 async def test_order_is_kept(api: WebSocketAPI, proxy: Running):

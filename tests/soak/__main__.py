@@ -7,6 +7,7 @@ pings: a websocket that pings and does not read for N seconds, while a probe mus
 slow-bodies: trickling request bodies, twice as many as the pool has places, of three kinds for N seconds each, while a
 probe must be answered in 1 s.
 trailers: a trailer of 96 MiB, then 2 kB/s in tiny pieces for N seconds, while a probe must be answered in 1 s.
+signals: 10,000 events a minute for N seconds, then forged ones as fast as they are answered, beside requests.
 waves: 20 waves of 300 unfinished heads and 500 short connections, which must not add up in memory.
 """
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from .churn import churn
 from .outage import vanish
 from .pings import ping
+from .signals import signal
 from .slow import attack
 from .slow_bodies import drip
 from .trailers import trail
@@ -43,6 +45,7 @@ WORKS = {
     "slow": slow,
     "outage": vanish,
     "pings": ping,
+    "signals": signal,
     "slow-bodies": drip,
     "trailers": trail,
     "waves": wave,

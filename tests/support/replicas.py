@@ -9,6 +9,7 @@ from proxy.authentication.subject_token import SubjectToken
 from proxy.cache.shared.sealing import SealingKey
 from proxy.cache.shared.shared_cache import SharedCache
 from proxy.cache.shared.valkey import connect
+from proxy.cache.user_revocations import UserRevocations
 
 from .caching import Rig, make_subject_token
 
@@ -26,16 +27,19 @@ class Replica(Rig):
     ) -> None:
         super().__init__(**settings)
         self.store = connect(url)
+        self.users = UserRevocations(self.clock)
+        self.users.follow(self.cache)
         self.shared = SharedCache(
             self.store,
             lambda: keys,
+            users=self.users,
             max_ttl=3600,
             clock=self.clock,
             background=self.background,
             budget=budget,
         )
         self.cache.shared = self.shared
-        self.hearing = self.shared.revocations.build_hearing(self.cache)  # looks when told to
+        self.hearing = self.shared.revocations.build_hearing(self.users)  # looks when told to
 
     def forget_all(self) -> None:
         """Its own entries, not what is shared."""

@@ -70,5 +70,15 @@ def build_stream_name(sealing_key: SealingKey) -> bytes:
     return b"obo-proxy:{%b}:revocations" % sealing_key.name(b"revocations", b"")
 
 
+def build_user_name(sealing_key: SealingKey, identifier: bytes) -> bytes:
+    """Of a user's revocation, for those who have not heard of it."""
+    return b"obo-proxy:{%b}:user" % sealing_key.name(b"user", identifier)
+
+
+def build_claim_name(sealing_key: SealingKey, name: bytes) -> bytes:
+    """Of what may happen once."""
+    return b"obo-proxy:{%b}:claim" % sealing_key.name(b"claim", name)
+
+
 def _build_prefix(sealing_key: SealingKey, owner: bytes) -> bytes:
     return b"obo-proxy:{%b}:" % sealing_key.name(b"owner", owner)

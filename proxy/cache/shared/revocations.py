@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ...runtime import Background, Clock
 from ..replicas import Revocable
 from ..revocation import Revocation, Revocations
+from ..user_revocations import UserRevocations
 from .hearing import Hearing
 from .keys import Keys
 from .store import Store
@@ -14,16 +16,27 @@ from .telling import Teller
 
 
 class SharedRevocations:
-    """Each is in force here for ``lasting`` seconds, after which nothing is left that it could revoke."""
+    """Each of an owner's is in force here for ``lasting`` seconds, after which nothing is left that it could revoke.
+
+    ``users`` keeps those of users, which last longer.
+    """
 
     def __init__(
-        self, store: Store, keys: Keys, *, lasting: float, clock: Clock, background: Background
+        self,
+        store: Store,
+        keys: Keys,
+        *,
+        users: UserRevocations,
+        lasting: float,
+        clock: Clock,
+        background: Background,
     ) -> None:
         self._store = store
         self._keys = keys
         self._clock = clock
         self._background = background
         self._name = os.urandom(8).hex()
+        self._users = users
         self._in_force = Revocations(lasting, clock)
         self._teller = Teller(self._name, store, keys, lasting=lasting, clock=clock, background=background)
         self._hearing: Hearing | None = None
@@ -42,14 +55,15 @@ class SharedRevocations:
         """Whether what is shared of ``owner`` may still be of before a revocation."""
         return self._teller.bars(owner)
 
-    def not_before(self, owner: bytes) -> float:
-        """What is shared of ``owner`` and older counts no more (epoch seconds)."""
-        return self._in_force.not_before("owner", owner)
+    def not_before(self, owner: bytes, identifiers: Sequence[bytes]) -> float:
+        """What is shared of that user and older counts no more (epoch seconds)."""
+        return max(self._in_force.not_before("owner", owner), self._users.heard_at(identifiers))
 
-    async def revoke(self, revocation: Revocation) -> None:
+    async def revoke(self, *revocations: Revocation) -> None:
         """Here at once. Raises RevocationOwed where the other replicas are not told yet."""
-        self._in_force.add(revocation)
-        await self._teller.tell(revocation)
+        for revocation in revocations:
+            self._in_force.add(revocation)
+        await self._teller.tell(*revocations)
 
     def listen(self, listener: Revocable) -> None:
         """Begin to hear the other replicas'."""

@@ -29,10 +29,11 @@ from ..entries import find_bound
 from ..key import CacheKey
 from ..negative_cache import LONGEST
 from ..replicas import Answer
-from ..revocation import Revocation, Revocations
+from ..revocation import Revocation, Revocations, decode_told
 from ..single_flight import Outcome
+from ..user_revocations import UserRevocations
 from .codec import decode_answer, encode_answer
-from .keys import KeyFile, Keys, Names, build_names
+from .keys import KeyFile, Keys, Names, build_claim_name, build_names, build_user_name
 from .revocations import SharedRevocations
 from .sealing import SealingKey
 from .store import BUDGET, GuardedStore, Store, StoreAway, StoreRefused, to_milliseconds
@@ -51,6 +52,7 @@ class SharedCache:
         store: Store,
         keys: Keys,
         *,
+        users: UserRevocations,
         max_ttl: float,
         clock: Clock,
         background: Background,
@@ -64,7 +66,7 @@ class SharedCache:
         self._background = background
         self._forgotten = Revocations(self._lasting, clock)  # by cache key, of no interest to other replicas
         self.revocations = SharedRevocations(
-            store, keys, lasting=self._lasting, clock=clock, background=background
+            store, keys, users=users, lasting=self._lasting, clock=clock, background=background
         )
 
     @property
@@ -94,8 +96,31 @@ class SharedCache:
         self._forget_here(key, self._clock.time())
         await self._delete([build_names(each, key).answer for each in self._keys()])
 
-    async def revoke(self, revocation: Revocation) -> None:
-        await self.revocations.revoke(revocation)
+    async def revoke(self, *revocations: Revocation) -> None:
+        await self.revocations.revoke(*revocations)
+
+    async def recall(self, identifiers: Sequence[bytes]) -> list[Revocation]:
+        names = [(each, build_user_name(each, one)) for each in self._keys() for one in identifiers]
+        try:
+            values = await self._store.get([name for _, name in names])
+        except (StoreAway, StoreRefused):
+            return []
+        opened = [key.open(name, value) for (key, name), value in zip(names, values, strict=True) if value]
+        told = [decode_told(content) for content in opened if content is not None]
+        return [revocation for each in told for revocation in each.revocations if revocation.kind == "user"]
+
+    async def claim(self, name: bytes, seconds: float) -> bool:
+        sealing_key = self._keys()[0]
+        with suppress(StoreAway, StoreRefused):
+            return await self._store.put_new(
+                build_claim_name(sealing_key, name), b"1", to_milliseconds(seconds)
+            )
+        return True
+
+    async def is_claimed(self, name: bytes) -> bool:
+        with suppress(StoreAway, StoreRefused):
+            return any(await self._store.get([build_claim_name(each, name) for each in self._keys()]))
+        return False
 
     async def aclose(self) -> None:
         self.revocations.close()
@@ -158,7 +183,7 @@ class SharedCache:
     def _not_before(self, key: CacheKey) -> float:
         """What is older is not taken, should the store still have it."""
         forgotten = self._forgotten.not_before("answer", key.digest)
-        return max(self.revocations.not_before(key.owner), forgotten)
+        return max(self.revocations.not_before(key.owner, key.identifiers), forgotten)
 
     async def _grant(self, key: CacheKey, grant: Callable[[], Awaitable[Answer]]) -> Answer:
         answer = await grant()
@@ -230,7 +255,9 @@ def _remembered(refusal: ProxyError) -> float:
     return min(refusal.remember_for, LONGEST[refusal.remember_by])
 
 
-def build_shared_cache(settings: models.Cache, *, clock: Clock, background: Background) -> SharedCache | None:
+def build_shared_cache(
+    settings: models.Cache, *, users: UserRevocations, clock: Clock, background: Background
+) -> SharedCache | None:
     """As configured; None where nothing is shared. Raises ConfigurationError; nothing is sent yet."""
     if settings.shared is None:
         return None
@@ -247,4 +274,4 @@ def build_shared_cache(settings: models.Cache, *, clock: Clock, background: Back
         keys = KeyFile(settings.shared.encryption_key_file)
     except (ValueError, OSError) as error:
         raise ConfigurationError((Fault("cache.shared.encryption_key_file", str(error)),)) from error
-    return SharedCache(store, keys, max_ttl=settings.max_ttl, clock=clock, background=background)
+    return SharedCache(store, keys, users=users, max_ttl=settings.max_ttl, clock=clock, background=background)

@@ -1,7 +1,8 @@
 """Revocations on their way into the store: each is owed until it is written, past whatever keeps it away.
 
-To write one is two things. The owner's generation goes, so that nothing shared before is ever read again. Then the
-stream tells the replicas to drop what they have. The order matters: whoever hears of it finds nothing old any more.
+To write one is two things. The owner's generation goes, so that nothing shared before is ever read again; that of a
+user is kept by itself, for whoever verifies a token of that user's. Then the stream tells the replicas to drop what
+they have. The order matters: whoever hears of it finds nothing old any more.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import Final, NamedTuple
 from ...runtime import Background, Clock
 from ..replicas import RevocationOwed
 from ..revocation import Revocation, encode_told
-from .keys import Keys, build_generation_name
-from .store import Store, StoreRefused, within
+from ..user_revocations import LASTING, MARGIN
+from .keys import Keys, build_generation_name, build_user_name
+from .sealing import SealingKey
+from .store import Store, StoreRefused, to_milliseconds, within
 from .stream import PATIENCE, Stream
 
 BUDGET: Final = 2.0  # s that whoever revokes waits for it to be written
@@ -74,16 +77,17 @@ class Teller:
         """Whether what is shared of ``owner`` may still be of before a revocation."""
         return ("owner", owner) in self._owed or self._clock.monotonic() < self._all_barred_until
 
-    async def tell(self, revocation: Revocation) -> None:
-        """Raises RevocationOwed where the store has not taken it in time, or not at all."""
-        self._owe(revocation)
+    async def tell(self, *revocations: Revocation) -> None:
+        """Raises RevocationOwed where the store has not taken them in time, or not at all."""
+        for revocation in revocations:
+            self._owe(revocation)
         with suppress(TimeoutError):
             async with asyncio.timeout(BUDGET):
-                while self._is_owed(revocation):
+                while any(map(self._is_owed, revocations)):
                     await self._tried.wait()
                     if self._failure == "refused":
                         break
-        if self._is_owed(revocation):
+        if any(map(self._is_owed, revocations)):
             raise RevocationOwed(self._failure or "away")
 
     def tell_again(self) -> None:
@@ -113,7 +117,8 @@ class Teller:
             self._all_barred_until = self._clock.monotonic() + self._lasting
             log.error("too many revocations are owed", extra={"owed": len(self._owed)})
             raise RevocationOwed("overflow")
-        ends_at = self._clock.monotonic() + self._lasting if ends_at is None else ends_at
+        if ends_at is None:
+            ends_at = self._clock.monotonic() + (LASTING if revocation.kind == "user" else self._lasting)
         self._owed.pop(_id(revocation), None)
         self._owed[_id(revocation)] = _Timed(revocation, ends_at)
         if self._telling is None or self._telling.done():
@@ -158,10 +163,21 @@ class Teller:
         names = [
             build_generation_name(each, key) for each in keys for kind, key, _ in batch if kind == "owner"
         ]
-        await within(PATIENCE, partial(self._store.delete, names), self._background)
+        if names:
+            await within(PATIENCE, partial(self._store.delete, names), self._background)
+        for revocation in batch:
+            if revocation.kind == "user":
+                await self._keep(keys[0], revocation)
         content = encode_told(self._name, batch)
         for each in keys:
             await Stream(self._store, each, self._background).append(content)
+
+    async def _keep(self, sealing_key: SealingKey, revocation: Revocation) -> None:
+        """For replicas that begin later, or lose what they heard."""
+        name = build_user_name(sealing_key, revocation.key)
+        sealed = sealing_key.seal(name, encode_told(self._name, [revocation]))
+        put = partial(self._store.put, name, sealed, to_milliseconds(LASTING + MARGIN))
+        await within(PATIENCE, put, self._background)
 
     def _note_failure(self, reason: str, error: Exception) -> None:
         if self._failure is None:

@@ -14,7 +14,13 @@ from prometheus_client.samples import Sample
 Series = tuple[str, str, frozenset[tuple[str, str]]]  # family, sample, labels
 
 OWN = ("process_", "python_")  # what is one process's: told for each, by its label
-LARGEST = ("_info", "_seconds", "_ratio", "_open")  # gauges of which the largest says more than the sum
+LARGEST = (
+    "_info",
+    "_seconds",
+    "_ratio",
+    "_open",
+    "_user_revocations",
+)  # gauges of which the largest says more than the sum
 SMALLEST = ("_remaining", "_expires_seconds")
 CUMULATIVE = frozenset({"counter", "histogram", "summary"})
 

@@ -16,6 +16,7 @@ from ...http.headers import Field
 from ..handover import ADMIN, DATA, Outlet
 from .asking import Answer, WorkerUnavailable, ask
 from .channel import Channel, Word
+from .fellows import News
 from .merging import Tally
 
 log = logging.getLogger(__name__)
@@ -24,18 +25,36 @@ _STEADY = 30.0  # s: a process that lived as long is replaced at once
 _FIRST_DELAY = 0.5  # s: doubled for each that did not
 _LONGEST_DELAY = 30.0  # s
 _RELOAD_TIMEOUT = 30.0  # s
+_MOST_UNHEARD = 4  # batches
+_HEARING_TIMEOUT = 2.0  # s: less than the worker waits that has to tell something
 
 
 class Place:
-    """Keeps one process running from ``run`` until ``end``; ``tally`` is what all of them have counted."""
+    """Keeps one process running from ``run`` until ``end``; ``tally`` is what all of them have counted.
 
-    def __init__(self, number: int, read_settings: Callable[[], Settings]) -> None:
+    ``read_news`` is all that was ever revoked, for a process that begins; ``on_news`` is given what one has heard, with
+    the place and the number under which it waits for ``answer_news``.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        read_settings: Callable[[], Settings],
+        read_news: Callable[[], News] = News,
+        on_news: Callable[[Place, int, News], None] = lambda *_: None,
+    ) -> None:
         self.number = number
         self.tally = Tally()
         self.restarts = 0
         self.served = asyncio.Event()  # some process in this place has begun to serve
         self.serving = False
         self._read_settings = read_settings
+        self._read_news = read_news
+        self._on_news = on_news
+        self._told = 0  # what was passed on, by number; and what of it the process has heard
+        self._heard = 0
+        self._behind = False  # it was not told of everything
+        self._hearing: asyncio.Event = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._outlet: Outlet | None = None
         self._channel: Channel | None = None
@@ -100,6 +119,32 @@ class Place:
         except TimeoutError:
             return "no answer in time"
 
+    async def pass_on(self, news: News) -> bool:
+        """Whether the process has heard of it; one that does not serve yet will before it does.
+
+        One that does not answer is told no more until it does, and then all at once: nothing is piled up for it.
+        """
+        if not self.serving:
+            self._behind = True
+            return True
+        if self._told - self._heard >= _MOST_UNHEARD:
+            self._behind = True
+            return False
+        self._tell_news(news)
+        number = self._told
+        try:
+            async with asyncio.timeout(_HEARING_TIMEOUT):
+                while self._heard < number and self._channel is not None:
+                    await self._hearing.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def answer_news(self, number: int, *, heard: bool) -> None:
+        """To the process that had them: whether all others have heard."""
+        if self._channel is not None:
+            self._channel.say("told", (number, heard))
+
     def end(self) -> None:
         """The process drains, and no other follows."""
         self._ending.set()
@@ -124,7 +169,9 @@ class Place:
         """Start one and listen to it until it has ended; its exit status, None where the system starts none."""
         (ours, inlet), (end, channel) = socket.socketpair(), socket.socketpair()
         self._outlet, self._channel = Outlet(ours), await Channel.over(end)
-        self._channel.say("start", (self.number, self._read_settings()))
+        self._told = self._heard = 0
+        self._behind = False
+        self._channel.say("start", (self.number, self._read_settings(), self._read_news()))
         try:
             with inlet, channel:
                 self._process = await _start(inlet, channel)
@@ -141,12 +188,36 @@ class Place:
 
     def _note(self, word: str, value: Any) -> None:
         if word == "ready":
+            self._catch_up()  # before it is handed a connection
             self.serving = True
             self.served.set()
             pid = self._process.pid if self._process else None
             log.info("worker serving", extra={"worker": self.number, "pid": pid})
+        elif word == "revoked":
+            self._on_news(self, *value)
+        elif word == "heard":
+            self._note_heard(value)
         elif word == "answered" and self._answered is not None and not self._answered.done():
             self._answered.set_result(value)
+
+    def _tell_news(self, news: News) -> None:
+        if self._channel is not None:
+            self._told += 1
+            self._channel.say("revoke", (self._told, news))
+
+    def _note_heard(self, number: int) -> None:
+        self._heard = number
+        self._catch_up()
+        self._wake_waiting()
+
+    def _catch_up(self) -> None:
+        if self._behind and self._heard == self._told:
+            self._behind = False
+            self._tell_news(self._read_news())
+
+    def _wake_waiting(self) -> None:
+        self._hearing.set()
+        self._hearing = asyncio.Event()
 
     def _forget(self) -> None:
         self.serving = False
@@ -157,6 +228,7 @@ class Place:
             self._channel.close()
             self._outlet.close()
         self._channel = self._outlet = self._process = None
+        self._wake_waiting()
 
 
 async def _start(inlet: socket.socket, channel: socket.socket) -> asyncio.subprocess.Process:

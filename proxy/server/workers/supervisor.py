@@ -11,9 +11,10 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from ...cache.user_revocations import UserRevocations
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
-from ...runtime import Sweep
+from ...runtime import Background, Sweep, SystemClock
 from ..acceptor import Acceptor, bind
 from ..limits import LAST_CALL, Limits
 from ..listener import Listener
@@ -21,6 +22,7 @@ from ..reload import report_reload
 from ..serve import prepare_process, until_drained
 from .admin import build_supervisor_admin
 from .channel import Word
+from .fellows import News
 from .merging import Tally
 from .place import Place
 
@@ -60,7 +62,12 @@ class Supervisor:
         self, settings: Settings, load: Callable[[], Settings], loaded: Callable[[Settings], None]
     ) -> None:
         self.draining = False
-        self.places = [Place(number + 1, self._read_settings) for number in range(settings.listen.workers)]
+        self.places = [
+            Place(number + 1, self._read_settings, self._read_news, self._spread)
+            for number in range(settings.listen.workers)
+        ]
+        self._users = UserRevocations(SystemClock())
+        self._background = Background()
         self._settings = settings
         self._load = load
         self._loaded = loaded
@@ -170,6 +177,19 @@ class Supervisor:
     def _read_settings(self) -> Settings:
         return self._settings
 
+    def _read_news(self) -> News:
+        return News(tuple(self._users.all()))
+
+    def _spread(self, origin: Place, number: int, news: News) -> None:
+        """What one worker has heard, to all others, and to those that begin later."""
+        self._users.hear(news.revocations)
+        self._background.spawn(self._pass_on(origin, number, news), name="revocations")
+
+    async def _pass_on(self, origin: Place, number: int, news: News) -> None:
+        others = [place for place in self.places if place is not origin]
+        heard = await asyncio.gather(*(place.pass_on(news) for place in others))
+        origin.answer_news(number, heard=all(heard))
+
     def _deal(self, connection: socket.socket) -> bool:
         """To the next worker in turn that takes it."""
         for _ in self.places:
@@ -197,6 +217,7 @@ class Supervisor:
             place.kill()
 
     async def _end(self) -> None:
+        await self._background.aclose()
         self._acceptor.stop()
         self._kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)

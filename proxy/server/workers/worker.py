@@ -24,6 +24,7 @@ from ..reload import Reload
 from ..serve import Server, prepare_process
 from .asking import SUPERVISOR_ADDRESS
 from .channel import Channel
+from .fellows import FellowWorkers, News
 
 
 def main() -> None:
@@ -39,28 +40,37 @@ async def _live(inlet: socket.socket, end: socket.socket) -> None:
     channel = await Channel.over(end)
     heard = await channel.hear()
     if heard is not None:
-        number, settings = heard[1]
+        number, settings, news = heard[1]
         logs = configure(settings.log)
         _mark_lines(number)
         try:
-            await _serve(settings, Inlet(inlet), channel, logs)
+            await _serve(settings, news, Inlet(inlet), channel, logs)
         finally:
             logs.stop()
     channel.close()
 
 
-async def _serve(settings: Settings, inlet: Inlet, channel: Channel, logs: Logging) -> None:
-    app = build_app(settings)
+async def _serve(settings: Settings, news: News, inlet: Inlet, channel: Channel, logs: Logging) -> None:
+    fellows = FellowWorkers(channel)
+    app = build_app(settings, fellows=fellows)
+
+    def hear(news: News) -> None:
+        app.hear(news.revocations, news.taken)
+
+    hear(news)
     calm_garbage_collection()
     prepare_process()
     async with Server(_take_share(settings), app, _read_address(build_admin(app)), inlet=inlet) as server:
         channel.say("ready")
         reloads = _Reloads(app, server, logs)
-        while (heard := await channel.hear()) is not None and heard[0] in reloads.by_word:
-            word, settings = heard
-            channel.say("answered", reloads.by_word[word](settings))
+        while (heard := await channel.hear()) is not None and heard[0] not in ("drain", "hurry"):
+            word, value = heard
+            if word in reloads.by_word:
+                channel.say("answered", reloads.by_word[word](value))
+            else:
+                fellows.note(word, value, hear)
         app.draining = True
-        hurrying = asyncio.create_task(_hurry_when_told(channel, server))
+        hurrying = asyncio.create_task(_listen_while_draining(channel, server, fellows, hear))
         await server.drain()
         hurrying.cancel()
 
@@ -101,10 +111,15 @@ class _Reloads:
             self._reload = None
 
 
-async def _hurry_when_told(channel: Channel, server: Server) -> None:
+async def _listen_while_draining(
+    channel: Channel, server: Server, fellows: FellowWorkers, hear: Callable[[News], None]
+) -> None:
     while (heard := await channel.hear()) is not None:
-        if heard[0] == "hurry":
+        word, value = heard
+        if word == "hurry":
             server.hurry()
+        elif word in ("told", "revoke"):
+            fellows.note(word, value, hear)
 
 
 def _take_share(settings: Settings) -> Settings:

@@ -3,6 +3,7 @@
 from base64 import b64encode
 
 from proxy.cache.shared.shared_cache import build_shared_cache
+from proxy.cache.user_revocations import UserRevocations
 from proxy.config import models
 from proxy.runtime import Background
 
@@ -19,7 +20,8 @@ def write_keys(directory, content=KEY_FILE):
 
 def build(url, path):
     settings = models.Cache.model_validate({"shared": {"url": url, "encryption_key_file": path}})
-    return build_shared_cache(settings, clock=StillClock(), background=Background())
+    clock = StillClock()
+    return build_shared_cache(settings, users=UserRevocations(clock), clock=clock, background=Background())
 
 
 async def names_of(store, kind: str) -> list[bytes]:

@@ -4,7 +4,11 @@ import asyncio
 
 import pytest
 
+from proxy.authentication.subject_identifier import build_identifier
+from proxy.authentication.subject_token import SubjectToken
+from proxy.cache.revocation import Revocation
 from proxy.cache.shared.keys import build_generation_name
+from proxy.cache.shared.store import BUDGET
 from proxy.errors import SubjectTokenRefused
 
 from ...support.caching import make_subject_token
@@ -172,3 +176,55 @@ async def test_a_refused_user_is_not_served_from_a_store_that_cannot_forget(redi
         one.clock.advance(31)
         with pytest.raises(SubjectTokenRefused):
             await one.get(ALICE)
+
+
+def identified(subject: str) -> SubjectToken:
+    """A subject token whose user an org may mean."""
+    token = make_subject_token(subject)
+    token.identifiers = (build_identifier("https://org", "sub", subject),)
+    return token
+
+
+async def test_a_revoked_user_is_given_nothing_of_before(redis):
+    """C-25: what a replica shared that heard of it, and one that did not, is not taken; it is asked for anew."""
+    alice, bob = identified("alice"), identified("bob")
+    async with replicas(redis.url, 3) as (one, two, three):
+        for token in (alice, bob):
+            value = await one.get(token)
+            await one.settle()
+            assert await two.get(token) == value
+        revocation = Revocation("user", alice.identifiers[0], one.clock.time() - 60)
+        for each in (one, two, three):
+            each.clock.advance(1)
+        assert one.users.hear([revocation]) == 1
+        await one.shared.revoke(revocation)
+        await two.hearing.look()
+        await three.hearing.look()
+        assert [each.tokens.cached(alice) for each in (one, two)] == [None, None]
+        assert (await three.get(alice), await three.get(bob)) == ("alice#1", "bob#2")
+        assert (one.source.calls, two.source.calls, three.source.calls) == (2, 0, 1)
+
+
+async def test_who_has_not_heard_of_a_user_can_look_it_up(redis):
+    """C-25: the mark is kept by itself, under whatever key; nobody else is marked."""
+    alice, bob = identified("alice"), identified("bob")
+    async with replicas(redis.url, 1) as (one,), replicas(redis.url, 1, (NEW_KEY, *KEYS)) as (two,):
+        revocation = Revocation("user", alice.identifiers[0], 1234.5)
+        await one.shared.revoke(revocation)
+        assert await two.shared.recall((*bob.identifiers, *alice.identifiers)) == [revocation]
+        assert await two.shared.recall(bob.identifiers) == []
+
+
+async def test_a_claim_is_made_once(redis):
+    """Among all replicas; where the store is away everybody's is."""
+    async with replicas(redis.url, 2, budget=BUDGET) as (one, two):
+        assert [await each.shared.claim(b"x", 60) for each in (one, two)] == [True, False]
+        assert [await each.shared.is_claimed(name) for each in (one, two) for name in (b"x", b"y")] == [
+            True,
+            False,
+        ] * 2
+        redis.freeze()
+        assert await one.shared.claim(b"x", 60)
+        assert not await two.shared.is_claimed(b"x")
+        assert await one.shared.recall((b"x",)) == []
+        redis.thaw()

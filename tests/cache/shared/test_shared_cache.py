@@ -11,6 +11,7 @@ import pytest
 from proxy.cache.revocation import Revocation
 from proxy.cache.shared.shared_cache import build_shared_cache
 from proxy.cache.shared.store import BUDGET
+from proxy.cache.user_revocations import UserRevocations
 from proxy.config import models
 from proxy.errors import (
     AuthorizationServerUnavailable,
@@ -584,7 +585,12 @@ async def test_users_never_see_each_others_tokens_over_replicas(redis, store):
 
 async def test_it_is_built_as_configured(redis, tmp_path):
     """Without ``cache.shared`` there is none; with it, the store and the keys are those named."""
-    assert build_shared_cache(models.Cache(), clock=StillClock(), background=Background()) is None
+    assert (
+        build_shared_cache(
+            models.Cache(), users=UserRevocations(StillClock()), clock=StillClock(), background=Background()
+        )
+        is None
+    )
     shared = build(redis.url, write_keys(tmp_path))
     await shared.revoke(Revocation("owner", bytes(32), 0.0))
     await shared.aclose()
@@ -603,7 +609,7 @@ def test_without_the_client_it_is_refused(tmp_path):
 
         shared = {{"url": "valkey://127.0.0.1", "encryption_key_file": {str(write_keys(tmp_path))!r}}}
         settings = models.Cache.model_validate({{"shared": shared}})
-        build_shared_cache(settings, clock=SystemClock(), background=Background())
+        build_shared_cache(settings, users=None, clock=SystemClock(), background=Background())
     """)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "ConfigurationError: cache.shared: needs the Valkey client" in ended.stderr

@@ -1,0 +1,43 @@
+"""Responses and websockets under way that end with their user's access, on routes that ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..authentication.index import Index
+from ..authentication.subject_token import SubjectToken
+from ..cache.key import build_owner
+from ..cache.user_revocations import UserRevocations
+
+
+class OpenStreams:
+    """Those of the routes of one configuration."""
+
+    def __init__(self, users: UserRevocations) -> None:
+        self._users = users
+        self._cuts: Index[Callable[[], None]] = Index()
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    @contextmanager
+    def open(self, subject_token: SubjectToken | None, cut: Callable[[], None]) -> Iterator[None]:
+        """Inside, ``cut`` is called when the user's access ends; at once where it did while the upstream answered."""
+        if subject_token is None:
+            yield
+            return
+        owner = build_owner(subject_token.issuer, subject_token.subject)
+        identifiers = subject_token.identifiers or (owner,)
+        if subject_token.claims.get("iat", 0.0) <= self._users.not_before(identifiers):
+            cut()
+        self._cuts.add(cut, identifiers)
+        try:
+            yield
+        finally:
+            self._cuts.discard(cut, identifiers)
+
+    def end(self, identifier: bytes) -> None:
+        """The access of that user was revoked."""
+        for cut in self._cuts.find(identifier):
+            cut()
