@@ -11,11 +11,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from .authorizer.question import read_question
 from .config.models import Settings
 from .downstream.disconnects import Departures
 from .downstream.request import Downstream
 from .downstream.websocket import DownstreamWebSocket
-from .errors import DownstreamDeparted, ProxyError, UpstreamBroken
+from .errors import DownstreamDeparted, NoRoute, ProxyError, UpstreamBroken
 from .exchange.record import ExchangeRecord
 from .http.asgi import Receive, Scope, Send
 from .http.problem import Problem
@@ -68,6 +69,19 @@ class App:
             )
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    async def authorize(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The authorizer's port: gateways ask about their callers' requests, applications for their own header."""
+        question = read_question(scope)
+        downstream = Downstream(question.scope, receive, send, self._parts.gateway.forwarding)
+        downstream.dialect = question.dialect
+
+        async def answer(parts: Parts, downstream: Downstream) -> None:
+            if parts.authorizer is None:
+                raise NoRoute("there is no authorizer")
+            await parts.authorizer.answer(question, downstream)
+
+        await self._answer(downstream, answer)
 
     def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
         """``Refusing``: what the server refuses by itself, of which no route is known."""
@@ -184,12 +198,20 @@ class App:
             seconds,
             method=downstream.method,
             request_id=downstream.request_id,
+            dialect=downstream.dialect,
         )
 
     def _count_request(
-        self, route: str, status: int, seconds: float | None, *, method: str, request_id: str
+        self,
+        route: str,
+        status: int,
+        seconds: float | None,
+        *,
+        method: str,
+        request_id: str,
+        dialect: str = "",
     ) -> None:
-        self.metrics.count_request(route, status, seconds)
+        self.metrics.count_request(route, status, seconds, dialect)
         if self.settings.log.access:
             log.info(
                 "request",
@@ -198,6 +220,7 @@ class App:
                     "route": route,
                     "method": method,
                     "status": status,
+                    **({"dialect": dialect} if dialect else {}),
                     "seconds": None if seconds is None else round(seconds, 6),
                 },
             )

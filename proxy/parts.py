@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from .authentication.signing_keys import SigningKeys
 from .authentication.verifier import Verifier
+from .authorizer.authorizer import Authorizer
 from .cache.shared.shared_cache import build_shared_cache
 from .cache.token_cache import TokenCache
 from .config import models
@@ -126,7 +127,8 @@ class TokenStore(SharedPart):
 class Parts:
     """What serves requests, from ``start`` until ``retire`` and the end of the last request.
 
-    ``on_start`` is what other parts that serve now shall not notice before.
+    ``authorizer`` is None where no gateway asks. ``on_start`` is what other parts that serve now shall not notice
+    before.
     """
 
     settings: models.Settings
@@ -137,6 +139,7 @@ class Parts:
     upstreams: Mapping[str, Upstream]
     bound: Mapping[str, ByCertificate]
     gateway: Gateway
+    authorizer: Authorizer | None
     documents: Documents | None
     on_start: Sequence[Callable[[], None]] = ()
     _in_flight: int = 0

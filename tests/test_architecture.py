@@ -23,7 +23,7 @@ from .architecture import (
 # In the order of a request: each room depends only on those before it.
 ROOMS = [
     "errors", "runtime", "jose", "http", "config", "websockets",
-    "authentication", "downstream", "upstream", "exchange", "cache", "gateway",
+    "authentication", "downstream", "upstream", "exchange", "cache", "gateway", "authorizer",
     "observability", "parts", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",
 ]  # fmt: skip

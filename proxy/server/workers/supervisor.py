@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
 from ...runtime import Sweep
-from ..acceptor import Acceptor, bind
+from ..acceptor import Acceptor, bind, bind_authorizer
+from ..handover import AUTHORIZER, DATA
 from ..limits import LAST_CALL, Limits
 from ..listener import Listener
 from ..reload import report_reload
@@ -68,6 +70,7 @@ class Supervisor:
         self._admin = Listener(build_supervisor_admin(self), Limits.of(settings.listen))
         self._sweep = Sweep()
         self._acceptor: Acceptor
+        self._authorizer: Acceptor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._next = 0
         self._process = CollectorRegistry()
@@ -84,14 +87,24 @@ class Supervisor:
         return self._admin.address
 
     @property
+    def authorizer_address(self) -> tuple[str, int] | str | None:
+        """Host and port where gateways ask, or the path of a socket; None where they may not."""
+        if self._authorizer is None or self._settings.authorizer is None:
+            return None
+        return self._settings.authorizer.socket_path or self._authorizer.address
+
+    @property
     def serving(self) -> set[int]:
         """The numbers of the workers that serve now."""
         return {place.number for place in self.places if place.serving}
 
     async def __aenter__(self) -> Self:
         listen, admin = self._settings.listen, self._settings.admin
-        self._acceptor = Acceptor(await bind(listen.host, listen.port), self._deal)
+        self._acceptor = Acceptor(await bind(listen.host, listen.port), partial(self._deal, DATA))
         try:
+            if self._settings.authorizer is not None:
+                sockets = await bind_authorizer(self._settings.authorizer)
+                self._authorizer = Acceptor(sockets, partial(self._deal, AUTHORIZER))
             await self._admin.start(admin.host, admin.port)
             self._sweep.add(self._admin.expire)
             self._sweep.start()
@@ -101,6 +114,8 @@ class Supervisor:
             await self._end()
             raise
         self._acceptor.start()
+        if self._authorizer is not None:
+            self._authorizer.start()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -125,7 +140,7 @@ class Supervisor:
             place.end()
         # Before the workers stop to take connections: none that was accepted is lost between.
         await self._wait(LAST_CALL / 2)
-        self._acceptor.stop()
+        self._stop_accepting()
         await self._wait(self._settings.listen.drain_timeout + _MARGIN)
 
     def hurry(self) -> None:
@@ -170,12 +185,12 @@ class Supervisor:
     def _read_settings(self) -> Settings:
         return self._settings
 
-    def _deal(self, connection: socket.socket) -> bool:
+    def _deal(self, kind: bytes, connection: socket.socket) -> bool:
         """To the next worker in turn that takes it."""
         for _ in self.places:
             place = self.places[self._next]
             self._next = (self._next + 1) % len(self.places)
-            if place.take(connection):
+            if place.take(connection, kind):
                 return True
         return False
 
@@ -196,8 +211,13 @@ class Supervisor:
         for place in self.places:
             place.kill()
 
-    async def _end(self) -> None:
+    def _stop_accepting(self) -> None:
         self._acceptor.stop()
+        if self._authorizer is not None:
+            self._authorizer.stop()
+
+    async def _end(self) -> None:
+        self._stop_accepting()
         self._kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._admin.stop()
