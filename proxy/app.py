@@ -164,6 +164,8 @@ class App:
         if downstream.started:
             downstream.abort()
             return
+        if downstream.dialect:  # nginx passes no body of a refusal on
+            headers.append((b"x-obo-code", error.code.encode("ascii")))
         await downstream.start(status, headers)
         await downstream.write(body, more=False)
 
