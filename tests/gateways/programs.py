@@ -85,7 +85,7 @@ def place(program: Program, folder: Path, ports: Ports) -> Path:
         return str(numbers[_PORTS[found[0]]])
 
     text = re.sub(r"\b(?:8080|8070|8082)\b", replace, (SHIPPED / program.file).read_text())
-    text = text.replace("/tmp/", f"{folder}/")
+    text = text.replace("/tmp/", f"{folder}/").replace("listen ", "listen 127.0.0.1:")
     file = folder / program.file
     file.write_text(text)
     for name in program.files:
