@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import metadata
@@ -33,6 +34,7 @@ def build_status(app: App) -> dict[str, Any]:
         "started_at": app.started_at,
         "recent": _build_point(recent) | {"seconds": recent.seconds},
         "routes": _build_routes(app),
+        "authorizer": _build_authorizer(app),
         "authorization_servers": [_build_server(app, name) for name in app.settings.authorization_servers],
         "cache": _build_cache(app),
         "history": {
@@ -122,6 +124,19 @@ def _build_route(route: models.Route, app: App, shown_upstream: str) -> dict[str
         "scopes": list(route.scopes),
         "connections": {"active": upstream.active, "idle": upstream.idle, "waiting": upstream.waiting},
     }
+
+
+def _build_authorizer(app: App) -> dict[str, Any] | None:
+    """Where gateways ask, and what was asked by dialect; None where they may not."""
+    authorizer = app.settings.authorizer
+    if authorizer is None:
+        return None
+    requests: Counter[str] = Counter()
+    for (dialect, _, _), count in app.metrics.asked.items():
+        requests[dialect] += count
+    shown = f"[{authorizer.host}]" if ":" in authorizer.host else authorizer.host
+    address = authorizer.host if authorizer.socket_path else f"{shown}:{authorizer.port}"
+    return {"address": address, "requests": dict(sorted(requests.items()))}
 
 
 def _build_server(app: App, name: str) -> dict[str, Any]:

@@ -249,6 +249,10 @@ async def test_what_gateways_ask_is_told_apart(demo: Demo):
         await ask(proxy, "nginx", "/orders")
         await proxy.get("/orders/1", demo.mint("alice"))
         metrics = (await proxy.admin.get("/metrics")).text
+        status = (await proxy.admin.get("/api/status")).json()["authorizer"]
+        page = (await proxy.admin.get("/")).text
+    assert status == {"address": "127.0.0.1:0", "requests": {"envoy": 1, "forward": 1, "nginx": 2}}
+    assert "gateways ask at" in page
     lines = [line for line in metrics.splitlines() if line.startswith("obo_requests_total{")]
     assert sorted(lines) == [
         'obo_requests_total{dialect="envoy",route="orders",status="200"} 1.0',
