@@ -29,7 +29,7 @@ TO_REMOVE = b"x-envoy-auth-headers-to-remove"
 
 _WEBSOCKET_KEY, _SUBPROTOCOL = b"sec-websocket-key", b"sec-websocket-protocol"
 # Of what ends at the proxy: what Envoy needs, or sets itself.
-_ENVOYS_OWN = HOP_BY_HOP | {
+_ENVOYS_OWN = {name for name in HOP_BY_HOP if not name.startswith(b"proxy-")} | {
     *(AUTHORIZATION, b"content-length", b"expect", b"host", b"max-forwards", b"traceparent", b"tracestate"),
     *(b"via", b"x-forwarded-client-cert", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port"),
     *(b"x-forwarded-proto", b"x-request-id"),

@@ -50,7 +50,9 @@ def read_token_request(scope: Scope) -> TokenRequest | None:
         elif key == _FORCE_REFRESH:
             force_refresh = _read_flag(key, value)
         else:
-            raise BadRequest("a parameter asks for what no route does: " + ascii(key[:64]))
+            raise BadRequest(
+                f"a parameter asks for what no route does: only {_SCOPES}, {_APP_TOKEN} and {_FORCE_REFRESH} are known"
+            )
     if app_token and for_user:
         raise BadRequest(f"{_APP_TOKEN}, where the token is a user's")
     return TokenRequest(name, for_user, scopes, force_refresh)

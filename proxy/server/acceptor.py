@@ -14,6 +14,7 @@ from ..config.models import Authorizer
 
 BACKLOG = 2048
 _AT_ONCE = 64  # connections accepted in one turn of the loop
+_ANSWER_TIMEOUT = 1.0  # s: for whoever may listen at a path already
 _PAUSE = 0.05  # s: until it is tried again where no worker takes a connection, or no descriptor is left
 
 
@@ -67,6 +68,7 @@ def _remove_disused(path: Path) -> None:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.settimeout(_ANSWER_TIMEOUT)
             caller.connect(str(path))
     except FileNotFoundError:
         return

@@ -172,6 +172,7 @@ async def test_envoy_is_told_to_take_off_what_the_proxy_would(demo: Demo, proxy:
         ("X-Forwarded-User", "root"),
         ("x_auth_user", "root"),
         ("DPoP", "a.b.c"),
+        ("Proxy-Authorization", "Basic YTpi"),
         ("X-Forwarded-For", "10.0.0.1"),
         ("X-Forwarded-Proto", "https"),
         ("X-Mine", "kept"),
@@ -179,7 +180,10 @@ async def test_envoy_is_told_to_take_off_what_the_proxy_would(demo: Demo, proxy:
     ]
     answer = await ask(proxy, "envoy", "/orders", demo.mint("alice"), *fields)
     assert claims_of(answer)["sub"] == "alice"
-    assert answer.header(b"x-envoy-auth-headers-to-remove") == b"dpop,x-forwarded-user,x_auth_user"
+    assert (
+        answer.header(b"x-envoy-auth-headers-to-remove")
+        == b"dpop,proxy-authorization,x-forwarded-user,x_auth_user"
+    )
 
 
 async def test_options_with_no_hop_left_is_no_way_past(proxy: Running):

@@ -20,11 +20,12 @@ from .programs import PROGRAMS, Ports, Program, running
 
 
 def build_settings(demo: Demo, api_url: str) -> dict[str, Any]:
-    """Three routes with a token each of their own; one is for another host, and one forbidden."""
+    """Routes with tokens of their own; one is for another host, and one forbidden."""
     raw = demo.settings(authorizer={"host": "127.0.0.1"})
     by_name = {route["name"]: route | {"upstream": api_url} for route in raw["routes"]}
     inner = by_name["profile"] | {"name": "inner", "path": "/orders/profile"}
-    raw["routes"] = [by_name["orders"], by_name["profile"], by_name["payroll"], inner]
+    named = by_name["profile"] | {"name": "named", "path": "/orders/named", "host": "api.example"}
+    raw["routes"] = [by_name["orders"], by_name["profile"], by_name["payroll"], inner, named]
     return raw
 
 

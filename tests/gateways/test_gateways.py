@@ -86,6 +86,26 @@ async def test_users_are_served_on_their_own_behalf(stage: Stage):
     assert stage.api.faults == []
 
 
+async def test_the_host_decides_as_it_does_at_the_proxy(stage: Stage):
+    """The one that the API is sent, too."""
+    stage.api.clear()
+    token = stage.demo.mint("alice")
+    for host in ("api.example", "localhost", "API.example:8443"):
+        head = f"GET /orders/named HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        answer = await stage.send(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
+        assert status_of(answer) == 200
+    tokens = [one.values(b"authorization")[0].removeprefix(b"Bearer ") for one in stage.api.requests]
+    seen = [
+        (one.values(b"host")[0].lower(), decode(token.decode())["scp"])
+        for one, token in zip(stage.api.requests, tokens, strict=True)
+    ]
+    assert seen == [
+        (b"api.example", ["api:access:read"]),
+        (b"localhost", ["orders:read"]),
+        (b"api.example:8443", ["api:access:read"]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("target", "token", "status", "code"),
     [
