@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
 }  # fmt: skip
 # Test files beside those of the modules: what several modules do together.
 SUITES = {
+    "authorizer/test_leftovers.py": "nothing is left of a question",
     "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
     "observability/test_canaries.py": "no credential in anything that is written",
     "observability/test_log_lines.py": "the lines of whole requests",
