@@ -1,5 +1,5 @@
 -- Asks obo-proxy's authorizer how a request may go on: "http-request lua.obo HOST:PORT".
--- Needs HAProxy 2.6 or later, built with Lua. Without a clear yes the request ends here.
+-- Needs HAProxy 2.6 or later, built with Lua. What follows must deny requests without txn.obo = "allowed".
 
 local PASSED_ON = { "content-type", "cache-control", "www-authenticate", "retry-after", "x-request-id" }
 
@@ -56,4 +56,5 @@ core.register_action("obo", { "http-req" }, function(txn, authorizer)
     txn.http:req_set_header("authorization", authorization)
   end
   txn.http:req_set_header("x-request-id", find(response, "x-request-id") or "")
+  txn:set_var("txn.obo", "allowed")
 end, 1)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +94,14 @@ def place(program: Program, folder: Path, ports: Ports) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def running(program: Program, folder: Path, ports: Ports) -> AsyncIterator[None]:
-    """``program`` with its shipped configuration, from when it listens."""
+async def running(
+    program: Program, folder: Path, ports: Ports, files: Mapping[str, str] | None = None
+) -> AsyncIterator[None]:
+    """``program`` with its shipped configuration, from when it listens; ``files`` stand in for others beside it."""
     path = program.find()
     file = place(program, folder, ports)
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text)
     log = folder / "log"
     environment = {
         **os.environ,
