@@ -6,8 +6,11 @@ import base64
 import json
 from typing import Any
 
+import httpx
 import pytest
 
+from proxy.app import build_app
+from proxy.config.load import parse_settings
 from proxy.demo import Demo
 from tests.support.demo import FORGERIES, decode
 from tests.support.proxy import Running, running
@@ -275,3 +278,28 @@ async def test_peers_that_are_not_named_get_no_answer(demo: Demo):
         assert code_of(await ask(proxy, "nginx", "/orders", token)) == (404, "no_route")
     async with running(build_settings(demo, host="127.0.0.1", allowed_peers=["127.0.0.0/8"])) as proxy:
         claims_of(await ask(proxy, "nginx", "/orders", token))
+
+
+async def test_a_token_that_is_bound_to_our_certificate_is_given_to_nobody():
+    """A gateway could not show what it is bound to."""
+    async with Demo() as demo:
+        raw = build_settings(demo)
+        raw["authorization_servers"] = demo.settings(way="tls_client_auth")["authorization_servers"]
+        for client in demo.tenant.clients.values():
+            client.binds_tokens = True
+        async with running(raw) as proxy:
+            for dialect in DIALECTS:
+                answer = await ask(proxy, dialect, "/orders", demo.mint("alice"))
+                assert code_of(answer) == (502, "exchange_response_invalid")
+
+
+async def test_beyond_this_machine_the_application_is_given_no_token(demo: Demo):
+    """Gateways are, those that are named; under any other server as well."""
+    raw = build_settings(demo, host="0.0.0.0", allowed_peers=["127.0.0.0/8"])
+    app = build_app(parse_settings(raw))
+    transport = httpx.ASGITransport(app.authorize)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        refused = await client.get("/AuthorizationHeaderUnauthenticated/reports")
+        assert (refused.status_code, refused.json()["code"]) == (404, "no_route")
+        assert (await client.get("/envoy/public")).status_code == 200
+    await app.parts.retire()
