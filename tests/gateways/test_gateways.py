@@ -106,6 +106,19 @@ async def test_the_host_decides_as_it_does_at_the_proxy(stage: Stage):
     ]
 
 
+@pytest.mark.parametrize("url", ["http://api.example", "http://localhost", "http://api.example@localhost"])
+@pytest.mark.parametrize("host", ["api.example", "localhost"])
+async def test_of_two_hosts_the_one_decides_that_the_api_is_sent(stage: Stage, url: str, host: str):
+    """A target in absolute-form may name another than ``Host`` (RFC 9112 §3.2.2)."""
+    stage.api.clear()
+    head = f"GET {url}/orders/named HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+    await stage.send(f"{head}Authorization: Bearer {stage.demo.mint('alice')}\r\n\r\n".encode())
+    for request in stage.api.requests:
+        claims = decode(request.values(b"authorization")[0].removeprefix(b"Bearer ").decode())
+        named = request.values(b"host") == [b"api.example"]
+        assert claims["scp"] == (["api:access:read"] if named else ["orders:read"])
+
+
 @pytest.mark.parametrize(
     ("target", "token", "status", "code"),
     [
