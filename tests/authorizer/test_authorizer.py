@@ -303,3 +303,18 @@ async def test_beyond_this_machine_the_application_is_given_no_token(demo: Demo)
         assert (refused.status_code, refused.json()["code"]) == (404, "no_route")
         assert (await client.get("/envoy/public")).status_code == 200
     await app.parts.retire()
+
+
+@pytest.mark.parametrize(
+    ("trusted", "removed"), [([], b"forwarded,x-auth-user,x-real-ip"), (["127.0.0.0/8"], b"x-auth-user")]
+)
+async def test_what_a_trusted_gateway_says_of_its_caller_stays(
+    demo: Demo, trusted: list[str], removed: bytes
+):
+    """As the proxy takes a trusted proxy's word for it; identities are nobody's to tell."""
+    raw = build_settings(demo)
+    raw["listen"] = {"trusted_proxies": trusted}
+    fields = [("X-Real-IP", "10.0.0.1"), ("Forwarded", "for=10.0.0.1"), ("X-Auth-User", "root")]
+    async with running(raw) as proxy:
+        answer = await ask(proxy, "envoy", "/orders", demo.mint("alice"), *fields)
+    assert (answer.status, answer.header(b"x-envoy-auth-headers-to-remove")) == (200, removed)
