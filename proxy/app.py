@@ -11,13 +11,14 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from .authorizer.question import read_question
 from .cache.revocation import Revocation
 from .cache.revoker import Fellows
 from .config.models import Settings
 from .downstream.disconnects import Departures
 from .downstream.request import Downstream
 from .downstream.websocket import DownstreamWebSocket
-from .errors import DownstreamDeparted, ProxyError, UpstreamBroken
+from .errors import DownstreamDeparted, NoRoute, ProxyError, UpstreamBroken
 from .exchange.record import ExchangeRecord
 from .http.asgi import Receive, Scope, Send
 from .http.problem import Problem
@@ -74,6 +75,19 @@ class App:
             )
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    async def authorize(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The authorizer's port: gateways ask about their callers' requests, applications for their own header."""
+        question = read_question(scope)
+        downstream = Downstream(question.scope, receive, send, self._parts.gateway.forwarding)
+        downstream.dialect = question.dialect
+
+        async def answer(parts: Parts, downstream: Downstream) -> None:
+            if parts.authorizer is None:
+                raise NoRoute("there is no authorizer")
+            await parts.authorizer.answer(question, downstream)
+
+        await self._answer(downstream, answer)
 
     def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
         """``Refusing``: what the server refuses by itself, of which no route is known."""
@@ -176,6 +190,8 @@ class App:
         if downstream.started:
             downstream.abort()
             return
+        if downstream.dialect:  # nginx passes no body of a refusal on
+            headers.append((b"x-obo-code", error.code.encode("ascii")))
         await downstream.start(status, headers)
         await downstream.write(body, more=False)
 
@@ -219,12 +235,20 @@ class App:
             seconds,
             method=downstream.method,
             request_id=downstream.request_id,
+            dialect=downstream.dialect,
         )
 
     def _count_request(
-        self, route: str, status: int, seconds: float | None, *, method: str, request_id: str
+        self,
+        route: str,
+        status: int,
+        seconds: float | None,
+        *,
+        method: str,
+        request_id: str,
+        dialect: str = "",
     ) -> None:
-        self.metrics.count_request(route, status, seconds)
+        self.metrics.count_request(route, status, seconds, dialect)
         if self.settings.log.access:
             log.info(
                 "request",
@@ -233,6 +257,7 @@ class App:
                     "route": route,
                     "method": method,
                     "status": status,
+                    **({"dialect": dialect} if dialect else {}),
                     "seconds": None if seconds is None else round(seconds, 6),
                 },
             )

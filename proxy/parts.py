@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from .authentication.signing_keys import SigningKeys
 from .authentication.verifier import Verifier
+from .authorizer.authorizer import Authorizer
 from .cache.revocation import Revocation
 from .cache.revoker import Revoker
 from .cache.shared.shared_cache import build_shared_cache
@@ -136,8 +137,9 @@ class TokenStore(SharedPart):
 class Parts:
     """What serves requests, from ``start`` until ``retire`` and the end of the last request.
 
-    ``required_scopes`` are those of the users' tokens, by route. ``on_start`` is what other parts that serve now
-    shall not notice before. ``orgs`` are who send events, by their issuers: of them we want the keys.
+    ``required_scopes`` are those of the users' tokens, by route. ``authorizer`` is None where no gateway asks.
+    ``on_start`` is what other parts that serve now shall not notice before. ``orgs`` are who send events, by their
+    issuers: of them we want the keys.
     """
 
     settings: models.Settings
@@ -148,6 +150,7 @@ class Parts:
     upstreams: Mapping[str, Upstream]
     bound: Mapping[str, ByCertificate]
     gateway: Gateway
+    authorizer: Authorizer | None
     documents: Documents | None
     users: UserRevocations
     revoker: Revoker

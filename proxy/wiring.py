@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from .authentication.claims import SubjectTokenPolicy
 from .authentication.subject_token import SubjectToken, require_authentication, require_scopes
 from .authentication.verifier import Accepted, Revoked, Verifier
+from .authorizer.authorizer import Authorizer
 from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
 from .cache.revoker import Revoker
@@ -95,6 +96,7 @@ def build_parts(
     forwarding = Forwarding(settings.listen.trusted_proxies, names, settings.listen.strip_headers)
     timing = ServerTiming() if settings.listen.server_timing else None
     observers = [observer for observer in (tracing, timing) if observer is not None]
+    table = _build_table(settings.routes, routes)
     return Parts(
         settings=settings,
         sweep=sweep,
@@ -103,7 +105,8 @@ def build_parts(
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
         bound={route.name: route.bound for route in routes},
-        gateway=Gateway(_build_table(settings.routes, routes), forwarding, observers),
+        gateway=Gateway(table, forwarding, observers),
+        authorizer=_build_authorizer(settings, table, routes, forwarding),
         documents=_build_documents(settings, issuers),
         required_scopes={route.name: route.required_scopes for route in settings.routes},
         users=desk.users,
@@ -246,7 +249,7 @@ def _build_route(
         path_rewrite=None if route.path_rewrite is None else route.path_rewrite.rstrip("/").encode("ascii"),
         authentication=authentication,
         access_tokens=_build_access_tokens(route, settings, issuers, store),
-        guard=_build_guard(route, settings.listen),
+        guard=_build_guard(route, settings),
         token_fields=build_token_fields(
             route.token_out,
             _build_base_url(route.upstream),
@@ -269,13 +272,33 @@ def _build_tls(tls: models.UpstreamTLS | None) -> TLSOptions | None:
     return None if tls is None else TLSOptions(tls.ca_file, tls.cert_file, tls.key_file, tls.server_name)
 
 
-def _build_guard(route: models.Route, listen: models.Listen) -> CrossSiteGuard | None:
+def _build_authorizer(
+    settings: models.Settings,
+    table: RouteTable[Route],
+    routes: Iterable[Route],
+    forwarding: Forwarding,
+) -> Authorizer | None:
+    if settings.authorizer is None:
+        return None
+    return Authorizer(
+        table,
+        forwarding,
+        {route.name: route for route in routes},
+        scopes={route.name: route.scopes for route in settings.routes},
+        allowed_peers=settings.authorizer.allowed_peers or None,
+        gives_tokens=settings.authorizer.on_this_machine,
+    )
+
+
+def _build_guard(route: models.Route, settings: models.Settings) -> CrossSiteGuard | None:
     """None where the route's callers bring a token of their own, or get none."""
     if not sends_ours_unasked(route):
         return None
+    authorizer = settings.authorizer
+    on_this_machine = is_loopback(settings.listen.host) or (authorizer and authorizer.on_this_machine)
     return CrossSiteGuard(
         allowed_origins=[origin.lower() for origin in route.allowed_origins],
-        this_machine=route.host is None and is_loopback(listen.host),
+        this_machine=route.host is None and bool(on_this_machine),
     )
 
 

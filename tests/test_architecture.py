@@ -23,7 +23,7 @@ from .architecture import (
 # In the order of a request: each room depends only on those before it.
 ROOMS = [
     "errors", "runtime", "jose", "http", "config", "websockets",
-    "authentication", "downstream", "upstream", "exchange", "cache", "signals", "gateway",
+    "authentication", "downstream", "upstream", "exchange", "cache", "signals", "gateway", "authorizer",
     "observability", "parts", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",
 ]  # fmt: skip
@@ -65,6 +65,7 @@ SUITES = {
     "gateway/test_challenges.py": "what a caller without a good token is told",
     "gateway/test_request_context.py": "tokens for one context, from caller to API",
     "gateway/test_token_places.py": "where tokens stand, from caller to API",
+    "authorizer/test_leftovers.py": "nothing is left of a question",
     "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
     "observability/test_canaries.py": "no credential in anything that is written",
     "observability/test_log_lines.py": "the lines of whole requests",

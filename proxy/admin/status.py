@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import metadata
@@ -36,6 +37,7 @@ def build_status(app: App) -> dict[str, Any]:
         "started_at": app.started_at,
         "recent": _build_point(recent) | {"seconds": recent.seconds},
         "routes": _build_routes(app),
+        "authorizer": _build_authorizer(app),
         "authorization_servers": [_build_server(app, name) for name in app.settings.authorization_servers],
         "signals": [_build_signals(app, entry) for entry in app.settings.signals],
         "user_revocations": len(app.parts.users),
@@ -142,6 +144,19 @@ def _build_spending(route: models.Route, cache: models.Cache) -> dict[str, Any] 
         return None
     told = {"a_day": spending.a_day, "a_month": spending.a_month, "allowance": ALLOWANCE}
     return told | {"told": describe_spending(spending)}
+
+
+def _build_authorizer(app: App) -> dict[str, Any] | None:
+    """Where gateways ask, and what was asked by dialect; None where they may not."""
+    authorizer = app.settings.authorizer
+    if authorizer is None:
+        return None
+    requests: Counter[str] = Counter()
+    for (dialect, _, _), count in app.metrics.asked.items():
+        requests[dialect] += count
+    shown = f"[{authorizer.host}]" if ":" in authorizer.host else authorizer.host
+    address = authorizer.host if authorizer.socket_path else f"{shown}:{authorizer.port}"
+    return {"address": address, "requests": dict(sorted(requests.items()))}
 
 
 def _build_server(app: App, name: str) -> dict[str, Any]:

@@ -121,9 +121,14 @@ class _Cautions:
 
 
 def _announce(server: Server | Supervisor) -> None:
-    log.info("serving", extra={"address": _show(server.address), "admin": _show(server.admin_address)})
+    addresses: dict[str, tuple[str, int] | str] = {"address": server.address, "admin": server.admin_address}
+    if server.authorizer_address is not None:
+        addresses["authorizer"] = server.authorizer_address
+    log.info("serving", extra={name: _show(address) for name, address in addresses.items()})
 
 
-def _show(address: tuple[str, int]) -> str:
+def _show(address: tuple[str, int] | str) -> str:
+    if isinstance(address, str):
+        return address
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

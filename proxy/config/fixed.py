@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .authorizer_rules import find_authorizer_faults
 from .faults import ConfigurationError
-from .models import Listen, Section, Settings
+from .models import Authorizer, Listen, Section, Settings
 from .rules import find_exposure
 
 # What stands under these sections takes a restart, but for the keys named here.
@@ -32,7 +33,21 @@ def keep_fixed(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str
             kept["tls"] = before.tls
         sections[name] = after.model_copy(update=kept)
         waiting += [f"{name}.{key}" for key in kept]
-    settings = loaded.model_copy(update=sections)
-    if faults := tuple(find_exposure(settings.admin)):
+    authorizer, late = _keep_authorizer(running.authorizer, loaded.authorizer)
+    settings = loaded.model_copy(update={**sections, "authorizer": authorizer})
+    routes = {f"routes[{index}]": route for index, route in enumerate(settings.routes)}
+    if faults := (*find_exposure(settings.admin), *find_authorizer_faults(settings, routes)):
         raise ConfigurationError(faults)
-    return settings, tuple(waiting)
+    return settings, (*waiting, *late)
+
+
+def _keep_authorizer(
+    before: Authorizer | None, after: Authorizer | None
+) -> tuple[Authorizer | None, tuple[str, ...]]:
+    """Who may ask is live; whether and where is not."""
+    if before is None or after is None:
+        return before, ("authorizer",) if before != after else ()
+    kept = {
+        key: getattr(before, key) for key in ("host", "port") if getattr(before, key) != getattr(after, key)
+    }
+    return after.model_copy(update=kept), tuple(f"authorizer.{key}" for key in kept)

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from .units import Duration, FilePath, Network, Size, Texts
+from .urls import is_loopback
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -90,6 +91,24 @@ class Admin(Section):
     host: Text = "127.0.0.1"
     port: Port = 9090
     token_file: FilePath | None = None
+
+
+class Authorizer(Section):
+    """Where gateways ask, and the application for its own header: a TCP port, or ``unix:`` and a path as ``host``."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 8070
+    allowed_peers: tuple[Network, ...] = ()
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of the unix socket; None for a TCP port."""
+        return self.host.removeprefix("unix:") if self.host.startswith("unix:") else None
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether nobody else can reach it."""
+        return self.socket_path is not None or is_loopback(self.host)
 
 
 class Client(Section):
@@ -307,6 +326,7 @@ class Settings(Section):
 
     listen: Listen = Listen()
     admin: Admin = Admin()
+    authorizer: Authorizer | None = None
     authorization_servers: dict[Name, AuthorizationServer] = {}
     subject_tokens: tuple[SubjectTokens, ...] = ()
     routes: tuple[Route, ...] = Field(min_length=1)

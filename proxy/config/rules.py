@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
-from itertools import chain, combinations
+from itertools import combinations
 
 from ..config.urls import is_loopback
+from .authorizer_rules import find_authorizer_faults
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
@@ -16,6 +16,7 @@ from .server_rules import find_server_faults, is_okta_org
 from .shape import Sound
 from .signal_rules import METADATA_PATH, find_signals_faults
 from .token_rules import TOKEN
+from .units import name_everybody
 from .urls import check_url, is_host
 
 _SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
@@ -38,6 +39,8 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
     settings = sound.settings
     yield from _find_listen_faults(settings.listen)
     yield from _find_admin_faults(settings.admin, settings.listen if sound.is_whole("listen") else None)
+    yield from find_authorizer_faults(settings, sound.routes)
+    yield from _find_taken_port(sound)
     for name, server in settings.authorization_servers.items():
         yield from find_server_faults(f"authorization_servers.{name}", server)
     yield from _find_subject_tokens_faults(sound)
@@ -75,10 +78,8 @@ def _find_listen_faults(listen: Listen) -> Iterator[Fault]:
 
 
 def _find_trust_in_everybody(listen: Listen) -> Iterator[Fault]:
-    """Whoever is trusted says who the caller is; ``collapse_addresses`` also sees through 0.0.0.0/1 and 128.0.0.0/1."""
-    of_4 = collapse_addresses(one for one in listen.trusted_proxies if isinstance(one, IPv4Network))
-    of_6 = collapse_addresses(one for one in listen.trusted_proxies if isinstance(one, IPv6Network))
-    if any(one.prefixlen == 0 for one in chain[IPv4Network | IPv6Network](of_4, of_6)):
+    """Whoever is trusted says who the caller is."""
+    if name_everybody(listen.trusted_proxies):
         yield Fault(
             "listen.trusted_proxies",
             "every address, so that any caller could choose its X-Forwarded-For: name the proxies' networks",
@@ -95,6 +96,19 @@ def _find_admin_faults(admin: Admin, listen: Listen | None) -> Iterator[Fault]:
         yield from find_exposure(admin)
     if admin.token_file:
         yield from check_bearer_file("admin.token_file", admin.token_file)
+
+
+def _find_taken_port(sound: Sound) -> Iterator[Fault]:
+    authorizer = sound.settings.authorizer
+    if authorizer is None or authorizer.socket_path is not None or not authorizer.port:
+        return
+    for name in ("listen", "admin"):
+        other = getattr(sound.settings, name)
+        if sound.is_whole(name) and authorizer.port == other.port and _overlap(authorizer.host, other.host):
+            yield Fault(
+                "authorizer.port",
+                f"the same as {name}.port: gateways ask at a port of their own{got(authorizer.port)}",
+            )
 
 
 def find_exposure(admin: Admin) -> Iterator[Fault]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,3 +107,11 @@ Texts = Annotated[
         }
     ),
 ]
+
+
+def name_everybody(networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Whether they are all addresses there are, also as 0.0.0.0/1 and 128.0.0.0/1."""
+    known = tuple(networks)
+    of_4 = collapse_addresses(one for one in known if isinstance(one, IPv4Network))
+    of_6 = collapse_addresses(one for one in known if isinstance(one, IPv6Network))
+    return any(one.prefixlen == 0 for one in chain[IPv4Network | IPv6Network](of_4, of_6))

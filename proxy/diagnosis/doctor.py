@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from ..config import models
 from ..config.cautions import find_cautions
 from ..config.faults import ConfigurationError, Fault
+from ..config.route_rules import sends_ours_unasked
 from ..config.secret_file import SecretFile
 from ..exchange.route_requests import build_token_request
 from ..parts import Parts
 from ..runtime import Clock
 from ..wiring import build_parts
+from .authorizer import AuthorizerExamination
 from .clients import examine_scopes
 from .diagnose import diagnose_exchange
 from .finding import Finding, name_places
@@ -46,6 +48,7 @@ async def examine_all(
         sections += await _examine_upstreams(parts, routes, clock)
         sections += await _examine_signals(parts, token, clock)
         sections += await _examine_routes(parts, routes, subject_tokens, clock)
+        sections += await _examine_authorizer(parts, routes, subject_tokens, clock)
     finally:
         await parts.retire()
     return Report(tuple(sections))
@@ -117,6 +120,28 @@ async def _examine_routes(
         diagnosis = await diagnose_exchange(subject, route, parts, clock)
         sections.append(Section(f"Route {route.name}", diagnosis.findings, diagnosis))
     return sections
+
+
+async def _examine_authorizer(
+    parts: Parts, routes: Sequence[models.Route], subject_tokens: _SubjectTokens, clock: Clock
+) -> list[Section]:
+    """Nothing where there is none; the one that runs is asked, so that its configuration shows, too."""
+    authorizer = parts.settings.authorizer
+    if authorizer is None:
+        return []
+    examination = AuthorizerExamination(authorizer, clock, parts.sweep)
+    try:
+        found = [
+            await examination.examine(
+                route,
+                None if sends_ours_unasked(route) else subject_tokens.find(route),
+                needs_token=route.grant in models.NEEDS_USER and not sends_ours_unasked(route),
+            )
+            for route in routes
+        ]
+    finally:
+        await examination.aclose()
+    return [Section(f"Authorizer at {authorizer.socket_path or authorizer.port}", tuple(found))]
 
 
 async def _examine_userless(route: models.Route, parts: Parts, clock: Clock) -> Finding:

@@ -29,10 +29,12 @@ class Downstream:
 
     ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
-    ``subprotocols`` are those offered for a websocket.
+    ``subprotocols`` are those offered for a websocket. ``dialect`` is how a gateway asks about the request; empty
+    where it is to be forwarded.
     """
 
     route = ""
+    dialect = ""
     subprotocols: Sequence[str] = ()
     started = False
     status = 0

@@ -67,6 +67,10 @@ class TokenFields:
             fields.append((b"dpop", proof.encode("ascii")))
         return fields
 
+    def find_rivals(self, fields: Fields) -> set[bytes]:
+        """Names by which a caller's ``fields`` may be taken for ours, though they are spelt otherwise."""
+        return set()
+
     def learn(self, status: int, fields: Fields) -> bool:
         """Keep the nonce of an answer to a proof; True where the answer is that it lacked it (RFC 9449 §9)."""
         nonce = next(iter(values(fields, b"dpop-nonce")), b"").decode("latin-1")
@@ -86,11 +90,17 @@ class InHeader(TokenFields):
 
     def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> Awaitable[A]:
         self._strip(request)
-        return transmit(request, [(self._name, f"{self._prefix}{access_token.value}".encode("ascii"))])
+        return transmit(request, self.build_fields(access_token, request.method, request.target))
 
     def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
         self._strip(request)
         return transmit(request, [])
+
+    def build_fields(self, access_token: AccessToken, method: str, target: bytes) -> list[Field]:
+        return [(self._name, f"{self._prefix}{access_token.value}".encode("ascii"))]
+
+    def find_rivals(self, fields: Fields) -> set[bytes]:
+        return {name for name, _ in fields if name != self._name and fold(name) == self._folded}
 
     def _strip(self, request: Request) -> None:
         request.fields = [field for field in request.fields if fold(field[0]) != self._folded]

@@ -67,6 +67,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
+        self.asked: Counter[tuple[str, str, int]] = Counter()  # of these, those that a gateway asked about
         self.request_seconds: dict[str, Histogram] = {}
         # By server and outcome; and by leg, 1 or 2, where a token takes two calls.
         self.exchanges: Counter[tuple[str, ...]] = Counter()
@@ -107,12 +108,15 @@ class Metrics:
             for name in names:
                 counter[name] += 0
 
-    def count_request(self, route: str, status: int, seconds: float | None) -> None:
+    def count_request(self, route: str, status: int, seconds: float | None, dialect: str = "") -> None:
         """A request has ended; ``status`` is 499 where the caller left before an answer.
 
         ``seconds`` is None for what was refused before all of its head was here: that time is the caller's.
+        ``dialect`` is how a gateway asked about it; empty where it was ours to forward.
         """
         self.requests[route, status] += 1
+        if dialect:
+            self.asked[dialect, route, status] += 1
         if seconds is None:
             return
         histogram = self.request_seconds.get(route)

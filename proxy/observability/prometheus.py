@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import (
@@ -66,7 +67,7 @@ class MetricsCollector(Collector):
 
     def _collect_requests(self) -> Iterator[Metric]:
         seen = self._metrics
-        yield _counter("obo_requests", "Requests ended", ("route", "status"), seen.requests.items())
+        yield _count_requests(seen)
         yield _histogram("obo_request_duration_seconds", "Time of a request", "route", seen.request_seconds)
         by_server = ("authorization_server", "outcome", "leg")  # the last for two legs alone
         yield _counter("obo_exchanges", "Calls for a token ended", by_server, seen.exchanges.items())
@@ -86,6 +87,18 @@ class MetricsCollector(Collector):
         yield _counter(
             "obo_log_lines_dropped", "Log lines that nobody took in time", (), [((), dropped_lines())]
         )
+
+
+def _count_requests(seen: Metrics) -> CounterMetricFamily:
+    """Those that gateways asked about have a label more; to Prometheus the others' is empty."""
+    forwarded = Counter(seen.requests)
+    for (_, route, status), count in seen.asked.items():
+        forwarded[route, status] -= count
+    family = _counter("obo_requests", "Requests ended", ("route", "status"), forwarded.items())
+    for (dialect, route, status), count in seen.asked.items():
+        labels = {"dialect": dialect, "route": route, "status": str(status)}
+        family.add_sample("obo_requests_total", labels, count)
+    return family
 
 
 def _collect_cache(gauges: Gauges) -> Iterator[Metric]:

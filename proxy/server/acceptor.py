@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
+import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..config.models import Authorizer
 
 BACKLOG = 2048
 _AT_ONCE = 64  # connections accepted in one turn of the loop
+_ANSWER_TIMEOUT = 1.0  # s: for whoever may listen at a path already
 _PAUSE = 0.05  # s: until it is tried again where no worker takes a connection, or no descriptor is left
 
 
@@ -29,6 +36,46 @@ async def bind(host: str, port: int) -> list[socket.socket]:
         # Connections inherit it. asyncio would set it, but not where a socket's protocol is told as 0, as theirs is.
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sockets
+
+
+async def bind_authorizer(authorizer: Authorizer) -> list[socket.socket]:
+    """Listening sockets where gateways ask. Raises OSError."""
+    if authorizer.socket_path is not None:
+        return [bind_path(Path(authorizer.socket_path))]
+    return await bind(authorizer.host, authorizer.port)
+
+
+def bind_path(path: Path) -> socket.socket:
+    """A listening unix socket, which our account and group may use. Raises OSError where another listens there."""
+    _remove_disused(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o117)
+    try:
+        listening.bind(str(path))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(umask)
+    listening.setblocking(False)
+    return listening
+
+
+def _remove_disused(path: Path) -> None:
+    """What a process left there that has ended; nothing else is ever removed."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.settimeout(_ANSWER_TIMEOUT)
+            caller.connect(str(path))
+    except FileNotFoundError:
+        return
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+        return
+    raise OSError(errno.EADDRINUSE, f"{path}: another process listens there")
 
 
 class Acceptor:

@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 
-DATA, ADMIN = b"d", b"a"  # which of a worker's listeners a connection is for
+DATA, ADMIN, AUTHORIZER = b"d", b"a", b"z"  # which of a worker's listeners a connection is for
 
 
 class Outlet:

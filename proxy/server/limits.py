@@ -25,6 +25,7 @@ class Limits:
     # Bytes/s, both ways. The slowest plans sold are throttled to 64 kbit/s: eight transfers at once have as much
     # each. Below it whoever holds an upstream's connection costs others more than the transfer is worth.
     least_rate: float = 1024.0
+    websockets: bool = True  # else a handshake is served as the plain request that it is, too
     linger_timeout: float = 2.0  # to let the peer read an answer that came before its body was read
 
     @property

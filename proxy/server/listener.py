@@ -12,10 +12,10 @@ from typing import Any
 
 from uvicorn.config import Config
 
-from ..config.models import ListenTLS
+from ..config.models import Authorizer, ListenTLS
 from ..http.asgi import ASGIApp
 from ..runtime import Background
-from .acceptor import BACKLOG, Acceptor, bind
+from .acceptor import BACKLOG, Acceptor, bind, bind_authorizer
 from .limits import Limits
 from .protocol import HttpProtocol
 from .state import OnlyLogged, Refusing, State
@@ -58,6 +58,11 @@ class Listener:
         self._server = await asyncio.get_running_loop().create_server(
             self._accept, host, port, backlog=BACKLOG
         )
+
+    async def start_authorizer(self, authorizer: Authorizer) -> None:
+        """Bind and accept where gateways ask. Raises OSError when the address is not to be had."""
+        self._acceptor = Acceptor(await bind_authorizer(authorizer), self._take)
+        self._acceptor.start()
 
     def prepare(self, tls: ListenTLS | None = None) -> None:
         """Be ready for connections that another process has accepted; ``start`` is not needed then."""

@@ -217,7 +217,7 @@ class RequestReader:
         self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
         if parser.should_upgrade():
             self._upgrade_ahead = True
-            self.websocket = may_upgrade and names_websocket(self.headers)
+            self.websocket = may_upgrade and self._limits.websockets and names_websocket(self.headers)
         self.in_head = False
         self.in_body = not self.websocket
         self._head_bytes = self._framing_bytes = 0

@@ -1,4 +1,4 @@
-"""The data port and the admin port of one process, from their start to a drained end."""
+"""The data port, the admin port and the authorizer's of one process, from their start to a drained end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..config.models import ListenTLS, Settings
 from ..http.asgi import ASGIApp
 from ..runtime import Background, Sweep
 from .descriptors import affordable_connections, raise_limit
-from .handover import ADMIN, DATA, Inlet
+from .handover import ADMIN, AUTHORIZER, DATA, Inlet
 from .lifespan import Lifespan
 from .limits import LAST_CALL, Limits
 from .listener import Listener
@@ -26,7 +26,7 @@ _SHUTDOWN_TIMEOUT = 5.0  # s: for the application to put its things away
 
 
 class Server:
-    """Two listeners over one application; an asynchronous context: inside, it serves.
+    """Two listeners over one application, or three; an asynchronous context: inside, it serves.
 
     ``drain`` ends it gracefully; leaving the context cuts what is left. With an ``inlet`` it binds no port:
     it is handed its connections.
@@ -43,6 +43,9 @@ class Server:
         self._sweep = Sweep()
         self._data = Listener(app, self._limits, self._lifespan.state, app)
         self._admin = Listener(admin_app, self._limits)
+        asked = replace(self._limits, websockets=False)
+        self._authorizer = Listener(app.authorize, asked, refusing=app) if settings.authorizer else None
+        self._public = [self._data, self._authorizer] if self._authorizer else [self._data]
         self._hurry = asyncio.Event()
 
     @property
@@ -55,6 +58,13 @@ class Server:
         """Host and port of the admin side."""
         return self._admin.address
 
+    @property
+    def authorizer_address(self) -> tuple[str, int] | str | None:
+        """Host and port where gateways ask, or the path of a socket; None where they may not."""
+        if self._authorizer is None or self._settings.authorizer is None:
+            return None
+        return self._settings.authorizer.socket_path or self._authorizer.address
+
     async def __aenter__(self) -> Self:
         await self._lifespan.startup()
         try:
@@ -62,7 +72,7 @@ class Server:
         except BaseException:
             await self._end()
             raise
-        for listener in (self._data, self._admin):
+        for listener in (*self._public, self._admin):
             self._sweep.add(listener.expire)
         self._sweep.start()
         return self
@@ -74,9 +84,12 @@ class Server:
         listen, admin = self._settings.listen, self._settings.admin
         if self._inlet is not None:
             self._data.prepare(listen.tls)
-            self._inlet.start({DATA: self._data.adopt, ADMIN: self._admin.adopt})
+            adopt = {DATA: self._data.adopt, ADMIN: self._admin.adopt}
+            self._inlet.start(adopt | ({AUTHORIZER: self._authorizer.adopt} if self._authorizer else {}))
             return
         await self._admin.start(admin.host, admin.port)
+        if self._authorizer is not None and self._settings.authorizer is not None:
+            await self._authorizer.start_authorizer(self._settings.authorizer)
         await self._data.start(listen.host, listen.port, listen.tls)
 
     def prepare_certificate(self, tls: ListenTLS | None) -> Callable[[], None]:
@@ -85,16 +98,22 @@ class Server:
 
     async def drain(self) -> None:
         """Stop accepting, finish what is running; at most ``drain_timeout``, and no more once hurried."""
-        self._data.announce_end()
+        for listener in self._public:
+            listener.announce_end()
         await self._unless_hurried(asyncio.sleep(LAST_CALL))
-        self._data.stop()
-        await self._unless_hurried(self._data.quiet(), self._settings.listen.drain_timeout)
-        if left := self._data.connections:
+        for listener in self._public:
+            listener.stop()
+        await self._unless_hurried(self._quiet(), self._settings.listen.drain_timeout)
+        if left := sum(listener.connections for listener in self._public):
             log.warning("connections cut", extra={"connections": left})
 
     def hurry(self) -> None:
         """A drain that is under way ends at once."""
         self._hurry.set()
+
+    async def _quiet(self) -> None:
+        for listener in self._public:
+            await listener.quiet()
 
     async def _unless_hurried(self, work: Awaitable[None], seconds: float | None = None) -> None:
         tasks = {asyncio.ensure_future(work), asyncio.ensure_future(self._hurry.wait())}
@@ -105,7 +124,7 @@ class Server:
     async def _end(self) -> None:
         if self._inlet is not None:
             self._inlet.stop()
-        for listener in (self._data, self._admin):
+        for listener in (*self._public, self._admin):
             listener.stop()
             await listener.abort()
         self._sweep.stop()

@@ -52,6 +52,10 @@ class PublicApp(Refusing, Protocol):
         """As ASGI says."""
         ...
 
+    async def authorize(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Likewise, on the authorizer's port."""
+        ...
+
 
 class OnlyLogged:
     """``Refusing`` where nothing is counted, as on the admin side."""

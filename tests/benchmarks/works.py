@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .load.events import read_events
 from .load.transfer import download, upload
 from .load.wrk import Load, run_wrk
+from .peers.ours import Ours
 from .processes import Running
 from .results import OURS, REFERENCE, Results
 from .stage import Stage
@@ -71,6 +72,13 @@ def hit(stage: Stage, running: Running, scale: Scale, results: Results) -> Figur
     return measure_requests(running, _hot(stage), scale.seconds)
 
 
+def asked(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    """What one core answers to gateways that ask as Envoy does."""
+    (ours,) = (peer for peer in stage.peers if isinstance(peer, Ours) and peer.name == OURS)
+    load = replace(_hot(stage), path="/envoy/small")
+    return measure_requests(replace(running, port=ours.authorizer_port), load, scale.seconds)
+
+
 def post(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
     load = Load(_hot(stage).tokens, path="/upload", method="POST", body=16 * 1024)
     return measure_requests(running, load, scale.seconds)
@@ -125,6 +133,13 @@ def events(stage: Stage, running: Running, scale: Scale, results: Results) -> Fi
 
 WORKS = (
     Work("hit", "Small JSON answer, 32 connections, one known user", hit),
+    Work(
+        "asked",
+        "The authorizer alone, asked as Envoy asks, 32 connections",
+        asked,
+        fewer=3,
+        peers=frozenset({OURS}),
+    ),
     Work("single", "The same over one connection", single, fewer=3),
     Work("paced", "The same over 32 connections, held at one rate for all", paced, fewer=3),
     Work("post", "POST of 16 KiB, 32 connections", post, fewer=3),

@@ -66,6 +66,30 @@ def test_tls(before: ListenTLS | None, after: ListenTLS | None, kept: Any, keys:
     assert (result.listen.tls, waiting) == (after if kept is ... else kept, keys)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "kept", "keys"),
+    [
+        (None, {}, None, ("authorizer",)),
+        ({}, ..., {}, ("authorizer",)),
+        ({}, {"port": 1}, {}, ("authorizer.port",)),
+        ({}, {"host": "unix:/run/obo.sock"}, {}, ("authorizer.host",)),
+        ({}, {"allowed_peers": ["10.0.0.0/8"]}, {"allowed_peers": ["10.0.0.0/8"]}, ()),
+    ],
+)
+def test_the_authorizer(before: Any, after: Any, kept: Any, keys: tuple[str, ...]) -> None:
+    """Whether and where gateways ask takes a restart; which of them may does not."""
+    loaded = settings() if after is ... else settings(("authorizer", after))
+    result, waiting = keep_fixed(settings(("authorizer", before)), loaded)
+    assert (result.authorizer, waiting) == (settings(("authorizer", kept)).authorizer, keys)
+
+
+def test_an_authorizer_that_goes_with_the_next_start_only() -> None:
+    """The file alone would be sound: the port at which gateways ask is open until then."""
+    loaded = settings(("routes.0.token_in", {"query": "access_token"}))
+    with pytest.raises(ConfigurationError, match=r"^routes\[0\].token_in: not with an authorizer"):
+        keep_fixed(settings(("authorizer", {})), loaded)
+
+
 def test_an_open_port_without_a_token(tmp_path: Path) -> None:
     """The file alone would be sound: the address that is listened on is not the file's any more."""
     token = tmp_path / "token"

@@ -1,4 +1,4 @@
-"""npm packages for tests, installed once into the user's cache folder; and servers that run on them."""
+"""Packages for tests, installed once into the user's cache folder; and programs that run on them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,16 +18,43 @@ WITHOUT_NODE = not (shutil.which("node") and shutil.which("npm")) and os.environ
 
 
 def install(source: Path) -> Path:
-    """A folder with the packages of ``source/package.json``, made once for each version of that file."""
+    """A folder with the npm packages of ``source/package.json``, made once for each version of that file."""
     manifest = (source / "package.json").read_bytes()
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "obo-proxy-tests"
-    folder = root / f"{source.name}-{hashlib.sha256(manifest).hexdigest()[:12]}"
-    if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=root))
+
+    def run_npm(building: Path) -> None:
         (building / "package.json").write_bytes(manifest)
         command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
         subprocess.run(command, cwd=building, check=True, capture_output=True, timeout=50)
+
+    return _build_once(source.name, manifest, run_npm)
+
+
+def install_python(name: str, *requirements: str) -> Path:
+    """A folder for ``PYTHONPATH`` with what ``requirements`` need: heavy, or at odds with what we need ourselves."""
+
+    def run_pip(building: Path) -> None:
+        options = [
+            "--quiet",
+            "--disable-pip-version-check",
+            "--only-binary",
+            ":all:",
+            "--target",
+            str(building),
+        ]
+        command = [sys.executable, "-m", "pip", "install", *options, *requirements]
+        subprocess.run(command, check=True, capture_output=True, timeout=50)
+
+    version = f"{sys.version_info[:2]} {requirements}"
+    return _build_once(name, version.encode(), run_pip)
+
+
+def _build_once(name: str, version: bytes, build: Callable[[Path], None]) -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "obo-proxy-tests"
+    folder = root / f"{name}-{hashlib.sha256(version).hexdigest()[:12]}"
+    if not folder.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(dir=root))
+        build(building)
         try:
             building.rename(folder)
         except OSError:  # another worker was quicker

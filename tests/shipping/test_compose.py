@@ -42,6 +42,27 @@ def test_the_api_is_reached_through_its_sidecar_alone() -> None:
     assert all("8082" not in port for port in SERVICES["orders-api"]["ports"])
 
 
+def test_the_api_behind_a_gateway_is_reached_through_that_alone() -> None:
+    """API, authorizer and gateway share a loopback; nothing but the gateway's port is published."""
+    command = SERVICES["gateway-api"]["command"]
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    sharing = [name for name, each in SERVICES.items() if each.get("network_mode") == "service:gateway-api"]
+    assert sharing == ["authorizer", "gateway"]
+    assert [port.rpartition(":")[2] for port in SERVICES["gateway-api"]["ports"]] == ["8080"]
+    assert SERVICES["gateway"]["volumes"] == ["./config/gateways/nginx.conf:/etc/nginx/nginx.conf:ro"]
+
+
+def test_the_authorizers_configuration_is_sound(tmp_path) -> None:
+    """It listens where the gateway's configuration asks, and leaves the gateway its port."""
+    text = (COMPOSE_FOLDER / "authorizer.yaml").read_text()
+    path = tmp_path / "authorizer.yaml"
+    path.write_text(text.replace("/run/secrets/client-secret", str(COMPOSE_FOLDER / "demo-client-secret")))
+    settings = load_settings(path, {"DEMO_ORG_URL": "http://org.test"})
+    assert settings.authorizer
+    assert (settings.authorizer.on_this_machine, settings.authorizer.port) == (True, 8070)
+    assert settings.listen.port != 8080
+
+
 def test_the_api_of_the_replicas_and_their_cache_have_a_network_of_their_own() -> None:
     """It leads nowhere else, and the load balancer is not in it."""
     assert COMPOSE["networks"]["replicas"] == {"internal": True}
@@ -85,7 +106,7 @@ def test_the_secrets_of_a_tenant_are_not_the_demos() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["proxy", "replica"])
+@pytest.mark.parametrize("name", ["proxy", "replica", "authorizer"])
 def test_there_is_time_to_drain(name: str) -> None:
     """F-34: the engine waits a little longer than the proxy does."""
     assert SERVICES[name]["stop_grace_period"] == "35s"

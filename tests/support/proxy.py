@@ -43,6 +43,8 @@ async def running(raw: Mapping[str, Any], *, clock: Clock | None = None) -> Asyn
     """The proxy under the configuration ``raw``, on free ports unless it names some; ready when this yields."""
     listen = {"host": "127.0.0.1", "port": 0, "drain_timeout": "2s", **raw.get("listen", {})}
     admin = {"host": "127.0.0.1", "port": 0, **raw.get("admin", {})}
+    if asked := raw.get("authorizer"):
+        raw = {**raw, "authorizer": {"port": 0, **asked}}
     settings = parse_settings({**raw, "listen": listen, "admin": admin})
     app = build_app(settings, clock=clock)
     async with Server(settings, app, build_admin(app)) as server:

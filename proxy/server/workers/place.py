@@ -13,7 +13,7 @@ from typing import Any
 
 from ...config.models import Settings
 from ...http.headers import Field
-from ..handover import ADMIN, DATA, Outlet
+from ..handover import ADMIN, Outlet
 from .asking import Answer, WorkerUnavailable, ask
 from .channel import Channel, Word
 from .fellows import News
@@ -80,9 +80,9 @@ class Place:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), delay)
 
-    def take(self, connection: socket.socket) -> bool:
-        """Whether the process has that connection of a caller's now."""
-        return self.serving and self._hand_over(connection, DATA)
+    def take(self, connection: socket.socket, kind: bytes) -> bool:
+        """Whether the process has that connection for its listener of ``kind`` now."""
+        return self.serving and self._hand_over(connection, kind)
 
     async def ask(
         self,

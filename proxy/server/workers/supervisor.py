@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -15,7 +16,8 @@ from ...cache.user_revocations import UserRevocations
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
 from ...runtime import Background, Sweep, SystemClock
-from ..acceptor import Acceptor, bind
+from ..acceptor import Acceptor, bind, bind_authorizer
+from ..handover import AUTHORIZER, DATA
 from ..limits import LAST_CALL, Limits
 from ..listener import Listener
 from ..reload import report_reload
@@ -75,6 +77,7 @@ class Supervisor:
         self._admin = Listener(build_supervisor_admin(self), Limits.of(settings.listen))
         self._sweep = Sweep()
         self._acceptor: Acceptor
+        self._authorizer: Acceptor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._next = 0
         self._process = CollectorRegistry()
@@ -91,14 +94,24 @@ class Supervisor:
         return self._admin.address
 
     @property
+    def authorizer_address(self) -> tuple[str, int] | str | None:
+        """Host and port where gateways ask, or the path of a socket; None where they may not."""
+        if self._authorizer is None or self._settings.authorizer is None:
+            return None
+        return self._settings.authorizer.socket_path or self._authorizer.address
+
+    @property
     def serving(self) -> set[int]:
         """The numbers of the workers that serve now."""
         return {place.number for place in self.places if place.serving}
 
     async def __aenter__(self) -> Self:
         listen, admin = self._settings.listen, self._settings.admin
-        self._acceptor = Acceptor(await bind(listen.host, listen.port), self._deal)
+        self._acceptor = Acceptor(await bind(listen.host, listen.port), partial(self._deal, DATA))
         try:
+            if self._settings.authorizer is not None:
+                sockets = await bind_authorizer(self._settings.authorizer)
+                self._authorizer = Acceptor(sockets, partial(self._deal, AUTHORIZER))
             await self._admin.start(admin.host, admin.port)
             self._sweep.add(self._admin.expire)
             self._sweep.start()
@@ -108,6 +121,8 @@ class Supervisor:
             await self._end()
             raise
         self._acceptor.start()
+        if self._authorizer is not None:
+            self._authorizer.start()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -132,7 +147,7 @@ class Supervisor:
             place.end()
         # Before the workers stop to take connections: none that was accepted is lost between.
         await self._wait(LAST_CALL / 2)
-        self._acceptor.stop()
+        self._stop_accepting()
         await self._wait(self._settings.listen.drain_timeout + _MARGIN)
 
     def hurry(self) -> None:
@@ -190,12 +205,12 @@ class Supervisor:
         heard = await asyncio.gather(*(place.pass_on(news) for place in others))
         origin.answer_news(number, heard=all(heard))
 
-    def _deal(self, connection: socket.socket) -> bool:
+    def _deal(self, kind: bytes, connection: socket.socket) -> bool:
         """To the next worker in turn that takes it."""
         for _ in self.places:
             place = self.places[self._next]
             self._next = (self._next + 1) % len(self.places)
-            if place.take(connection):
+            if place.take(connection, kind):
                 return True
         return False
 
@@ -216,9 +231,14 @@ class Supervisor:
         for place in self.places:
             place.kill()
 
+    def _stop_accepting(self) -> None:
+        self._acceptor.stop()
+        if self._authorizer is not None:
+            self._authorizer.stop()
+
     async def _end(self) -> None:
         await self._background.aclose()
-        self._acceptor.stop()
+        self._stop_accepting()
         self._kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._admin.stop()

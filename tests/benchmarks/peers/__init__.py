@@ -45,6 +45,7 @@ def all_peers() -> Sequence[Peer]:
         direct.Direct(),
         envoy.Envoy(cached=True),
         envoy.Envoy(cached=False),
+        envoy.EnvoyAsking(),
         nginx.Nginx(),
         nginx.NginxWithNjs(),
         haproxy.HAProxy(verifying=False),

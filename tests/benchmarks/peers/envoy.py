@@ -1,14 +1,16 @@
-"""Envoy with ``jwt_authn``: it verifies the caller's token, then sets a constant one."""
+"""Envoy with ``jwt_authn``, which verifies the caller's token, then sets a constant one; and with our authorizer."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from .. import install, tokens
+from .. import install, processes, tokens
 from . import Surroundings
 from .base import CommandPeer, write
+from .ours import Ours
 
+OPTIONS = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
@@ -29,8 +31,7 @@ class Envoy(CommandPeer):
 
     def command(self, around: Surroundings, port: int) -> list[str | Path]:
         file = write(around.folder / "envoy.json", json.dumps(self._configuration(around, port)))
-        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
-        return [self.program, "-c", file, *options]
+        return [self.program, "-c", file, *OPTIONS]
 
     def _configuration(self, around: Surroundings, port: int) -> dict:
         address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
@@ -38,13 +39,13 @@ class Envoy(CommandPeer):
             "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "front",
             "route_config": {"virtual_hosts": [self._virtual_host(around)]},
-            "http_filters": [self._jwt_authn(around), _filter("router", "router.v3.Router")],
+            "http_filters": [self._authenticate(around), _filter("router", "router.v3.Router")],
         }
         chain = {"filters": [{"name": "http", "typed_config": manager}]}
         return {
             "static_resources": {
                 "listeners": [{"address": address, "filter_chains": [chain]}],
-                "clusters": [_cluster(around.upstream_port)],
+                "clusters": self._clusters(around),
             }
         }
 
@@ -56,7 +57,10 @@ class Envoy(CommandPeer):
         route = {"match": {"prefix": "/"}, "route": {"cluster": "api", "timeout": "0s"}}
         return {"name": "all", "domains": ["*"], "routes": [route], "request_headers_to_add": [token]}
 
-    def _jwt_authn(self, around: Surroundings) -> dict:
+    def _clusters(self, around: Surroundings) -> list[dict]:
+        return [_cluster("api", around.upstream_port)]
+
+    def _authenticate(self, around: Surroundings) -> dict:
         issuer = {
             "issuer": tokens.ISSUER,
             "audiences": [tokens.AUDIENCE],
@@ -71,18 +75,54 @@ class Envoy(CommandPeer):
         )
 
 
+class EnvoyAsking(Envoy):
+    """Both on the one core: Envoy forwards, and asks the authorizer for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(cached=False)
+        self.name = "Envoy + authorizer"
+        self.verifies = "by obo-proxy; exchanges"
+        self._ours = Ours()
+
+    def command(self, around: Surroundings, port: int) -> list[str | Path]:
+        asked = self._ours.command(around, processes.free_port())
+        return [
+            "sh",
+            "-c",
+            '"$0" "$1" "$2" "$3" & shift 3; exec "$@"',
+            *asked,
+            *super().command(around, port),
+        ]
+
+    def _clusters(self, around: Surroundings) -> list[dict]:
+        return [*super()._clusters(around), _cluster("authorizer", self._ours.authorizer_port)]
+
+    def _virtual_host(self, around: Surroundings) -> dict:
+        return super()._virtual_host(around) | {"request_headers_to_add": []}
+
+    def _authenticate(self, around: Surroundings) -> dict:
+        uri = {"uri": "http://authorizer", "cluster": "authorizer", "timeout": "5s"}
+        allowed = {"allowed_upstream_headers": {"patterns": [{"exact": "authorization"}]}}
+        return _filter(
+            "ext_authz",
+            "ext_authz.v3.ExtAuthz",
+            allowed_headers={"patterns": [{"safe_regex": {"regex": ".*"}}]},
+            http_service={"server_uri": uri, "path_prefix": "/envoy", "authorization_response": allowed},
+        )
+
+
 def _filter(name: str, kind: str, **fields: object) -> dict:
     typed = {"@type": f"{EXTENSIONS}.filters.http.{kind}", **fields}
     return {"name": f"envoy.filters.http.{name}", "typed_config": typed}
 
 
-def _cluster(port: int) -> dict:
+def _cluster(name: str, port: int) -> dict:
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     endpoints = [{"endpoint": {"address": address}}]
     limits = {"thresholds": [{"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 16384}]}
     return {
-        "name": "api",
+        "name": name,
         "type": "STATIC",
         "circuit_breakers": limits,
-        "load_assignment": {"cluster_name": "api", "endpoints": [{"lb_endpoints": endpoints}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
     }

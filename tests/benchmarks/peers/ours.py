@@ -29,6 +29,8 @@ class Ours(CommandPeer):
         self._workers = workers
         self._max_entries = max_entries
         self.admin_port = 0
+        self.authorizer_port = 0
+        self._asked = program is None  # an earlier version may know of no authorizer
         if program is not None:
             self.name = f"{OURS} beside"
         self.program = program or Path(sys.executable).with_name("obo-proxy")
@@ -39,7 +41,7 @@ class Ours(CommandPeer):
         return None
 
     def command(self, around: Surroundings, port: int) -> list[str | Path]:
-        self.admin_port = processes.free_port()
+        self.admin_port, self.authorizer_port = processes.free_port(), processes.free_port()
         # JSON is YAML.
         file = write(around.folder / "obo-proxy.yaml", json.dumps(self._configuration(around, port)))
         return [self.program, "serve", "--config", file]
@@ -49,6 +51,7 @@ class Ours(CommandPeer):
         return {
             "listen": {"port": port, "workers": self._workers, "max_connections": 20_000},
             "admin": {"port": self.admin_port},
+            **({"authorizer": {"port": self.authorizer_port}} if self._asked else {}),
             "authorization_servers": {
                 "okta": {
                     "issuer": tokens.ISSUER,

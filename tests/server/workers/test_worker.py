@@ -6,11 +6,13 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from proxy.config.models import Settings, UpstreamTLS
+from proxy.server.handover import DATA
 from proxy.server.workers.asking import SUPERVISOR_ADDRESS, ask
 from proxy.server.workers.place import Place
 from proxy.server.workers.worker import _take_share
@@ -44,7 +46,7 @@ async def get(place: Place, target: bytes, *headers: tuple[bytes, bytes]) -> int
 async def test_it_serves_what_it_is_handed_until_it_is_told_to_drain():
     """F-34: both sides, then an end; no other process follows."""
     async with working() as (place, running):
-        answer = await ask(place.take, b"GET", b"/a/../b", [OURS], seconds=10)
+        answer = await ask(partial(place.take, kind=DATA), b"GET", b"/a/../b", [OURS], seconds=10)
         assert answer.status == 400
         assert await get(place, b"/healthz") == 200
         place.end()

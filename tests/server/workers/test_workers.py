@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from proxy.demo import Demo
+from tests.support.proxy import PLAIN
 from tests.support.raw_client import RawClient, connected
 from tests.support.served import Served, serving, write
 
@@ -214,3 +216,24 @@ async def test_a_port_that_is_taken(demo: Demo, tmp_path: Path):
             raise LookupError
     blocker.close()
     await blocker.wait_closed()
+
+
+@pytest.mark.parametrize("on_a_socket", [False, True])
+async def test_gateways_ask_all_workers_in_turn(demo: Demo, tmp_path: Path, on_a_socket: bool):
+    """Their connections are dealt as callers' are, and a drain lets them finish."""
+    host = f"unix:{tmp_path / 'obo.sock'}" if on_a_socket else "127.0.0.1"
+    raw = demo.settings(authorizer={"host": host, "port": 0}, log={"access": True})
+    async with serving(write(tmp_path / "obo.yaml", raw, workers=2)) as served:
+        (line,) = await served.find("serving")
+        transport = httpx.AsyncHTTPTransport(uds=line["authorizer"] if on_a_socket else None, verify=PLAIN)
+        url = "http://localhost" if on_a_socket else f"http://{line['authorizer']}"
+        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+            headers = {"Authorization": f"Bearer {demo.mint('alice')}", "Connection": "close"}
+            for _ in range(4):
+                answer = await client.get("/envoy/orders/1", headers=headers)
+                assert answer.headers["authorization"].startswith("Bearer ")
+        lines = await served.find("request", times=4, dialect="envoy")
+        assert Counter(line["worker"] for line in lines) == {1: 2, 2: 2}
+        assert await served.count("obo_requests_total", dialect="envoy", route="orders", status="200") == 4
+        served.signal(signal.SIGTERM)
+        assert await served.wait() == 0
