@@ -87,20 +87,20 @@ async def fleet(
         yield Fleet(demo, workers, running)
 
 
-@pytest.mark.parametrize("event", ["session-revoked", "universal-logout"])
-async def test_a_signal_counts_everywhere_within_a_second(fleet: Fleet, event: str):
+async def test_a_signal_counts_everywhere_within_a_second(fleet: Fleet):
     """C-25: four workers, three replicas: each had its own entry for the user, none serves her any more."""
-    alice, bob = fleet.demo.mint("alice"), fleet.demo.mint("bob")
-    assert await fleet.ask_all(alice) == {200}
-    assert await fleet.ask_all(bob) == {200}
-    assert await fleet.count("obo_token_cache_entries") == 24
-    assert (await fleet.send(event)).status_code in (202, 204)
-    assert await fleet.ask(fleet.replicas[0], alice) == [401] * 4  # at once where it was sent
-    assert await fleet.until_refused(alice) < WITHIN + ASKING
-    assert await fleet.count("obo_token_cache_entries") == 12
-    assert await fleet.count("obo_user_revocations") == 3
-    assert await fleet.count("obo_signals_total", outcome="ended") == 1
-    assert await fleet.ask_all(bob) == {200}
+    tokens = {user: fleet.demo.mint(user) for user in ("alice", "bob", "dave")}
+    for token in tokens.values():
+        assert await fleet.ask_all(token) == {200}
+    assert await fleet.count("obo_token_cache_entries") == 36
+    for number, (event, user) in enumerate((("session-revoked", "alice"), ("universal-logout", "bob")), 1):
+        assert (await fleet.send(event, user)).status_code in (202, 204)
+        assert await fleet.ask(fleet.replicas[0], tokens[user]) == [401] * 4  # at once where it was sent
+        assert await fleet.until_refused(tokens[user]) < WITHIN + ASKING
+        assert await fleet.count("obo_token_cache_entries") == 36 - 12 * number
+        assert await fleet.count("obo_user_revocations") == 3 * number
+        assert await fleet.count("obo_signals_total", outcome="ended") == number
+    assert await fleet.ask_all(tokens["dave"]) == {200}
 
 
 @pytest.mark.parametrize("shape", [(2, 1)])
@@ -117,19 +117,17 @@ async def test_a_replica_that_begins_later_knows(fleet: Fleet, tmp_path: Path, r
         assert await fleet.ask(late, fleet.demo.mint("bob")) == [200]
 
 
-@pytest.mark.parametrize("shape", [(2, 4)])
+@pytest.mark.parametrize("shape", [(2, 2)])
 async def test_a_token_counts_once_everywhere(fleet: Fleet):
     """Whichever worker of whichever replica it is played to again."""
     token = sign_event(fleet.demo.tenant, "session-revoked")
     headers = {"content-type": "application/secevent+jwt", "connection": "close"}
     async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
-        answers = [
-            await client.post(f"{fleet.url(at)}{PATH}", content=token) for at in (0, 0, 0, 0, 1, 1, 1, 1)
-        ]
-    assert [answer.status_code for answer in answers] == [202] + [400] * 7
+        answers = [await client.post(f"{fleet.url(at)}{PATH}", content=token) for at in (0, 0, 1, 1)]
+    assert [answer.status_code for answer in answers] == [202] + [400] * 3
 
 
-@pytest.mark.parametrize("shape", [(2, 4)])
+@pytest.mark.parametrize("shape", [(2, 2)])
 async def test_with_the_store_gone_it_counts_here_and_is_owed_to_the_others(fleet: Fleet, redis: RedisServer):
     """C-25: all workers refuse at once; the sender is to come again; the log says who does not know."""
     alice = fleet.demo.mint("alice")
@@ -140,7 +138,7 @@ async def test_with_the_store_gone_it_counts_here_and_is_owed_to_the_others(flee
     async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=20) as client:
         answer = await client.post(f"{fleet.url()}{PATH}", content=token)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert await fleet.ask(fleet.replicas[0], alice) == [401] * 4
+        assert await fleet.ask(fleet.replicas[0], alice) == [401] * 2
         (line,) = await fleet.replicas[0].find("signal", outcome="owed")
         assert (line["level"], line["unreached"], line["signal"]) == ("warning", "away", "session_revoked")
         assert await fleet.count("obo_signals_total", outcome="owed") == 1
@@ -149,8 +147,8 @@ async def test_with_the_store_gone_it_counts_here_and_is_owed_to_the_others(flee
         assert await fleet.until_refused(alice) < 5
     headers["connection"] = "close"
     async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=20) as client:
-        answers = [await client.post(f"{fleet.url(at)}{PATH}", content=token) for at in (1, 0, 0, 0, 0)]
-    assert [answer.status_code for answer in answers] == [202] + [400] * 4  # whoever is sent it again
+        answers = [await client.post(f"{fleet.url(at)}{PATH}", content=token) for at in (1, 0, 0)]
+    assert [answer.status_code for answer in answers] == [202] + [400] * 2  # whoever is sent it again
 
 
 @pytest.mark.parametrize("shape", [(2, 1)])
@@ -169,7 +167,7 @@ async def test_a_sender_that_does_not_wait_ends_access_everywhere(fleet: Fleet, 
     assert await fleet.until_refused(alice) < 5
 
 
-@pytest.mark.parametrize("shape", [(2, 4)])
+@pytest.mark.parametrize("shape", [(2, 2)])
 async def test_a_logout_takes_the_same_way(fleet: Fleet):
     """C-25: it ends the session's tokens as well, at every replica."""
     alice = fleet.demo.mint("alice")
