@@ -19,7 +19,7 @@ from .files import ROOT
 
 IMAGE = "obo-proxy-tested"
 STAND_INS = "obo-proxy-stand-ins"
-_PORTS = ("PROXY_PORT", "ADMIN_PORT", "AUTHORIZATION_SERVER_PORT", "SCALE_PORT")
+_PORTS = ("PROXY_PORT", "ADMIN_PORT", "AUTHORIZATION_SERVER_PORT", "SCALE_PORT", "GATEWAY_PORT")
 
 
 def docker(*arguments: str, check: bool = True, **environ: str) -> str:
@@ -79,7 +79,7 @@ class Stack:
             "VALKEY_IMAGE": stand_ins,
         } | {name: str(_find_free_port()) for name in _PORTS}
         self._urls = {name: f"http://127.0.0.1:{self._environ[name]}" for name in _PORTS}
-        self.proxy, self.admin, self.authorization_server, self.balanced = self._urls.values()
+        self.proxy, self.admin, self.authorization_server, self.balanced, self.gateway = self._urls.values()
 
     def compose(self, *arguments: str) -> str:
         return docker("compose", *arguments, **self._environ)

@@ -128,6 +128,18 @@ def test_a_stop_drains(demo: Stack) -> None:
     assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
 
 
+def test_a_gateway_asks_the_authorizer(image: str) -> None:
+    """nginx by the shipped configuration: the API sees the exchanged token, and nobody comes without one."""
+    stand_ins = build(STAND_INS, ROOT / "tests" / "shipping" / "stand_ins")
+    with run_stack(image, "authorizer", stand_ins) as stack:
+        token = stack.token("alice")
+        answer = get(f"{stack.gateway}/orders/1", token)
+        assert (answer.status_code, answer.json()["on_behalf_of"]) == (200, "alice")
+        assert token not in answer.text
+        refused = httpx.get(f"{stack.gateway}/orders/1")
+        assert (refused.status_code, refused.json()["code"]) == (401, "subject_token_missing")
+
+
 async def test_replicas_share_and_their_loss_fails_nobody(image: str) -> None:
     """C-22: one exchange a user over three replicas; then one is killed under load, and then the shared cache."""
     stand_ins = await asyncio.to_thread(build, STAND_INS, ROOT / "tests" / "shipping" / "stand_ins")
