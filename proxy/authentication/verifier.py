@@ -25,6 +25,7 @@ from ..errors import (
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
 from ..runtime import Background, Clock
+from .binding import read_binding
 from .claims import SharedTexts, SubjectTokenPolicy
 from .index import Index
 from .introspection import verify_introspection
@@ -245,6 +246,9 @@ class Verifier:
             "identity": self._build_identity(token, claims),
             "expires_at": claims["exp"],
             "identifiers": identifiers,
+            "binding": read_binding(
+                claims, tolerance=entry.policy.clock_tolerance, nonce=entry.policy.dpop_nonce
+            ),
         }
 
     async def _require_unrevoked(self, claims: Mapping[str, Any]) -> tuple[bytes, ...]:
