@@ -31,8 +31,8 @@ class Downstream:
     ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
     ``subprotocols`` are those offered for a websocket. ``dialect`` is how a gateway asks about the request; empty
-    where it is to be forwarded. ``next_nonce`` is for the caller's next proof (RFC 9449 §8.2): whatever is answered
-    brings it.
+    where it is to be forwarded. ``nonce`` is for the caller's next proof, if it needs one (RFC 9449 §8.2), and
+    ``has_nonce`` whether its last proof had it already.
     """
 
     route = ""
@@ -41,7 +41,8 @@ class Downstream:
     started = False
     status = 0
     departed = False
-    next_nonce: bytes | None = None
+    nonce: bytes | None = None
+    has_nonce = False
     _body: Body | None = None
     _task: asyncio.Task[Any] | None = None
 
@@ -157,11 +158,11 @@ class Downstream:
             self._task.cancel()
 
     def _add_nonce(self, headers: list[Field]) -> list[Field]:
-        """In place of the one that an upstream may have given to a proof of ours."""
-        if self.next_nonce is None:
+        """In place of an upstream's, which is for proofs of ours: the caller would take it for its own."""
+        if self.nonce is None:
             return headers
         kept = [field for field in headers if field[0] != _NONCE]
-        return [*kept, (_NONCE, self.next_nonce)]
+        return kept if self.has_nonce and len(kept) == len(headers) else [*kept, (_NONCE, self.nonce)]
 
     def _keep_request_id(self, given: Sequence[bytes]) -> str | None:
         request_id = parse_request_id(given)

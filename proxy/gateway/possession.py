@@ -35,7 +35,7 @@ class Proofs:
     ) -> None:
         """The proof of ``key`` for this very request. Raises ProofInvalid, ProofNonceRequired, ProofUncheckable."""
         if binding.nonce:
-            downstream.next_nonce = self._nonces.current.encode("ascii")
+            downstream.nonce = self._nonces.current.encode("ascii")
         proof = verify_proof(
             downstream.ended.get(b"dpop", ()),
             binding,
@@ -50,8 +50,7 @@ class Proofs:
         """Before its use is remembered: the caller makes another proof with the nonce that it is given."""
         if proof.nonce is None or not self._nonces.accepts(proof.nonce):
             raise ProofNonceRequired("the proof has no nonce of ours, or one that has ended")
-        if proof.nonce.encode(errors="replace") == downstream.next_nonce:
-            downstream.next_nonce = None
+        downstream.has_nonce = proof.nonce.encode("ascii") == downstream.nonce
 
 
 class Possession:

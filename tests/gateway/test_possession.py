@@ -18,6 +18,7 @@ from proxy.demo import Demo
 from tests.support.issuer import b64, make_key
 from tests.support.prover import Prover
 from tests.support.proxy import Running, running
+from tests.support.raw_upstream import RawUpstream, response
 
 EXTERNAL = "https://api.example.com"
 URL = f"{EXTERNAL}/orders/1"
@@ -351,6 +352,22 @@ async def test_nonces(demo: Demo) -> None:
             status, code, given, _ = await ask(nonce=forged)
             assert (status, code, given) == (401, "proof_nonce_required", nonce)
         assert (await ask(nonce=nonce, htm="POST"))[1] == "proof_invalid"
+
+
+async def test_an_apis_own_nonce(demo: Demo) -> None:
+    """It is for proofs of ours; the caller, who would take it for its own, gets ours in its place."""
+    theirs = response(b"{}", b"DPoP-Nonce: theirs")
+    async with RawUpstream([theirs, theirs]) as upstream:
+        raw = configure(demo, dpop_nonce=True)
+        raw["routes"][0]["upstream"] = upstream.url
+        async with running(raw) as proxy:
+            stage = Stage(demo, proxy)
+            answer = await proxy.client.get("/orders/1", headers=ALICE.show(URL, stage.token))
+            nonce = answer.headers["dpop-nonce"]
+            answer = await proxy.client.get("/orders/1", headers=ALICE.show(URL, stage.token, nonce=nonce))
+            assert (answer.status_code, answer.headers.get_list("dpop-nonce")) == (200, [nonce])
+            answer = await proxy.get("/orders/1", demo.mint("alice"))
+            assert answer.headers["dpop-nonce"] == "theirs", "as ever for callers without proofs"
 
 
 async def test_no_word_but_the_callers(demo: Demo) -> None:
