@@ -126,10 +126,15 @@ class Verifier:
             entry.policy.issuer: entry.keys.status() for entry in self._accepted if entry.keys is not None
         }
 
-    def recall(self, token: str) -> SubjectToken | None:
-        """The remembered verdict, if it still holds: no I/O, no parsing."""
+    def recall(self, token: str, *, bound: bool = False) -> SubjectToken | None:
+        """The remembered verdict, if it still holds: no I/O, no parsing.
+
+        Tokens that are bound to a key only for those who ask for its possession then, and say so by ``bound``.
+        """
         known = self._known.get(token)
         if known is None or known.generation != known.keys.generation:
+            return None
+        if known.binding is not None and not bound:
             return None
         if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
             return None
@@ -148,18 +153,21 @@ class Verifier:
                 if known.identifiers:
                     self._forget(known)
 
-    async def verify(self, token: str) -> SubjectToken:
-        """The verified token, or the refusal of the entry that came closest to accepting it.
+    async def verify(self, token: str, *, bound: bool = False) -> SubjectToken:
+        """The verified token, or the refusal of the entry that came closest to accepting it; ``bound`` as ``recall``'s.
 
         Raises SubjectTokenError, or ExchangeError where the issuer could not be asked; nothing else.
         """
         try:
-            return await self._verify(token)
+            subject_token = await self._verify(token)
         except ProxyError:
             raise
         except Exception as error:
             # RFC 8725 §3.1: what we did not foresee is no reason to let a token pass, nor to answer 500.
             raise SubjectTokenInvalid(f"verification met {type(error).__name__}") from error
+        if subject_token.binding is not None and not bound:
+            raise SubjectTokenInvalid("the token is bound to a key and cannot be used as a bearer token")
+        return subject_token
 
     def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
         """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8).

@@ -47,9 +47,12 @@ class Authentication:
     possession: Possession | None = None
 
     def verify(self, token: str) -> Awaitable[SubjectToken]:
-        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""
+        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError.
+
+        Where it is bound to a key, its ``possession`` is still to be required.
+        """
         check_token(token)
-        return self.verifier.verify(token)
+        return self.verifier.verify(token, bound=self.possession is not None)
 
 
 class ByCertificate(Protocol):

@@ -101,6 +101,8 @@ async def test_a_store_that_is_away(demo: Demo, tmp_path: Path, redis: RedisServ
         answer = await proxy.client.get("/orders/1", headers=fields)
         assert (answer.status_code, answer.json()["code"]) == (503, "proof_uncheckable")
         assert "retry-after" in answer.headers
+        shared = proxy.app.parts.store.shared
+        assert (shared.proofs.failures, shared.failures > 0) == (1, True)
         assert (await proxy.get("/orders/1", demo.mint("alice"))).status_code == 200
         assert (await ask(proxy, fields))[:2] == (401, "proof_invalid")
 

@@ -74,7 +74,7 @@ class SharedCache:
     @property
     def failures(self) -> int:
         """How often the store was found to be away."""
-        return self._store.failures
+        return self._store.failures + self.proofs.failures
 
     async def share(
         self, key: CacheKey, asker: bytes, unwanted: str | None, grant: Callable[[], Awaitable[Answer]]

@@ -25,6 +25,10 @@ class SharedProofs:
         self._store = GuardedStore(store, clock=clock, background=background, budget=BUDGET)
         self._keys = keys
 
+    @property
+    def failures(self) -> int:
+        return self._store.failures
+
     def read_signers(self) -> list[Callable[[bytes], bytes]]:
         return [each.sign for each in self._keys()]
 
