@@ -6,6 +6,7 @@ proof is refused: nobody could tell whether another replica has taken it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -25,13 +26,24 @@ class SharedUses(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Slot:
+    """Names that end within the same seconds; ``ends_at`` (epoch seconds) is the last one's end."""
+
+    ends_at: float
+    names: set[bytes] = field(default_factory=set)
+
+
 class UsedProofs:
-    """Outlives reloads, as what it remembers does."""
+    """Outlives reloads, as what it remembers does.
+
+    Nothing is forgotten before both clocks say so: the wall clock, by which proofs are judged, may be set.
+    """
 
     def __init__(self, clock: Clock, *, most: int = MOST) -> None:
         self._clock = clock
         self._most = most
-        self._slots: dict[int, set[bytes]] = {}
+        self._slots: dict[int, _Slot] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -51,17 +63,21 @@ class UsedProofs:
 
     def _add(self, name: bytes, ends_at: float) -> bool:
         self._forget_ended()
-        if any(name in slot for slot in self._slots.values()):
+        if any(name in slot.names for slot in self._slots.values()):
             return False
         if self._count >= self._most:
             raise Overloaded(
                 f"more than {self._most} proofs to remember", remedy="Add replicas: each remembers its own."
             )
-        self._slots.setdefault(int(ends_at) // SLOT, set()).add(name)
+        number = int(self._clock.monotonic() + ends_at - self._clock.time()) // SLOT
+        slot = self._slots.setdefault(number, _Slot(ends_at))
+        slot.ends_at = max(slot.ends_at, ends_at)
+        slot.names.add(name)
         self._count += 1
         return True
 
     def _forget_ended(self) -> None:
-        now = int(self._clock.time()) // SLOT
-        for slot in [each for each in self._slots if each < now]:
-            self._count -= len(self._slots.pop(slot))
+        ended, now = int(self._clock.monotonic()) // SLOT, self._clock.time()
+        for number, slot in tuple(self._slots.items()):
+            if number < ended and slot.ends_at < now:
+                self._count -= len(self._slots.pop(number).names)

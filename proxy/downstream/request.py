@@ -124,7 +124,9 @@ class Downstream:
 
     def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         """Write a whole response at once where that can be done without waiting; False, and nothing is written."""
-        if self.connection is None or not self.connection.respond(status, self._add_nonce(headers), body):
+        if self.nonce is not None:
+            headers = self._add_nonce(headers)
+        if self.connection is None or not self.connection.respond(status, headers, body):
             return False
         self.started = True
         self.status = status

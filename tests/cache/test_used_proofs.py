@@ -47,6 +47,22 @@ async def test_it_is_remembered_to_its_end_and_not_for_long_after():
     assert len(used) == 1
 
 
+@pytest.mark.parametrize("seconds", [3600, -60])
+async def test_a_clock_that_is_set(seconds):
+    """And set right again: meanwhile nothing is forgotten that could then be used again."""
+    clock = StillClock()
+    used = UsedProofs(clock)
+    await used.use("key", "one", NOW + 90, None)
+    clock.now += seconds
+    await used.use("key", "two", clock.now + 90, None)
+    if seconds > 0:
+        clock.now -= seconds
+    else:
+        clock.advance(100)  # by the other clock its time is over
+    with pytest.raises(ProofInvalid):
+        await used.use("key", "one", NOW + 90, None)
+
+
 async def test_there_is_a_bound():
     """What cannot be remembered is not taken, and nothing is forgotten before its time."""
     clock = StillClock()
@@ -81,7 +97,7 @@ async def test_what_a_full_window_takes():
     used = UsedProofs(StillClock())
     for number in range(MOST // 10):
         await used.use("key", str(number), NOW + 90 + number % 90, None)
-    names = sum(sys.getsizeof(name) for slot in used._slots.values() for name in slot)
-    size = names + sum(map(sys.getsizeof, used._slots.values()))
+    names = sum(sys.getsizeof(name) for slot in used._slots.values() for name in slot.names)
+    size = names + sum(sys.getsizeof(slot.names) for slot in used._slots.values())
     assert len(used) == MOST // 10
     assert 10 * size < 65_000_000

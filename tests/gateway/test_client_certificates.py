@@ -13,7 +13,7 @@ import pytest
 
 from proxy.demo import Demo
 from proxy.jose.certificates import load_certificates
-from tests.support.certificates import Authority, Issued
+from tests.support.certificates import Authority, Issued, sign_itself
 from tests.support.prover import Prover
 from tests.support.proxy import Running, running
 from tests.support.raw_client import RawClient, Truncated, connected
@@ -107,6 +107,15 @@ async def test_certificates_of_nobody_known(stage: Stage, tmp_path: Path) -> Non
             async with stage.connect(proxy, stranger) as client:
                 await stage.ask(client, stage.token)
     assert not stage.demo.api_requests
+
+
+async def test_a_certificate_that_signs_itself(stage: Stage, tmp_path: Path) -> None:
+    """Its own authority, where it is named as one."""
+    alices = sign_itself(tmp_path, "alice")
+    raw = stage.configure()
+    raw["listen"]["tls"]["client_ca_file"] = str(alices.cert_file)
+    async with running(raw) as proxy, stage.connect(proxy, alices) as client:
+        assert (await stage.ask(client, stage.demo.mint("alice", claims=confirm(alices)))).status == 200
 
 
 async def test_where_none_can_be_shown(stage: Stage) -> None:

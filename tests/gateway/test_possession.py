@@ -175,12 +175,16 @@ INVALID: dict[str, Callable[[str], str]] = {
 async def test_a_proof_that_is_none(stage: Stage, make: Callable[[str], str]) -> None:
     """Every check of §4.3: refused with its own challenge, and nothing goes on."""
     seen = len(stage.demo.api_requests)
-    fields = {"Authorization": f"DPoP {stage.token}", "DPoP": make(stage.token)}
+    proof = make(stage.token)
+    fields = {"Authorization": f"DPoP {stage.token}", "DPoP": proof}
     status, problem, challenge = await stage.get(fields)
     assert (status, problem["code"]) == (401, "proof_invalid")
     assert challenge.startswith('DPoP realm="obo-proxy", error="invalid_dpop_proof"')
     assert f'algs="{" ".join(ALGORITHMS)}"' in challenge
     assert len(stage.demo.api_requests) == seen
+    told = "".join(failure.reason for failure in stage.proxy.app.failures)
+    secrets = [*stage.token.split("."), *proof.split(".")]
+    assert not any(secret in told for secret in secrets if len(secret) > 8)
 
 
 @pytest.mark.parametrize("number", [0, 2])
