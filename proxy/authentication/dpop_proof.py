@@ -64,8 +64,10 @@ def verify_proof(values: Sequence[bytes], binding: Binding, request: Presented, 
     try:
         verify_signature(jws, key, ALGORITHMS)
         claims = parse_json_object(jws.payload)
-    except (SubjectTokenInvalid, ValueError) as error:
+    except SubjectTokenInvalid as error:
         raise ProofInvalid(_tell(error)) from None
+    except ValueError:
+        raise ProofInvalid("the proof's payload is not a strictly formed JSON object") from None
     _require_request(claims, request)
     return _read_proof(claims, binding.window, now)
 
