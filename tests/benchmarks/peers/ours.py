@@ -14,7 +14,7 @@ from .base import CommandPeer, write
 
 
 class Ours(CommandPeer):
-    """``routes``, ``workers``, ``max_entries`` and ``external_url`` (callers prove there) are for growth's measurements.
+    """``routes``, ``workers``, ``max_entries`` and ``external_url``, where callers prove, are for growth.
 
     ``program`` is that of another version, which stands ``beside`` this one.
     """
