@@ -26,6 +26,9 @@ ALGORITHMS = (
 )
 MAX_SIZE = 4096  # characters: one by an RSA key of 4096 bits, with its key in it, takes half
 MAX_TOKEN_ID = 256  # characters of jti, for we remember them
+_KEY_MEMBERS = frozenset(
+    {"kty", "crv", "x", "y", "n", "e"}
+)  # what makes a key: its kid, alg or use are for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,3 @@ def _is_equal(one: str, other: str) -> bool:
 def _tell(error: Exception) -> str:
     """The same of a proof that ``jose`` says of a token."""
     return str(error).replace("the token", "the proof")
-
-
-_KEY_MEMBERS = frozenset({"kty", "crv", "x", "y", "n", "e"})

@@ -17,9 +17,8 @@ STEP: Final = 60  # s after which another one is given
 LIFETIME: Final = 300  # s for which one is taken
 AHEAD: Final = 60  # s that the clock of a replica may be ahead of ours
 
-Sign = Callable[
-    [bytes], bytes
-]  # authenticates what it is given: the same bytes for the same, for nobody else
+# Authenticates what it is given: always alike, and as nobody else can.
+Sign = Callable[[bytes], bytes]
 
 _TIME: Final = struct.Struct("!I")
 
