@@ -62,6 +62,11 @@ def find_proof_faults(sound: Sound) -> Iterator[Fault]:
                     "every token must come with a proof, and one that stands elsewhere than in Authorization: Bearer"
                     " cannot: leave it out, or set dpop: accept",
                 )
+            if route.actor is not None and route.actor.header is not None:
+                yield Fault(
+                    f"{place}.actor.header",
+                    "every token must come with a proof, and an actor's cannot: set dpop: accept, or name a file",
+                )
     yield from find_replay_faults(settings, sound.subject_tokens)
 
 

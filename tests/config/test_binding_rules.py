@@ -55,6 +55,16 @@ def test_sound(changes: list[tuple[str, Any]]) -> None:
             "leave it out",
             id="no proof can be shown",
         ),
+        pytest.param(
+            [
+                ("subject_tokens.0.dpop", "require"),
+                URL,
+                ("routes.0.actor", {"header": "X-Actor", "type": "jwt"}),
+            ],
+            "routes[0].actor.header",
+            "set dpop: accept",
+            id="no proof can be shown of an actor",
+        ),
         pytest.param([("listen.external_url", "api.example.com")], "listen.external_url", "URL", id="no URL"),
         pytest.param(
             [("listen.external_url", "https://api.example.com/v1")],

@@ -394,6 +394,19 @@ async def test_the_word_of_a_trusted_proxy(demo: Demo) -> None:
         assert (await stage.get(ALICE.show(URL, stage.token)))[0] == 401
 
 
+async def test_an_actors_token_is_a_bearer_token(demo: Demo) -> None:
+    """Nothing in its field could say that it is bound, nor show the key: it is refused, known or not."""
+    raw = configure(demo)
+    raw["routes"][0]["actor"] = {"header": "X-Actor-Token", "type": "jwt"}
+    async with running(raw) as proxy:
+        stage = Stage(demo, proxy)
+        bound = demo.mint("agent", claims=ALICE.confirmation)
+        for actor, status in ((demo.mint("agent"), 200), (bound, 401)):
+            answered = await stage.get(ALICE.show(URL, stage.token) | {"X-Actor-Token": actor})
+            assert answered[0] == status
+        assert (await stage.get(ALICE.show(URL, bound) | {"X-Actor-Token": bound}))[0] == 401
+
+
 async def test_a_reload_forgets_no_proof(demo: Demo) -> None:
     async with running(configure(demo)) as proxy:
         stage = Stage(demo, proxy)
