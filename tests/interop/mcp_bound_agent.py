@@ -1,4 +1,4 @@
-"""``python -m tests.interop.mcp_conformance.client MCP_URL``: the client that the suite's DPoP scenarios examine.
+"""``python -m tests.interop.mcp_bound_agent MCP_URL``: the client that the suite's DPoP scenarios examine.
 
 It gets a token at the suite's authorization server as they want it, bound to its key. The suite publishes no key by
 which anybody could verify that token, so towards the proxy, which is started here, the client has one of the demo's,

@@ -1,1 +1,0 @@
-"""What the MCP project's own conformance suite makes of DPoP with the proxy in between."""
