@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
@@ -43,8 +44,11 @@ DEPARTED = 499  # what is counted, as nginx does, where the caller left before a
 class App:
     """The public port's ASGI app, and what the admin side is told of it."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, fellows: Fellows | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock, secret: bytes, fellows: Fellows | None = None
+    ) -> None:
         self.settings = settings
+        self._secret = secret
         self.metrics = Metrics()
         self.failures = Failures()
         self.draining = False
@@ -142,6 +146,7 @@ class App:
             desk=self._desk,
             before=before,
             tracing=self._tracing,
+            secret=self._secret,
         )
 
     async def _serve(self, downstream: D, forward: Callable[[Parts, D], Awaitable[None]]) -> None:
@@ -186,6 +191,7 @@ class App:
             request_id=downstream.request_id,
             resource_metadata=documents.metadata_url(downstream) if documents else None,
             scopes=self._parts.required_scopes.get(downstream.route, ()),
+            schemes=self._parts.schemes,
         )
         if downstream.started:
             downstream.abort()
@@ -281,12 +287,19 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def build_app(settings: Settings, *, clock: Clock | None = None, fellows: Fellows | None = None) -> App:
+def build_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    fellows: Fellows | None = None,
+    secret: bytes = b"",
+) -> App:
     """The proxy as an ASGI app, not yet started: its lifespan starts and ends it.
 
-    ``fellows`` are the other workers behind the same port.
+    ``fellows`` are the other workers behind the same port, ``secret`` is what they have in common: they take each
+    other's nonces.
     """
-    return App(settings, clock=clock or SystemClock(), fellows=fellows)
+    return App(settings, clock=clock or SystemClock(), secret=secret or os.urandom(32), fellows=fellows)
 
 
 def _forward(parts: Parts, downstream: Downstream) -> Awaitable[None]:

@@ -8,6 +8,7 @@
     ├── SubjectTokenError               the user's token
     │   ├── SubjectTokenMissing  AuthorizationMalformed  IssuerUnknown
     │   ├── SubjectTokenInvalid  SubjectTokenExpired  SubjectTokenRefused
+    │   ├── ProofInvalid  ProofNonceRequired  ProofUncheckable
     │   └── ScopeInsufficient  StepUpRequired
     ├── ExchangeError                   the authorization server
     │   ├── ExchangeDenied  InteractionRequired  ExchangeMisconfigured  ExchangeResponseInvalid
@@ -34,7 +35,8 @@ class ProxyError(Exception):
     ``usual_remedy`` for its kind. ``retry_after`` is in seconds;
     ``oauth_error`` is the authorization server's ``error`` code (RFC 6749 §5.2). ``challenge`` is the
     ``error`` of the ``WWW-Authenticate`` challenge (RFC 6750 §3.1): None for no challenge at all, an
-    empty text for a challenge without ``error``. The same refusal may be given again for ``remember_for``
+    empty text for a challenge without ``error``; ``challenge_scheme`` is the one scheme that it concerns, if it
+    does not concern all. The same refusal may be given again for ``remember_for``
     seconds without asking anew: to the same subject token on the same route, or to the whole route.
     """
 
@@ -43,6 +45,7 @@ class ProxyError(Exception):
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = "The proxy met a fault of its own."
     challenge: ClassVar[str | None] = None
+    challenge_scheme: ClassVar[str | None] = None
     usual_remedy: ClassVar[str] = ""
 
     def __init__(
@@ -259,6 +262,42 @@ class SubjectTokenRefused(SubjectTokenError):
     detail = "The authorization server no longer accepts this token."
     usual_remedy = "The user must sign in again."
     challenge = "invalid_token"
+
+
+class ProofInvalid(SubjectTokenError):
+    """The proof beside a token that is bound to a key (RFC 9449 §4.3)."""
+
+    status = 401
+    code = "proof_invalid"
+    title = "Proof invalid"
+    detail = "The DPoP proof is not valid for this request."
+    usual_remedy = (
+        "Let the caller make a new proof for each request: its method, its URL, its token, the time."
+    )
+    challenge = "invalid_dpop_proof"
+    challenge_scheme = "DPoP"
+
+
+class ProofNonceRequired(SubjectTokenError):
+    """The answer brings the nonce (RFC 9449 §9)."""
+
+    status = 401
+    code = "proof_nonce_required"
+    title = "Proof nonce required"
+    detail = "The DPoP proof needs the nonce that this answer brings."
+    usual_remedy = "None where it is rare: callers repeat the request with the nonce of DPoP-Nonce."
+    challenge = "use_dpop_nonce"
+    challenge_scheme = "DPoP"
+
+
+class ProofUncheckable(SubjectTokenError):
+    """Whether a proof was used before cannot be told."""
+
+    status = 503
+    code = "proof_uncheckable"
+    title = "Proof uncheckable"
+    detail = "Whether the DPoP proof was used before cannot be told now."
+    usual_remedy = "See that the shared cache can be reached and written to; proofs are checked against it."
 
 
 class ScopeInsufficient(SubjectTokenError):

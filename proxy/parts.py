@@ -14,6 +14,7 @@ from .cache.revocation import Revocation
 from .cache.revoker import Revoker
 from .cache.shared.shared_cache import build_shared_cache
 from .cache.token_cache import TokenCache
+from .cache.used_proofs import UsedProofs
 from .cache.user_revocations import UserRevocations
 from .config import models
 from .exchange.authorization_server import AuthorizationServer
@@ -22,6 +23,7 @@ from .gateway.gateway import Gateway
 from .gateway.open_streams import OpenStreams
 from .gateway.published_documents import Documents
 from .gateway.upstream_request import ByCertificate
+from .http.bearer import Schemes
 from .observability.metrics import Gauges, ServerGauges
 from .runtime import Background, Clock, Sweep
 from .signals.receivers import Receivers
@@ -157,6 +159,8 @@ class Parts:
     streams: OpenStreams
     orgs: Mapping[str, Issuer]
     receivers: Receivers | None
+    schemes: Schemes
+    used_proofs: UsedProofs
     required_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     on_start: Sequence[Callable[[], None]] = ()
     _in_flight: int = 0

@@ -6,6 +6,7 @@ changed: the cache of access tokens, and each authorization server with what is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from .authentication.claims import SubjectTokenPolicy
+from .authentication.dpop_proof import ALGORITHMS as PROOF_ALGORITHMS
+from .authentication.proof_nonces import ProofNonces, sign_with
 from .authentication.subject_token import SubjectToken, require_authentication, require_scopes
 from .authentication.verifier import Accepted, Revoked, Verifier
 from .authorizer.authorizer import Authorizer
@@ -20,7 +23,9 @@ from .cache.access_tokens import AccessTokens
 from .cache.key import build_identity
 from .cache.revoker import Revoker
 from .cache.two_legs import TwoLegs
+from .cache.used_proofs import UsedProofs
 from .config import models
+from .config.binding_rules import accepts_proofs, requires_proofs, takes_proofs
 from .config.faults import ConfigurationError, Fault
 from .config.route_rules import sends_ours_unasked
 from .config.urls import is_loopback
@@ -31,10 +36,12 @@ from .gateway.caller_credentials import build_join, build_take_token
 from .gateway.cross_site import CrossSiteGuard
 from .gateway.gateway import Gateway
 from .gateway.open_streams import OpenStreams
+from .gateway.possession import Possession, Proofs
 from .gateway.published_documents import Documents
 from .gateway.token_fields import build_token_fields
 from .gateway.token_lifetime import Lifetime
 from .gateway.upstream_request import Authentication, Route
+from .http.bearer import BEARER_ALONE, Schemes
 from .http.forwarding import Forwarding
 from .http.routes import Pattern, RouteTable
 from .http.withholding import CredentialNames
@@ -57,11 +64,13 @@ def build_parts(
     desk: SignalDesk | None = None,
     before: Parts | None = None,
     tracing: Tracing | None = None,
+    secret: bytes = b"",
 ) -> Parts:
     """The parts for ``settings``, not yet started; ``before`` are those that serve now.
 
     ``on_exchange`` hears of each call for a token; ``desk`` is what of revocations outlasts a configuration; with
-    ``tracing`` calls to upstreams carry traces on. Raises ValueError or OSError for credentials that cannot be used.
+    ``tracing`` calls to upstreams carry traces on. ``secret`` is what the processes that serve one port have in common,
+    and nobody else has. Raises ValueError or OSError for credentials that cannot be used.
     """
     sweep = Sweep()
     desk = desk or build_desk(clock, lambda _: None)
@@ -79,8 +88,18 @@ def build_parts(
     }
     streams = OpenStreams(desk.users)
     lifetime = Lifetime(clock, streams)
+    used_proofs = before.used_proofs if before else UsedProofs(clock)
+    proofs = _build_proofs(settings, used_proofs, store, clock=clock, secret=secret)
     routes = [
-        _build_route(route, settings, issuers, store, verifiers, lifetime=lifetime, sweep=sweep)
+        _build_route(
+            route,
+            settings,
+            issuers,
+            store,
+            _build_authentication(route, settings, verifiers, proofs, clock),
+            lifetime=lifetime,
+            sweep=sweep,
+        )
         for route in settings.routes
     ]
     orgs = _build_orgs(settings, before.orgs if before else {}, clock=clock, on_exchange=on_exchange)
@@ -93,7 +112,8 @@ def build_parts(
         ],
         parameters=(place.query for place in places if place.query),
     )
-    forwarding = Forwarding(settings.listen.trusted_proxies, names, settings.listen.strip_headers)
+    listen = settings.listen
+    forwarding = Forwarding(listen.trusted_proxies, names, listen.strip_headers, listen.external_url)
     timing = ServerTiming() if settings.listen.server_timing else None
     observers = [observer for observer in (tracing, timing) if observer is not None]
     table = _build_table(settings.routes, routes)
@@ -121,6 +141,8 @@ def build_parts(
             background=store.background,
             clock=clock,
         ),
+        schemes=_build_schemes(settings),
+        used_proofs=used_proofs,
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
     )
 
@@ -153,7 +175,12 @@ def build_verifier(
     cache = settings.cache
     return Verifier(
         [
-            _build_accepted(entry, issuers[entry.authorization_server], id_tokens)
+            _build_accepted(
+                entry,
+                issuers[entry.authorization_server],
+                id_tokens=id_tokens,
+                certificates=_sees_certificates(settings.listen),
+            )
             for entry in settings.subject_tokens
         ],
         clock=clock,
@@ -197,7 +224,9 @@ def _find_unchanged(before: Parts, servers: Mapping[str, models.AuthorizationSer
     return {name: issuer for name, issuer in before.issuers.items() if servers.get(name) == issuer.settings}
 
 
-def _build_accepted(entry: models.SubjectTokens, issuer: Issuer, id_tokens: bool) -> Accepted:
+def _build_accepted(
+    entry: models.SubjectTokens, issuer: Issuer, *, id_tokens: bool, certificates: bool
+) -> Accepted:
     policy = SubjectTokenPolicy(
         issuer=issuer.settings.issuer,
         expected_audience=entry.expected_audience,
@@ -206,10 +235,62 @@ def _build_accepted(entry: models.SubjectTokens, issuer: Issuer, id_tokens: bool
         algorithms=frozenset(entry.algorithms),
         clock_tolerance=entry.clock_tolerance,
         id_tokens=id_tokens,
+        dpop=entry.dpop,
+        dpop_nonce=entry.dpop_nonce,
+        certificates=certificates,
     )
     if entry.introspect:
         return Accepted(entry.authorization_server, policy, introspect=issuer.server.introspect)
     return Accepted(entry.authorization_server, policy, keys=issuer.keys)
+
+
+def _build_proofs(
+    settings: models.Settings,
+    used: UsedProofs,
+    store: TokenStore,
+    *,
+    clock: Clock,
+    secret: bytes,
+) -> Proofs | None:
+    """None where no token may be bound to a key."""
+    if not accepts_proofs(settings):
+        return None
+    shared = store.shared.proofs if store.shared else None
+    signer = sign_with(secret or os.urandom(32))
+    nonces = ProofNonces(shared.read_signers if shared else lambda: [signer], clock)
+    return Proofs(used=used, shared=shared, nonces=nonces, clock=clock)
+
+
+def _build_schemes(settings: models.Settings) -> Schemes:
+    if not accepts_proofs(settings):
+        return BEARER_ALONE
+    return Schemes(bearer=not requires_proofs(settings), dpop=PROOF_ALGORITHMS)
+
+
+def _sees_certificates(listen: models.Listen) -> bool:
+    return listen.tls is not None and listen.tls.client_ca_file is not None
+
+
+def _build_authentication(
+    route: models.Route,
+    settings: models.Settings,
+    verifiers: dict[bool, Verifier],
+    proofs: Proofs | None,
+    clock: Clock,
+) -> Authentication | None:
+    """None where the route needs no user."""
+    if route.grant not in models.NEEDS_USER:
+        return None
+    bound = proofs is not None or _sees_certificates(settings.listen)
+    require = build_demands(route, clock)
+    join = build_join(route, lambda kind: verifiers[kind == "id_token"])
+    return Authentication(
+        take_token=build_take_token(route, dpop=proofs is not None),
+        verifier=verifiers[route.subject_token_type == "id_token"],
+        require=_demand_nothing if join and not require else require,
+        join=join,
+        possession=Possession(proofs if takes_proofs(route) else None) if bound else None,
+    )
 
 
 def _build_route(
@@ -217,21 +298,11 @@ def _build_route(
     settings: models.Settings,
     issuers: dict[str, Issuer],
     store: TokenStore,
-    verifiers: dict[bool, Verifier],
+    authentication: Authentication | None,
     *,
     lifetime: Lifetime,
     sweep: Sweep,
 ) -> Route:
-    authentication = None
-    if route.grant in models.NEEDS_USER:
-        require = build_demands(route, lifetime.clock)
-        join = build_join(route, lambda kind: verifiers[kind == "id_token"])
-        authentication = Authentication(
-            take_token=build_take_token(route),
-            verifier=verifiers[route.subject_token_type == "id_token"],
-            require=_demand_nothing if join and not require else require,
-            join=join,
-        )
     options = Options(**dict(route.timeouts), max_connections=route.max_connections)
     request = build_token_request(route, settings)
 
@@ -345,6 +416,8 @@ def _build_documents(settings: models.Settings, issuers: dict[str, Issuer]) -> D
     return Documents(
         table,
         issuers=[issuers[name].settings.issuer for name in sorted(accepted)],
+        schemes=_build_schemes(settings),
+        certificates=_sees_certificates(settings.listen),
         jwks_path=settings.publish_jwks,
         read_jwks=read_jwks,
     )

@@ -35,7 +35,8 @@ PURE = [
     for module in MODULES
     if room_of(module) in {"errors", "jose", "http"}
     or module in {
-        "authentication.claims", "authentication.introspection", "authentication.logout_token",
+        "authentication.binding", "authentication.claims", "authentication.dpop_proof",
+        "authentication.introspection", "authentication.logout_token", "authentication.proof_nonces",
         "authentication.subject_token", "authentication.subject_identifier", "authentication.signal_token",
         "authentication.security_event", "authentication.global_revocation", "cache.key", "exchange.actors",
         "exchange.answer", "exchange.authorization_code", "exchange.authorization_details",
@@ -67,6 +68,8 @@ SUITES = {
     "gateway/test_token_places.py": "where tokens stand, from caller to API",
     "authorizer/test_leftovers.py": "nothing is left of a question",
     "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
+    "gateway/test_client_certificates.py": "callers whose tokens are bound to their certificate",
+    "gateway/test_possession_replicas.py": "proofs over replicas and workers",
     "observability/test_canaries.py": "no credential in anything that is written",
     "observability/test_log_lines.py": "the lines of whole requests",
     "server/test_closed_connections.py": "nothing is left of a connection",

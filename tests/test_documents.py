@@ -160,10 +160,13 @@ MOUNTED = "/var/run/secrets"
 
 def mount(folder: Path) -> None:
     """What the platform mounts below ``MOUNTED``, below ``folder`` instead."""
-    issued = Authority(folder).issue("obo-proxy")
+    authority = Authority(folder)
+    issued = authority.issue("obo-proxy")
     pair = {"tls.crt": issued.cert_file.read_text(), "tls.key": issued.key_file.read_text()}
     tokens = {"as": jwt.encode({"sub": "system:serviceaccount:a:b", "exp": 1}, "0" * 64)}
-    for name, files in {"tokens": tokens, "spiffe.io": pair, "certificate": pair}.items():
+    callers = {"ca.crt": authority.ca_file.read_text()}
+    mounted = {"tokens": tokens, "spiffe.io": pair, "certificate": pair, "callers": callers}
+    for name, files in mounted.items():
         Volume(folder / name, files)
 
 

@@ -12,6 +12,7 @@ from proxy.demo import Demo
 
 from .support.demo import resign
 from .support.leftovers import leftovers
+from .support.prover import Prover
 from .support.proxy import Running, running
 from .support.raw_client import connected
 
@@ -32,9 +33,11 @@ KEPT = (
 MakeToken = Callable[[Demo, str], str | None]
 
 
-async def ask(proxy: Running, token: str | None, path: str = "/orders/1") -> int:
+async def ask(proxy: Running, token: str | None, path: str = "/orders/1", proof: str | None = None) -> int:
     """The status of a GET on a connection of its own."""
     bearer = "" if token is None else f"Authorization: Bearer {token}\r\n"
+    if proof is not None:
+        bearer = f"Authorization: DPoP {token}\r\nDPoP: {proof}\r\n"
     async with connected(proxy.server.address) as client:
         await client.send(f"GET {path} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n{bearer}\r\n".encode())
         return (await client.response()).status
@@ -106,3 +109,19 @@ async def test_nothing_is_left_of_an_upstream_that_refuses(demo: Demo, answered:
     async with running(raw) as proxy:
         left = await find_leftovers(proxy, lambda: demo.mint(f"user{next(users)}"), answered or 502)
         assert left == set()
+
+
+@pytest.mark.parametrize("claims", [{"htm": "POST"}, {"iat": 0}, {"nonce": "x"}], ids=["htm", "iat", "nonce"])
+async def test_nothing_is_left_of_a_proof_that_is_refused(demo: Demo, claims: dict[str, Any]) -> None:
+    """Nor of the token that it came with, but for what is known of that."""
+    prover, raw = Prover(), demo.settings(listen={"external_url": "https://api"})
+    for entry in raw["subject_tokens"]:
+        entry.update({"dpop": "accept", "dpop_nonce": True})
+    token = demo.mint("alice", claims=prover.confirmation)
+    async with running(raw) as proxy:
+
+        async def visit() -> None:
+            proof = prover.prove("https://api/orders/1", token, **claims)
+            assert await ask(proxy, token, proof=proof) == 401
+
+        assert set(await leftovers(visit, kept=KEPT)) == set()

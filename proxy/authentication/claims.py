@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import ScopeInsufficient, SubjectTokenExpired, SubjectTokenInvalid
+from .binding import CERTIFICATE, CONFIRMATION, KEY, is_confirmation
 
 MAX_SUBJECT = 255  # characters (OpenID Connect Core §2)
 MAX_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 7493 §2.2)
@@ -27,7 +28,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class SubjectTokenPolicy:
     """What one accepted issuer's tokens must satisfy; ``clock_tolerance`` is seconds.
 
-    ``id_tokens`` lets ID tokens pass, for routes whose subject token type is ``id_token``.
+    ``id_tokens`` lets ID tokens pass, for routes whose subject token type is ``id_token``. ``dpop`` is whether tokens
+    may be bound to a key, ``dpop_nonce`` whether proofs of it need a nonce of ours; ``certificates`` lets tokens pass
+    that are bound to a certificate, for callers can show theirs.
     """
 
     issuer: str
@@ -37,6 +40,9 @@ class SubjectTokenPolicy:
     algorithms: frozenset[str] = frozenset({"RS256", "ES256"})
     clock_tolerance: float = 30.0
     id_tokens: bool = False
+    dpop: Literal["refuse", "accept", "require"] = "refuse"
+    dpop_nonce: bool = False
+    certificates: bool = False
 
 
 def parse_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -117,9 +123,30 @@ def _require_client(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now:
         raise SubjectTokenInvalid("the token was issued to a client that is not accepted")
 
 
-def _require_bearer_access_token(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
-    if "cnf" in claims:  # RFC 9449 §7.2, RFC 8705 §3: bound to a key that nobody has shown us
-        raise SubjectTokenInvalid("the token is bound to a key and cannot be used as a bearer token")
+def _require_binding(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    """Bound to nothing but what its caller can be asked to show (RFC 7800 §3.1); whether it does is asked later."""
+    bound_to = claims.get(CONFIRMATION, {}).keys()
+    if policy.dpop == "require" and KEY not in bound_to:
+        raise SubjectTokenInvalid(
+            "the token is bound to no key", remedy="let the caller get DPoP-bound tokens, or set dpop: accept"
+        )
+    if CONFIRMATION not in claims:
+        return
+    if policy.dpop == "refuse" and KEY in bound_to:
+        raise SubjectTokenInvalid(
+            "the token is bound to a key and cannot be used as a bearer token",
+            remedy="let the caller get bearer tokens, or set dpop: accept in subject_tokens",
+        )
+    if not policy.certificates and CERTIFICATE in bound_to:
+        raise SubjectTokenInvalid(
+            "the token is bound to a key, that of a certificate, and callers can show none",
+            remedy="name who issues callers' certificates in listen.tls.client_ca_file",
+        )
+    if not bound_to or not bound_to <= {KEY, CERTIFICATE}:  # RFC 7800 has more ways than are known here
+        raise SubjectTokenInvalid("the token is bound to a key in a way that cannot be checked")
+
+
+def _require_access_token(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
     if _is_id_token(claims) and not policy.id_tokens:
         raise SubjectTokenInvalid(
             "this is an ID token, not an access token", remedy="let the caller send its access token"
@@ -154,7 +181,8 @@ DEMANDS: Mapping[str, Demand] = {
     "issuer": _require_issuer,
     "audience": _require_audience,
     "client": _require_client,
-    "kind": _require_bearer_access_token,
+    "binding": _require_binding,
+    "kind": _require_access_token,
     "times": _require_time,
     "scopes": _require_scopes,
 }
@@ -191,6 +219,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "scp": _is_texts,
     "scope": _is_texts,
     "acr": lambda value: isinstance(value, str),
+    CONFIRMATION: is_confirmation,
     **dict.fromkeys(CLIENT_CLAIMS, is_text),
     **dict.fromkeys(("exp", "nbf", "iat", "auth_time"), is_number),
 }

@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SubjectTokenExpired, SubjectTokenInvalid
+from .binding import CONFIRMATION
 from .claims import SubjectTokenPolicy, parse_claims, verify_claims
+
+# By whether it is bound: a server tells the type of its answer to the client (RFC 9449 §6.2).
+_TOKEN_TYPES = {False: {"bearer", "access_token"}, True: {"bearer", "access_token", "dpop"}}
 
 
 def verify_introspection(
@@ -26,7 +30,7 @@ def verify_introspection(
         claims["sub"] = claims["username"]
     if answer.get("active") is not True:  # §2.2: a boolean; anything else is no consent
         _refuse_inactive(claims, now)
-    if str(claims.get("token_type", "bearer")).lower() not in {"bearer", "access_token"}:
+    if str(claims.get("token_type", "bearer")).lower() not in _TOKEN_TYPES[CONFIRMATION in claims]:
         raise SubjectTokenInvalid("the token is not a bearer token")
     verify_claims(parse_claims(claims), policy, now)
     return claims

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ..errors import ScopeInsufficient, StepUpRequired, SubjectTokenInvalid
 from ..jose.jwk import SigningKey
 from ..jose.jws import UnverifiedJws, parse_jws, peek_claims, verify_payload, verify_signature
+from .binding import Binding
 from .claims import SubjectTokenPolicy, parse_claims, read_scopes, verify_claims
 
 # RFC 8725 §3.11: an allow-list. Proofs, logout tokens and security events are JWTs of the same keys.
@@ -29,6 +30,7 @@ class SubjectToken:
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
     other. ``identifiers`` are by what events may mean the user (``subject_identifier``). ``actor`` is who acts for the
     user, by a verified token that came along, ``context`` what of the request a token is to be made for (JSON).
+    ``binding`` is what its caller must show beside it, None for a bearer token.
     """
 
     value: str = field(repr=False)
@@ -42,6 +44,7 @@ class SubjectToken:
     actor: SubjectToken | None = field(default=None, kw_only=True, repr=False)
     context: str | None = field(default=None, kw_only=True, repr=False)
     digest: bytes = field(init=False, repr=False)
+    binding: Binding | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.digest = sha256(self.value.encode()).digest()

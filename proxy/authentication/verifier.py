@@ -25,6 +25,7 @@ from ..errors import (
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
 from ..runtime import Background, Clock
+from .binding import read_binding
 from .claims import SharedTexts, SubjectTokenPolicy
 from .index import Index
 from .introspection import verify_introspection
@@ -125,10 +126,15 @@ class Verifier:
             entry.policy.issuer: entry.keys.status() for entry in self._accepted if entry.keys is not None
         }
 
-    def recall(self, token: str) -> SubjectToken | None:
-        """The remembered verdict, if it still holds: no I/O, no parsing."""
+    def recall(self, token: str, *, bound: bool = False) -> SubjectToken | None:
+        """The remembered verdict, if it still holds: no I/O, no parsing.
+
+        Tokens that are bound to a key only for those who ask for its possession then, and say so by ``bound``.
+        """
         known = self._known.get(token)
         if known is None or known.generation != known.keys.generation:
+            return None
+        if known.binding is not None and not bound:
             return None
         if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
             return None
@@ -147,18 +153,21 @@ class Verifier:
                 if known.identifiers:
                     self._forget(known)
 
-    async def verify(self, token: str) -> SubjectToken:
-        """The verified token, or the refusal of the entry that came closest to accepting it.
+    async def verify(self, token: str, *, bound: bool = False) -> SubjectToken:
+        """The verified token, or the refusal of the entry that came closest to accepting it; ``bound`` as ``recall``'s.
 
         Raises SubjectTokenError, or ExchangeError where the issuer could not be asked; nothing else.
         """
         try:
-            return await self._verify(token)
+            subject_token = await self._verify(token)
         except ProxyError:
             raise
         except Exception as error:
             # RFC 8725 §3.1: what we did not foresee is no reason to let a token pass, nor to answer 500.
             raise SubjectTokenInvalid(f"verification met {type(error).__name__}") from error
+        if subject_token.binding is not None and not bound:
+            raise SubjectTokenInvalid("the token is bound to a key and cannot be used as a bearer token")
+        return subject_token
 
     def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
         """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8).
@@ -245,6 +254,9 @@ class Verifier:
             "identity": self._build_identity(token, claims),
             "expires_at": claims["exp"],
             "identifiers": identifiers,
+            "binding": read_binding(
+                claims, tolerance=entry.policy.clock_tolerance, nonce=entry.policy.dpop_nonce
+            ),
         }
 
     async def _require_unrevoked(self, claims: Mapping[str, Any]) -> tuple[bytes, ...]:

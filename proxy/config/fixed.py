@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from .authorizer_rules import find_authorizer_faults
+from .binding_rules import find_replay_faults
 from .faults import ConfigurationError
 from .models import Authorizer, Listen, Section, Settings
 from .rules import find_exposure
 
 # What stands under these sections takes a restart, but for the keys named here.
 _LIVE = {
-    "listen": frozenset({"tls", "trusted_proxies", "strip_headers", "max_body_bytes", "server_timing"}),
+    "listen": frozenset(
+        {"external_url", "tls", "trusted_proxies", "strip_headers", "max_body_bytes", "server_timing"}
+    ),
     "admin": frozenset({"token_file"}),
     "tracing": frozenset[str](),
 }
@@ -18,7 +21,8 @@ _LIVE = {
 def keep_fixed(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str, ...]]:
     """``loaded``, but with everything that takes a restart as it is ``running``; and which keys these are.
 
-    Raises ConfigurationError where the two do not go together: a listener that is open to others stays so.
+    Raises ConfigurationError where the two do not go together: a listener that is open to others stays so, and so
+    do several workers.
     """
     sections: dict[str, Section] = {}
     waiting: list[str] = []
@@ -36,7 +40,11 @@ def keep_fixed(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str
     authorizer, late = _keep_authorizer(running.authorizer, loaded.authorizer)
     settings = loaded.model_copy(update={**sections, "authorizer": authorizer})
     routes = {f"routes[{index}]": route for index, route in enumerate(settings.routes)}
-    if faults := (*find_exposure(settings.admin), *find_authorizer_faults(settings, routes)):
+    if faults := (
+        *find_exposure(settings.admin),
+        *find_authorizer_faults(settings, routes),
+        *find_replay_faults(settings),
+    ):
         raise ConfigurationError(faults)
     return settings, (*waiting, *late)
 

@@ -60,10 +60,11 @@ class Section(BaseModel):
 
 
 class ListenTLS(Section):
-    """The certificate with which we serve HTTPS."""
+    """The certificate with which we serve HTTPS, and who issues those that callers may show."""
 
     cert_file: FilePath
     key_file: FilePath
+    client_ca_file: FilePath | None = None
 
 
 class Listen(Section):
@@ -71,6 +72,7 @@ class Listen(Section):
 
     host: Text = "127.0.0.1"
     port: Port = 8080
+    external_url: Text | None = None
     tls: ListenTLS | None = None
     workers: int = Field(1, ge=1, le=256)
     trusted_proxies: tuple[Network, ...] = ()
@@ -160,6 +162,8 @@ class SubjectTokens(Section):
     algorithms: tuple[VerifyAlg, ...] = Field(("RS256", "ES256"), min_length=1)
     clock_tolerance: Duration = 30.0
     introspect: bool = False
+    dpop: Literal["refuse", "accept", "require"] = "refuse"
+    dpop_nonce: bool = False
 
 
 class TokenIn(Section):

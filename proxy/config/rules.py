@@ -8,6 +8,7 @@ from itertools import combinations
 
 from ..config.urls import is_loopback
 from .authorizer_rules import find_authorizer_faults
+from .binding_rules import find_binding_faults, find_proof_faults
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
@@ -44,6 +45,7 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
     for name, server in settings.authorization_servers.items():
         yield from find_server_faults(f"authorization_servers.{name}", server)
     yield from _find_subject_tokens_faults(sound)
+    yield from find_proof_faults(sound)
     for place, route in sound.routes.items():
         yield from find_route_faults(place, route)
         yield from _find_server_of_route_faults(sound, place, route)
@@ -75,6 +77,7 @@ def _find_listen_faults(listen: Listen) -> Iterator[Fault]:
             )
     if listen.tls:
         yield from check_certificate("listen.tls", listen.tls.cert_file, listen.tls.key_file)
+    yield from find_binding_faults(listen)
 
 
 def _find_trust_in_everybody(listen: Listen) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ..authentication.binding import CERTIFICATE, CONFIRMATION, KEY
 from ..authentication.claims import CLIENT_CLAIMS, DEMANDS, SubjectTokenPolicy, read_scopes
 from ..errors import ProxyError
 from .finding import Finding, build_failure
@@ -54,10 +55,19 @@ def _describe_client(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now
     return describe_texts(policy.client_ids), describe_texts(found)
 
 
+def _describe_binding(claims: Mapping[str, Any]) -> str:
+    """What its caller must show, which is not shown here."""
+    confirmation = claims.get(CONFIRMATION, {})
+    needed = [what for name, what in _BINDINGS.items() if name in confirmation]
+    return f"bound: callers need {' and '.join(needed)}" if needed else "a bearer token"
+
+
+_BINDINGS = {KEY: "a DPoP proof", CERTIFICATE: "their certificate"}
 _FACTS: Mapping[str, Callable[[Mapping[str, Any], SubjectTokenPolicy, float], tuple[str, str]]] = {
     "issuer": lambda claims, policy, _: (policy.issuer, claims["iss"]),
     "audience": lambda claims, policy, _: (policy.expected_audience, describe_texts(claims["aud"])),
     "client": _describe_client,
+    "binding": lambda claims, _policy, _now: ("", _describe_binding(claims)),
     "kind": lambda claims, policy, _: ("", "an ID token" if policy.id_tokens else "an access token"),
     "times": _describe_times,
     "scopes": lambda claims, policy, _: (

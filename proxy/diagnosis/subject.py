@@ -37,7 +37,7 @@ async def examine_subject_token(token: str, verifier: Verifier, clock: Clock) ->
     """Every step for ``token`` as a caller would present it. Raises no ProxyError."""
     findings = await _examine(token, verifier, clock)
     try:
-        subject_token = await verifier.verify(token)
+        subject_token = await verifier.verify(token, bound=True)
     except ProxyError as error:
         if all(finding.verdict != "fail" for finding in findings):
             findings.append(build_failure("verification", "", error))
@@ -88,7 +88,7 @@ async def _examine_entry(
     if keys is None or unverified is None:
 
         async def introspect() -> Finding:
-            await verifier.verify(token)
+            await verifier.verify(token, bound=True)
             return Finding("introspection", "", "pass", "active, and as is demanded")
 
         return [await examine(clock, "introspection", "", introspect)]

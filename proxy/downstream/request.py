@@ -19,6 +19,7 @@ from ..http.forwarding import Forwarding
 from ..http.headers import Field, values
 
 _NO_VALUES = [b""]
+_NONCE = b"dpop-nonce"
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 _random = random.Random()  # noqa: S311  no secret, and a system call less for each request
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
@@ -30,7 +31,8 @@ class Downstream:
     ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
     ``subprotocols`` are those offered for a websocket. ``dialect`` is how a gateway asks about the request; empty
-    where it is to be forwarded.
+    where it is to be forwarded. ``nonce`` is for the caller's next proof, if it needs one (RFC 9449 §8.2), and
+    ``has_nonce`` whether its last proof had it already.
     """
 
     route = ""
@@ -39,6 +41,8 @@ class Downstream:
     started = False
     status = 0
     departed = False
+    nonce: bytes | None = None
+    has_nonce = False
     _body: Body | None = None
     _task: asyncio.Task[Any] | None = None
 
@@ -87,6 +91,11 @@ class Downstream:
         return self._forwarding.find_caller(self.peer, self.ended)
 
     @property
+    def vouched_origin(self) -> str | None:
+        """``origin`` as somebody else than the caller says; None where nobody does."""
+        return self.origin if self._forwarding.vouches_for(self.peer) else None
+
+    @property
     def query_part(self) -> bytes:
         """``?`` and the query, as received; ASGI alone does not tell a ``?`` that nothing follows."""
         if self.query:
@@ -110,10 +119,13 @@ class Downstream:
     async def start(self, status: int, headers: list[Field]) -> None:
         self.started = True
         self.status = status
+        headers = self._add_nonce(headers)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         """Write a whole response at once where that can be done without waiting; False, and nothing is written."""
+        if self.nonce is not None:
+            headers = self._add_nonce(headers)
         if self.connection is None or not self.connection.respond(status, headers, body):
             return False
         self.started = True
@@ -146,6 +158,13 @@ class Downstream:
             self.connection.cancel()
         elif self._task is not None:
             self._task.cancel()
+
+    def _add_nonce(self, headers: list[Field]) -> list[Field]:
+        """In place of an upstream's, which is for proofs of ours: the caller would take it for its own."""
+        if self.nonce is None:
+            return headers
+        kept = [field for field in headers if field[0] != _NONCE]
+        return kept if self.has_nonce and len(kept) == len(headers) else [*kept, (_NONCE, self.nonce)]
 
     def _keep_request_id(self, given: Sequence[bytes]) -> str | None:
         request_id = parse_request_id(given)

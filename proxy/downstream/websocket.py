@@ -40,6 +40,7 @@ class DownstreamWebSocket(Downstream):
     async def start(self, status: int, headers: list[Field]) -> None:
         self.started = True
         self.status = status
+        headers = self._add_nonce(headers)
         await self._tell({"type": "websocket.http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool) -> None:
@@ -48,6 +49,7 @@ class DownstreamWebSocket(Downstream):
     async def accept(self, subprotocol: str | None, headers: list[Field]) -> None:
         self.started = True
         self.status = 101
+        headers = self._add_nonce(headers)
         await self._tell({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
 
     async def receive(self) -> str | bytes:

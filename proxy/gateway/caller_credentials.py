@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..authentication.subject_token import SubjectToken
 from ..authentication.verifier import Verifier
+from ..config.binding_rules import takes_proofs
 from ..config.models import Route
 from ..config.secret_file import SecretFile
 from ..downstream.request import Downstream
@@ -17,13 +18,19 @@ from .upstream_request import Join
 TakeToken = Callable[[Downstream], str]
 
 
-def build_take_token(route: Route) -> TakeToken:
-    """How ``route`` takes what should be a request's subject token: its form is not looked at yet."""
+def build_take_token(route: Route, *, dpop: bool = False) -> TakeToken:
+    """How ``route`` takes what should be a request's subject token: its form is not looked at yet.
+
+    With ``dpop`` also one that is shown with a proof, where proofs can be shown.
+    """
     if route.subject_token_file is not None:
         return _from_file(SecretFile(route.subject_token_file))
     if route.token_in.query is not None:
         return _from_query(route.token_in.query)
-    return _from_header(route.token_in.header or "Authorization", route.token_in.scheme)
+    schemes = [route.token_in.scheme.lower()] if route.token_in.scheme else []
+    if dpop and takes_proofs(route):
+        schemes.append("dpop")
+    return _from_header(route.token_in.header or "Authorization", tuple(schemes))
 
 
 def build_join(route: Route, find_verifier: Callable[[str], Verifier]) -> Join | None:
@@ -56,7 +63,7 @@ def describe_request(downstream: Downstream, names: Sequence[str]) -> str:
 
 def _build_act(header: str, verifier: Verifier) -> Join:
     """How the token of ``header`` is taken, verified as a user's is, and put beside the user's."""
-    take = _from_header(header, "")
+    take = _from_header(header, ())
 
     async def find_actor(subject_token: SubjectToken, downstream: Downstream) -> SubjectToken:
         try:
@@ -72,11 +79,11 @@ def _build_act(header: str, verifier: Verifier) -> Join:
     return find_actor
 
 
-def _from_header(header: str, scheme: str) -> TakeToken:
-    name, scheme = header.lower().encode("ascii"), scheme.lower()
+def _from_header(header: str, schemes: tuple[str, ...]) -> TakeToken:
+    name = header.lower().encode("ascii")
 
     def take(downstream: Downstream) -> str:
-        return find_authorization(downstream.ended.get(name, ()), scheme)
+        return find_authorization(downstream.ended.get(name, ()), schemes)
 
     return take
 

@@ -170,7 +170,12 @@ async def _prepare_request(
     authentication = route.authentication
     if authentication is not None:
         token = authentication.take_token(downstream)
-        subject_token = authentication.verifier.recall(token) or await authentication.verify(token)
+        possession = authentication.possession
+        subject_token = authentication.verifier.recall(
+            token, bound=possession is not None
+        ) or await authentication.verify(token)
+        if possession is not None:
+            await possession.require(subject_token, downstream)
         if authentication.require is not None:
             authentication.require(subject_token)
             if authentication.join is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from ..config.models import Route
 from ..downstream.request import Downstream, parse_host
 from ..errors import NoRoute, PathRefused
+from ..http.bearer import BEARER_ALONE, Schemes
 from ..http.routes import RouteTable
 from .protected_resource import WELL_KNOWN, build_document
 
@@ -16,9 +17,9 @@ _WELL_KNOWN = WELL_KNOWN.encode("ascii")
 
 
 class Documents:
-    """``issuers`` made the tokens that routes take; ``jwks_path`` is where ``read_jwks`` is served, if at all.
+    """``issuers`` made the tokens that routes take, and ``schemes`` and ``certificates`` say what they may be bound to.
 
-    Without ``routes`` no resource is described.
+    ``jwks_path`` is where ``read_jwks`` is served, if at all. Without ``routes`` no resource is described.
     """
 
     def __init__(
@@ -26,12 +27,16 @@ class Documents:
         routes: RouteTable[Route] | None,
         *,
         issuers: Sequence[str] = (),
+        schemes: Schemes = BEARER_ALONE,
+        certificates: bool = False,
         jwks_path: str | None = None,
         read_jwks: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._routes = routes
         self._paths = {route.name: route.path.rstrip("/") for route in routes or ()}
         self._issuers = tuple(issuers)
+        self._schemes = schemes
+        self._certificates = certificates
         self._jwks_path = None if jwks_path is None else jwks_path.encode("ascii")
         self._read_jwks = read_jwks
 
@@ -51,7 +56,14 @@ class Documents:
         except (NoRoute, PathRefused):
             return None
         resource = downstream.origin + resource_path.decode("ascii")
-        return json.dumps(build_document(resource, self._issuers, route.required_scopes)).encode()
+        document = build_document(
+            resource,
+            self._issuers,
+            route.required_scopes,
+            schemes=self._schemes,
+            certificates=self._certificates,
+        )
+        return json.dumps(document).encode()
 
     def metadata_url(self, downstream: Downstream) -> str | None:
         """The URL that a challenge names (RFC 9728 §5.1): the document of the matched route, if there is one."""

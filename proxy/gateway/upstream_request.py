@@ -19,6 +19,7 @@ from ..http.headers import Field, Fields
 from ..upstream import PresentedCertificate, Upstream
 from ..upstream.websocket import WebSocketUpstream
 from .cross_site import CrossSiteGuard
+from .possession import Possession
 from .token_fields import TokenFields
 from .token_lifetime import Lifetime
 
@@ -35,18 +36,23 @@ class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
     ``take_token`` gives the token as it was found. ``require`` is None where a route asks for no more than an
-    accepted token; ``join``, which is looked at only beside it, where nothing of the request goes along.
+    accepted token; ``join``, which is looked at only beside it, where nothing of the request goes along;
+    ``possession`` where none of the accepted tokens is bound to anything.
     """
 
     take_token: Callable[[Downstream], str]
     verifier: Verifier
     require: Callable[[SubjectToken], None] | None
     join: Join | None = None
+    possession: Possession | None = None
 
     def verify(self, token: str) -> Awaitable[SubjectToken]:
-        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError."""
+        """The verified token, whatever it is that was found. Raises AuthorizationMalformed, SubjectTokenError.
+
+        Where it is bound to a key, its ``possession`` is still to be required.
+        """
         check_token(token)
-        return self.verifier.verify(token)
+        return self.verifier.verify(token, bound=self.possession is not None)
 
 
 class ByCertificate(Protocol):

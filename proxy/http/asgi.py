@@ -27,6 +27,11 @@ class Connection(Protocol):
     refusal: ProxyError | None
     """What the server has answered in the application's place, because the rest of the request is faulty."""
 
+    @property
+    def client_certificate(self) -> str | None:
+        """``x5t#S256`` (RFC 8705 §3.1) of the certificate that the peer has shown, of an issuer we know, if any."""
+        ...
+
     def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
         """Write a response that is whole; the same as ``send`` twice, in one step.
 

@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from ..errors import (
@@ -28,8 +29,19 @@ _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # §3: what a quoted value may not hold
 
 
-def find_authorization(values: Sequence[bytes], scheme: str = "bearer") -> str:
-    """What follows ``scheme`` (lower-case) in the one ``Authorization`` field value; all of it where that is empty.
+@dataclass(frozen=True, slots=True)
+class Schemes:
+    """By which schemes callers may show their tokens; ``dpop`` are the algorithms of proofs, if any are taken."""
+
+    bearer: bool = True
+    dpop: tuple[str, ...] = ()
+
+
+BEARER_ALONE = Schemes()
+
+
+def find_authorization(values: Sequence[bytes], schemes: Collection[str] = ("bearer",)) -> str:
+    """What follows one of ``schemes`` (lower-case) in the one ``Authorization`` field value; all of it without any.
 
     Its form is ``check_token``'s to judge. SubjectTokenMissing where there is none or another scheme,
     AuthorizationMalformed where there is more than one.
@@ -39,12 +51,17 @@ def find_authorization(values: Sequence[bytes], scheme: str = "bearer") -> str:
     text = values[0].decode("latin-1").strip(" \t") if values else ""
     if not text:
         raise SubjectTokenMissing("the request brings no credentials")
-    if not scheme:
+    if not schemes:
         return text
     name, _, token = text.partition(" ")
-    if name.lower() != scheme:
-        raise SubjectTokenMissing(f"the credentials are not of the scheme {scheme}")
+    if name.lower() not in schemes:
+        raise SubjectTokenMissing(f"the credentials are not of the scheme {' or '.join(schemes)}")
     return token
+
+
+def shows_proof(values: Sequence[bytes]) -> bool:
+    """Whether the ``Authorization`` is of the scheme ``DPoP`` (RFC 9449 §7.1)."""
+    return bool(values) and values[0].lstrip(b" \t")[:5].lower() == b"dpop "
 
 
 def is_b64token(text: str) -> bool:
@@ -112,25 +129,34 @@ def list_subprotocol_tokens(values: Sequence[bytes]) -> list[bytes]:
     return found
 
 
-def build_challenge(
+def build_challenges(
     error: ProxyError,
     *,
+    schemes: Schemes = BEARER_ALONE,
     realm: str = "obo-proxy",
     resource_metadata: str | None = None,
     scopes: Sequence[str] = (),
-) -> str | None:
-    """The ``WWW-Authenticate`` value (§3, RFC 9470 §3, RFC 9728 §5.1); None where ``error`` has no challenge.
+) -> list[str]:
+    """The ``WWW-Authenticate`` values (§3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1): one for each scheme.
 
-    ``scopes`` are those that a new token should have, told where there is no good one.
+    None where ``error`` has no challenge. ``scopes`` are those that a new token should have, told where there is no
+    good one.
     """
     if error.challenge is None:
-        return None
+        return []
     parameters = [("realm", realm), *_describe(error)]
     if scopes and isinstance(error, SubjectTokenError) and error.status == 401:
         parameters += [("scope", " ".join(scopes))] if not isinstance(error, StepUpRequired) else []
     if resource_metadata is not None:
         parameters.append(("resource_metadata", resource_metadata))
-    return "Bearer " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("", text)}"' for name, text in parameters)
+    proven = [*parameters, ("algs", " ".join(schemes.dpop))]
+    offered = [("Bearer", parameters)] if schemes.bearer else []
+    offered += [("DPoP", proven)] if schemes.dpop else []
+    return [_join(name, each) for name, each in offered if error.challenge_scheme in (None, name)]
+
+
+def _join(scheme: str, parameters: Sequence[tuple[str, str]]) -> str:
+    return f"{scheme} " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("", text)}"' for name, text in parameters)
 
 
 def _split_subprotocols(values: Sequence[bytes]) -> tuple[list[str], list[str]]:

@@ -25,7 +25,8 @@ _AUTHORITY = re.compile(
 class Forwarding:
     """The forwarding fields of one listener. ``pseudonym`` is ours in ``Via``, and unlike any other process's.
 
-    Callers show credentials under ``names``; ``strip_headers`` are further fields that end here.
+    Callers show credentials under ``names``; ``strip_headers`` are further fields that end here. ``external_url`` is
+    the origin that all callers use, where that is one.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Forwarding:
         trusted_proxies: Sequence[Network] = (),
         names: CredentialNames | None = None,
         strip_headers: Iterable[str] = (),
+        external_url: str | None = None,
     ) -> None:
         self.pseudonym = b"obo-proxy-" + secrets.token_hex(4).encode()
         self.via = (b"via", b"1.1 " + self.pseudonym)
@@ -41,6 +43,7 @@ class Forwarding:
         also = self.names.headers | {name.lower().encode("ascii") for name in strip_headers}
         self._strict = RequestFilter(trusted=False, also=also)
         self._trusting = RequestFilter(trusted=True, also=also)
+        self._external_url = None if external_url is None else external_url.rstrip("/")
         self._memo: dict[str, bool] = {}
 
     def split(self, peer: str, fields: Fields) -> tuple[list[Field], Ended]:
@@ -68,12 +71,18 @@ class Forwarding:
 
     def find_origin(self, peer: str, proto: str, host: bytes, ended: Ended) -> str:
         """Scheme and authority as the caller used them: a trusted peer may say so, if it says it plainly."""
+        if self._external_url is not None:
+            return self._external_url
         if self._networks and self._trusts(peer):
             said = ended.get(b"x-forwarded-proto", [b""])[0].lower()
             proto = said.decode("ascii") if said in _SCHEMES else proto
             said = ended.get(b"x-forwarded-host", [b""])[0]
             host = said if _AUTHORITY.fullmatch(said) else host
         return f"{proto}://{host.decode('latin-1')}"
+
+    def vouches_for(self, peer: str) -> bool:
+        """Whether what ``find_origin`` says of a request of ``peer`` is more than the caller's own word."""
+        return self._external_url is not None or self._trusts(peer)
 
     def find_caller(self, peer: str, ended: Ended) -> str:
         """The address that called: the peer's, or the last one that a trusted peer says it forwards for."""

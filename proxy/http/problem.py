@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from ..errors import InteractionRequired, ProxyError
-from .bearer import build_challenge
+from .bearer import BEARER_ALONE, Schemes, build_challenges
 from .headers import Field
 
 Problem = tuple[int, list[Field], bytes]
@@ -23,10 +23,12 @@ def build_problem(
     request_id: str,
     resource_metadata: str | None = None,
     scopes: Sequence[str] = (),
+    schemes: Schemes = BEARER_ALONE,
 ) -> Problem:
     """Status, header fields and body of the answer to a refused request.
 
-    ``resource_metadata`` is the URL that challenges name (RFC 9728 §5.1), ``scopes`` what a new token should have.
+    ``resource_metadata`` is the URL that challenges name (RFC 9728 §5.1), ``scopes`` what a new token should have;
+    there is one challenge of each of ``schemes``.
     """
     body = json.dumps(_members(error, request_id), separators=(",", ":")).encode()
     headers = [
@@ -35,9 +37,8 @@ def build_problem(
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", request_id.encode("latin-1")),
     ]
-    challenge = build_challenge(error, resource_metadata=resource_metadata, scopes=scopes)
-    if challenge is not None:
-        headers.append((b"www-authenticate", challenge.encode("latin-1")))
+    challenges = build_challenges(error, schemes=schemes, resource_metadata=resource_metadata, scopes=scopes)
+    headers += [(b"www-authenticate", challenge.encode("latin-1")) for challenge in challenges]
     if error.status == 503:
         # A caller that may come back is told when; one second where nothing better is known.
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after or 1.0))))

@@ -7,6 +7,7 @@ here: where the set came from.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .encoding import decode_base64url, parse_json_object
+from .encoding import decode_base64url, encode_base64url, parse_json_object
 
 MAX_KEYS = 100
 MAX_KID = 256  # characters; Okta's have 43
@@ -39,6 +40,8 @@ CURVES: Mapping[str, tuple[EllipticCurve, str]] = {
 }
 # "oth", "d" and their like make a key private (RFC 7518 §6.2.2, §6.3.2), "k" symmetric (§6.4).
 SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+# RFC 7638 §3.2, RFC 8037 §2: in the order of their names.
+_THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
@@ -100,6 +103,17 @@ def parse_jwk(entry: Any) -> SigningKey:
     return SigningKey(_parse_kid(entry), algorithms, hashlib.sha256(der).digest(), public_key)
 
 
+def build_thumbprint(entry: Mapping[str, Any]) -> str:
+    """RFC 7638: SHA-256 over the members that make the key, base64url. Raises ValueError for no key."""
+    kty = entry.get("kty")
+    names = _THUMBPRINT_MEMBERS.get(kty, ()) if isinstance(kty, str) else ()
+    members = {name: entry.get(name) for name in names}
+    if not members or not all(isinstance(value, str) for value in members.values()):
+        raise ValueError("not a public key")
+    canonical = json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode()
+    return encode_base64url(hashlib.sha256(canonical).digest())
+
+
 def _find_shared_kids(entries: list[Any]) -> frozenset[str | None]:
     """Without one key for one kid there is no choice to be trusted; keys without kid share having none."""
     kids = [entry.get("kid") for entry in entries if isinstance(entry, dict)]
@@ -152,9 +166,9 @@ def _parse_okp(entry: Mapping[str, Any]) -> tuple[PublicKey, frozenset[str]]:
     x = _decode_member(entry, "x")
     match entry.get("crv"):
         case "Ed25519":
-            return Ed25519PublicKey.from_public_bytes(x), frozenset({"EdDSA"})
+            return Ed25519PublicKey.from_public_bytes(x), frozenset({"EdDSA", "Ed25519"})
         case "Ed448":
-            return Ed448PublicKey.from_public_bytes(x), frozenset({"EdDSA"})
+            return Ed448PublicKey.from_public_bytes(x), frozenset({"EdDSA", "Ed448"})
         case _:
             raise ValueError("crv is neither Ed25519 nor Ed448")
 

@@ -21,6 +21,7 @@ MAX_SIZE = 16 * 1024  # characters; looked at before anything else, so that size
 MAX_HEADER_VALUES = 64  # a dozen are many; what a header has more of only costs time
 # We understand no extension: crit (§4.1.11), b64 (RFC 7797), zip and enc (RFC 7516).
 REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
+_GENERAL_NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}  # RFC 9864 §2.2: what the key says already
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection
         raise SubjectTokenInvalid("the token's alg is not allowed")
     if jws.alg not in key.algorithms:
         raise SubjectTokenInvalid("the token's alg does not fit the key")
-    algorithm = jwt.get_algorithm_by_name(jws.alg)
+    algorithm = jwt.get_algorithm_by_name(_GENERAL_NAMES.get(jws.alg, jws.alg))
     if not algorithm.verify(jws.signing_input, key.public_key, jws.signature):
         raise SubjectTokenInvalid("the signature does not hold")
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from ..errors import ProxyError, SubjectTokenError, clear_tracebacks
+from ..http.bearer import BEARER_ALONE, Schemes
 from ..http.problem import Problem, build_problem
 from ..runtime import Clock
 from .failures import Failures
@@ -33,12 +34,13 @@ class Refusals:
         request_id: str,
         resource_metadata: str | None = None,
         scopes: Sequence[str] = (),
+        schemes: Schemes = BEARER_ALONE,
     ) -> Problem:
         """Status, header fields and body; ``route`` is empty where none is known."""
         if isinstance(error, SubjectTokenError):
             self._metrics.rejected[error.code] += 1
         self._failures.note(error, route=route, request_id=request_id, now=self._clock.time())
-        return answer_refusal(error, route, request_id, resource_metadata, scopes)
+        return answer_refusal(error, route, request_id, resource_metadata, scopes, schemes)
 
 
 def answer_refusal(
@@ -47,6 +49,7 @@ def answer_refusal(
     request_id: str,
     resource_metadata: str | None = None,
     scopes: Sequence[str] = (),
+    schemes: Schemes = BEARER_ALONE,
 ) -> Problem:
     """As ``Refusals.answer``, but only logged: for the admin side, of which nothing is counted."""
     log.log(
@@ -63,4 +66,6 @@ def answer_refusal(
         },
     )
     clear_tracebacks(error)
-    return build_problem(error, request_id=request_id, resource_metadata=resource_metadata, scopes=scopes)
+    return build_problem(
+        error, request_id=request_id, resource_metadata=resource_metadata, scopes=scopes, schemes=schemes
+    )

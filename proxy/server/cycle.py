@@ -30,6 +30,11 @@ class Owner(Protocol):
     flow: FlowControl
     state: State
 
+    @property
+    def client_certificate(self) -> str | None:
+        """``Connection.client_certificate``."""
+        ...
+
     def write_parts(self, parts: list[bytes], *, joined: bool) -> None:
         """Write ``parts``, as one piece or each by itself."""
         ...
@@ -91,6 +96,10 @@ class Cycle:
         self._owner = owner
         self._expects_continue = expects_continue
         self._pieces: Pieces = []
+
+    @property
+    def client_certificate(self) -> str | None:
+        return self._owner.client_certificate
 
     @property
     def framed(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from functools import cached_property
 from typing import Any
 
 from uvicorn.config import Config
@@ -23,6 +24,7 @@ from .response_head import Framing, build_response_head
 from .scope import build_connection_scope, build_scope
 from .sockets import has_left, reset
 from .state import State
+from .tls import find_client_certificate
 from .websocket import WebSocketProtocol
 
 _MAX_PIPELINED = 32  # requests that wait behind the one being answered
@@ -40,6 +42,11 @@ class HttpProtocol(TimedProtocol):
         self._active: Cycle | None = None  # being answered
         self._newest: Cycle | None = None  # being read, or the last that was
         self._waiting: deque[Cycle | ProxyError] = deque()  # to be answered next, in order
+
+    @cached_property
+    def client_certificate(self) -> str | None:
+        """Found once for all requests of the connection, and not before one needs it."""
+        return find_client_certificate(self.transport)
 
     # What the transport calls
 

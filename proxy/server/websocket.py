@@ -23,6 +23,7 @@ from .cycle import describe_fault
 from .head import ANY_SIZE
 from .response_head import Framing, build_response_head
 from .state import State
+from .tls import find_client_certificate
 from .websocket_flow import WebSocketFlow
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,11 @@ class WebSocketProtocol(WebSocketFlow):
         self._refusal: Framing | None = None
         self._held = b""
         self._going_away = False
+
+    @property
+    def client_certificate(self) -> str | None:
+        """``Connection.client_certificate``: asked for once, at the handshake."""
+        return find_client_certificate(self.transport)
 
     def take_over(self, transport: asyncio.Transport, target: bytes, headers: list[Field]) -> None:
         """Go on with ``transport`` after a handshake's head."""

@@ -70,7 +70,7 @@ INVALID = {
     "client_id": [{}],
     "acr": [1],
     "auth_time": ["1", True],
-    "cnf": [{"jkt": "x"}, {"x5t#S256": "x"}, {}, 1],
+    "cnf": [{"jkt": "x"}, {"jkt": "x" * 43}, {"x5t#S256": "x" * 43}, {}, 1],
 }
 
 

@@ -443,3 +443,19 @@ async def test_entry_with_neither():
     async with benched() as bench:
         with pytest.raises(SubjectTokenInvalid):
             await bench.build(Accepted("okta", SubjectTokenPolicy(ISSUER, AUDIENCE))).verify(OKTA.mint())
+
+
+async def test_a_bound_token_is_for_those_who_ask_for_its_key():
+    """Whoever does not know of bindings gets none of these tokens, remembered or not."""
+    async with benched() as bench:
+        verifier = bench.build(bench.accept(dpop="accept"))
+        token = OKTA.mint(cnf={"jkt": "x" * 43})
+        for _ in range(2):
+            with pytest.raises(SubjectTokenInvalid, match="cannot be used as a bearer token"):
+                await verifier.verify(token)
+            assert verifier.recall(token) is None
+            assert (await verifier.verify(token, bound=True)).binding.key == "x" * 43
+            assert verifier.recall(token, bound=True).binding.window == 90
+        bearer = OKTA.mint()
+        await verifier.verify(bearer)
+        assert verifier.recall(bearer).binding is None

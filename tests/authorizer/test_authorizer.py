@@ -13,6 +13,7 @@ from proxy.app import build_app
 from proxy.config.load import parse_settings
 from proxy.demo import Demo
 from tests.support.demo import FORGERIES, decode
+from tests.support.prover import Prover
 from tests.support.proxy import Running, running
 from tests.support.raw_client import RawResponse
 
@@ -337,3 +338,26 @@ async def test_what_a_trusted_gateway_says_of_its_caller_stays(
     async with running(raw) as proxy:
         answer = await ask(proxy, "envoy", "/orders", demo.mint("alice"), *fields)
     assert (answer.status, answer.header(b"x-envoy-auth-headers-to-remove")) == (200, removed)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_bound_token_needs_the_proof_of_the_original(demo: Demo, dialect: str):
+    """Its method and its URL, once, whoever asks about it; and Envoy takes the proof off."""
+    raw, prover = build_settings(demo), Prover()
+    raw["listen"] = {"external_url": "https://api.example.com"}
+    for entry in raw["subject_tokens"]:
+        entry["dpop"] = "accept"
+    token = demo.mint("alice", claims=prover.confirmation)
+    async with running(raw) as proxy:
+        shown = prover.show("https://api.example.com/orders/7", token, "POST").items()
+        answer = await ask(proxy, dialect, "/orders/7?a=b", None, *shown, method="POST")
+        assert claims_of(answer)["sub"] == "alice"
+        if dialect == "envoy":
+            assert b"dpop" in (answer.header(b"x-envoy-auth-headers-to-remove") or b"").split(b",")
+        for fields, method in (
+            (shown, "POST"),
+            (prover.show("https://api.example.com/", token).items(), "GET"),
+        ):
+            again = await ask(proxy, dialect, "/orders/7", None, *fields, method=method)
+            assert code_of(again) == (401, "proof_invalid")
+        assert code_of(await ask(proxy, dialect, "/orders/7", token)) == (401, "subject_token_invalid")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from tests.support.prover import Prover
+
 from .load.idle import idle_connections
 from .load.wrk import Load, run_wrk
 from .peers.ours import Ours
 from .processes import Running
 from .quota import held
-from .results import Sample
+from .results import PROVEN, Sample
 from .stage import Stage, raise_descriptor_limit
 from .works import Scale, measure_requests
 
@@ -81,6 +83,21 @@ def workers(stage: Stage, scale: Scale) -> Iterator[Sample]:
     _stop(running)
 
 
+def proofs(stage: Stage, scale: Scale) -> Iterator[Sample]:
+    """The same hit by a bearer token, and by one that is bound to a key: each request brings a proof of its own."""
+    url, prover = "https://api.example.com", Prover()
+    running = stage.launch(Ours(external_url=url), "proofs")
+    bearer = Load(stage.token_file("hot", [stage.user]))
+    bound = stage.issuer.mint("bound@example.com", **prover.confirmation)
+    measure_requests(running, bearer, 1)
+    for _ in range(scale.repetitions):
+        yield Sample("proofs", "bearer tokens", measure_requests(running, bearer, scale.seconds))
+        lines = [f"{bound}\t{prover.prove(url + bearer.path, bound)}" for _ in range(scale.new_users)]
+        load = Load(stage.token_file("bound", lines), once=True)
+        yield Sample("proofs", PROVEN, measure_requests(running, load, 20))
+    running.stop()
+
+
 def _side_by_side(work: str, running: dict[str, Running], load: Load, scale: Scale) -> Iterator[Sample]:
     # Short turns, and by turns first: what differs here is less than what a machine differs from itself.
     names, turn = list(running), _turn(scale)
@@ -101,4 +118,4 @@ def _stop(running: dict[str, Running]) -> None:
 
 
 # The longest last, should time run out.
-GROWTH = {"routes": routes, "workers": workers, "idle": idle, "users": users}
+GROWTH = {"routes": routes, "proofs": proofs, "workers": workers, "idle": idle, "users": users}

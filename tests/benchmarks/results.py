@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 OURS = "obo-proxy"
 REFERENCE = "Envoy"
+PROVEN = "proofs"  # ours, where each request brings one
 
 
 @dataclass(frozen=True)

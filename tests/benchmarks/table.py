@@ -12,6 +12,7 @@ from .works import WORKS, Work
 MIB = 1024 * 1024
 TITLES = {
     "routes": "Growth: routes",
+    "proofs": "Growth: callers with proofs (ES256)",
     "users": "Growth: cached users",
     "idle": "Growth: idle connections",
     "workers": "Growth: workers",

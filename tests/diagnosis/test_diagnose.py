@@ -17,7 +17,7 @@ async def test_every_step_passes(demo: Demo) -> None:
     diagnosis = await examine(demo, demo.mint("alice"))
     assert diagnosis.ok
     assert list(verdicts(diagnosis)) == [
-        *("token", "issuer", "signature", "audience", "client", "kind", "times", "scopes"),
+        *("token", "issuer", "signature", "audience", "client", "binding", "kind", "times", "scopes"),
         *("demands", "exchange", "answer"),
         *("api_signature", "api_issuer", "api_audience", "api_times", "api_scopes"),
     ]

@@ -40,7 +40,7 @@ class Refusing(Verifier):
     def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
         return self.other.choose(token)
 
-    async def verify(self, token: str) -> SubjectToken:
+    async def verify(self, token: str, *, bound: bool = False) -> SubjectToken:
         raise SubjectTokenExpired("it has ended meanwhile")
 
 

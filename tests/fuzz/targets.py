@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from proxy.jose.encoding import decode_base64url
 from tests.support.issuer import NOW, b64
 from tests.wire import answers, framing, heads, targets
 
@@ -26,6 +27,11 @@ def _said(answer: answers.Answer) -> bytes:
 def _signed(**claims: object) -> bytes:
     payload = {**tokens.ISSUER_OF_ALL.claims(), **claims}
     return b'{"alg":"EdDSA","kid":"key-1"}\n' + json.dumps(payload).encode()
+
+
+def _proved(header: dict[str, object] | None = None, **claims: object) -> bytes:
+    proof = tokens.PROVER.prove(tokens.PROVEN_URL, tokens.PROVEN_TOKEN, header=header, iat=NOW, **claims)
+    return b"\n".join(decode_base64url(part) for part in proof.split(".")[:2])
 
 
 _POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -102,6 +108,14 @@ TARGETS = {
     "token": Target(tokens.verify_token, [tokens.GENUINE.encode(), b"a.b.c", b""]),
     "claims": Target(
         tokens.verify_claims, [_signed(), _signed(exp=1e400), _signed(sub="\ud800"), _signed(aud=[1, None])]
+    ),
+    "proof": Target(
+        tokens.verify_callers_proof,
+        [
+            *(_proved(), _proved(nonce="n"), _proved(jti="\ud800"), _proved(htu="https://[")),
+            *(_proved({"jwk": jwk}) for jwk in ({"kty": "RSA", "n": "", "e": "AQAB"}, {"kty": []}, [], None)),
+            _proved({"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, "alg": "ES256"}),
+        ],
     ),
     "answer": Target(
         tokens.parse_answer,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
+from proxy.authentication.binding import Binding
 from proxy.authentication.claims import SubjectTokenPolicy
+from proxy.authentication.dpop_proof import Presented, verify_proof
 from proxy.authentication.subject_token import parse_subject_token, verify_subject_token
 from proxy.errors import ExchangeResponseInvalid, SubjectTokenError
 from proxy.exchange.token_exchange import AccessToken, TokenRequest
 from proxy.exchange.token_response import parse_token_response
 from proxy.jose.encoding import parse_json_object
-from proxy.jose.jwk import parse_jwk
+from proxy.jose.jwk import build_thumbprint, parse_jwk
 from tests.support.issuer import AUDIENCE, ISSUER, NOW, Issuer, b64
+from tests.support.prover import Prover
 
 from .wire import require
 
@@ -17,6 +22,10 @@ ISSUER_OF_ALL = Issuer(alg="EdDSA")
 GENUINE = ISSUER_OF_ALL.mint()
 _KEY = parse_jwk(ISSUER_OF_ALL.jwk)
 _POLICY = SubjectTokenPolicy(ISSUER, AUDIENCE, algorithms=frozenset({"EdDSA"}))
+PROVER = Prover("EdDSA")
+PROVEN_TOKEN = "a.b.c"
+PROVEN_URL = "https://api.example.com/orders/1"
+_PRESENTED = Presented("GET", "https://api.example.com", "/orders/1", sha256(PROVEN_TOKEN.encode()).digest())
 _REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 
 
@@ -45,6 +54,24 @@ def verify_claims(data: bytes) -> None:
     assert claims["sub"].encode()
     assert claims["iss"] == ISSUER
     assert claims["exp"] > NOW - 300
+
+
+def verify_callers_proof(data: bytes) -> None:
+    """Of a key that its maker has chosen: refused with a reason, or one that is young and can be remembered."""
+    header, _, payload = data.partition(b"\n")
+    signed = f"{b64(header)}.{b64(payload)}"
+    value = f"{signed}.{b64(PROVER.key.sign(signed.encode()))}"
+    try:
+        thumbprint = build_thumbprint(parse_json_object(header)["jwk"])
+    except (ValueError, KeyError, AttributeError):
+        thumbprint = PROVER.thumbprint
+    try:
+        proof = verify_proof([value.encode()], Binding(thumbprint, None, 90.0, nonce=False), _PRESENTED, NOW)
+    except SubjectTokenError as error:
+        require(error.status == 401, error)
+        return
+    assert 0 < len(proof.token_id.encode()) <= 1024
+    assert abs(proof.issued_at - NOW) <= 90
 
 
 def parse_answer(data: bytes) -> None:

@@ -10,7 +10,8 @@ from proxy import errors
 from proxy.errors import AuthorizationMalformed, ProxyError, SubjectTokenError, SubjectTokenMissing
 from proxy.http.bearer import (
     SUBPROTOCOL,
-    build_challenge,
+    Schemes,
+    build_challenges,
     check_token,
     find_authorization,
     find_query_token,
@@ -25,7 +26,7 @@ TOKEN = b64(b"eyJ.eyJ.c2ln").encode()
 
 def parse_authorization(values, scheme="bearer"):
     """Both steps, as a request that nobody knows yet takes them."""
-    token = find_authorization(values, scheme)
+    token = find_authorization(values, (scheme,) if scheme else ())
     check_token(token)
     return token
 
@@ -249,13 +250,13 @@ def test_any_query(query):
 )
 def test_challenge(error, challenge):
     """A-04, A-25: one golden challenge for each kind of refusal."""
-    assert build_challenge(error) == challenge
+    assert build_challenges(error) == ([] if challenge is None else [challenge])
 
 
 def test_challenge_names_the_metadata():
     """A-05: the challenge links to the protected resource metadata, even without an error."""
     url = "https://api.example.com/.well-known/oauth-protected-resource"
-    challenge = build_challenge(errors.SubjectTokenMissing(), resource_metadata=url)
+    [challenge] = build_challenges(errors.SubjectTokenMissing(), resource_metadata=url)
     assert challenge == f'Bearer realm="obo-proxy", resource_metadata="{url}"'
 
 
@@ -274,7 +275,7 @@ def test_challenge_names_the_metadata():
 )
 def test_a_challenge_names_the_scopes_of_a_new_token(error, told):
     """MCP 2026-07-28: whoever has no good token learns what to ask for."""
-    challenge = build_challenge(error, scopes=("orders:read", "b")) or ""
+    challenge = "".join(build_challenges(error, scopes=("orders:read", "b")))
     assert challenge.endswith(', scope="orders:read b"') is told
 
 
@@ -285,6 +286,30 @@ def _all_errors(kind: type[ProxyError]) -> list[type[ProxyError]]:
 @pytest.mark.parametrize("kind", _all_errors(ProxyError))
 def test_challenge_is_well_formed(kind):
     """A-04: every challenge is a list of quoted values without quotes or controls in them."""
-    challenge = build_challenge(kind(), realm='a"b\r\nX: y')
     one = r'[a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*"'
-    assert challenge is None or re.fullmatch(rf"Bearer {one}(, {one})*", challenge)
+    for challenge in build_challenges(kind(), schemes=Schemes(dpop=("ES256",)), realm='a"b\r\nX: y'):
+        assert re.fullmatch(rf"(Bearer|DPoP) {one}(, {one})*", challenge)
+
+
+BEARER, DPOP = 'Bearer realm="obo-proxy"', 'DPoP realm="obo-proxy"'
+ALGS = 'algs="ES256 RS256"'
+
+
+@pytest.mark.parametrize(
+    ("error", "bearer", "challenges"),
+    [
+        (errors.SubjectTokenMissing(), True, [BEARER, f"{DPOP}, {ALGS}"]),
+        (errors.SubjectTokenMissing(), False, [f"{DPOP}, {ALGS}"]),
+        (
+            errors.ProofInvalid(),
+            True,
+            [f'{DPOP}, error="invalid_dpop_proof", error_description="{errors.ProofInvalid.detail}", {ALGS}'],
+        ),
+        (errors.NoRoute(), True, []),
+    ],
+    ids=["both", "proofs alone", "a fault of the proof", "no challenge"],
+)
+def test_challenges_by_scheme(error, bearer, challenges):
+    """RFC 9449 §7.1: callers are told of each scheme that they may use, and of a proof's fault by its own."""
+    schemes = Schemes(bearer=bearer, dpop=("ES256", "RS256"))
+    assert build_challenges(error, schemes=schemes) == challenges

@@ -9,6 +9,7 @@ import pytest
 
 from proxy import errors
 from proxy.errors import ProxyError
+from proxy.http.bearer import BEARER_ALONE, Schemes
 from proxy.http.problem import build_problem
 
 SCHEMA = {
@@ -43,6 +44,9 @@ TABLE = {
     "issuer_unknown": (401, "invalid_token"),
     "subject_token_invalid": (401, "invalid_token"),
     "subject_token_expired": (401, "invalid_token"),
+    "proof_invalid": (401, "invalid_dpop_proof"),
+    "proof_nonce_required": (401, "use_dpop_nonce"),
+    "proof_uncheckable": (503, None),
     "scope_insufficient": (403, "insufficient_scope"),
     "subject_token_refused": (401, "invalid_token"),
     "step_up_required": (401, "insufficient_user_authentication"),
@@ -78,7 +82,11 @@ def test_every_refusal_has_its_row():
 @pytest.mark.parametrize("error", leaves(ProxyError), ids=lambda leaf: leaf.code)
 def test_answers_follow_the_table(error):
     """X-22: RFC 9457, no-store, RFC 6750's challenge on 401 and 403, Retry-After on 503, and no reason."""
-    status, headers, body = build_problem(error("canary-reason", remedy="canary-remedy"), request_id="r-1")
+    status, headers, body = build_problem(
+        error("canary-reason", remedy="canary-remedy"),
+        request_id="r-1",
+        schemes=Schemes(dpop=("ES256",)) if error.challenge_scheme else BEARER_ALONE,
+    )
     fields = dict(headers)
     problem = json.loads(body)
     jsonschema.validate(problem, SCHEMA)
@@ -93,7 +101,7 @@ def test_answers_follow_the_table(error):
         assert b"www-authenticate" not in fields
     else:
         given = fields[b"www-authenticate"]
-        assert given.startswith(b"Bearer ")
+        assert given.startswith((error.challenge_scheme or "Bearer").encode() + b" ")
         assert (b"error=" in given) is bool(challenge)
         assert challenge.encode() in given
 

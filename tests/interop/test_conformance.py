@@ -1,4 +1,4 @@
-"""MCP's own conformance suite judges both legs of enterprise-managed authorization, as the proxy makes them."""
+"""MCP's own conformance suite judges enterprise-managed authorization and DPoP, as the proxy does both."""
 
 from __future__ import annotations
 
@@ -82,6 +82,20 @@ async def test_both_legs(modules: Path, tmp_path: Path, suite: str, scenario: st
     assert found["complete-flow-token-exchange", "SUCCESS"] == 1
     assert found["complete-flow-jwt-bearer", "SUCCESS"] == 1
     assert found["valid-bearer-token", "SUCCESS"] >= 2
+    assert {status for _, status in found} <= {"SUCCESS", "INFO"}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "nonces"),
+    [("auth/dpop", []), ("auth/dpop-nonce", ["sep-1932-client-as-nonce", "sep-1932-client-rs-nonce"])],
+)
+async def test_proofs_on_both_sides(modules: Path, tmp_path: Path, scenario: str, nonces: list[str]):
+    """Towards its client the proxy checks them; those that it makes towards an MCP server are what that asks for."""
+    agent = f"{sys.executable} -m tests.interop.mcp_bound_agent"
+    status, found = await judge(modules, NEXT, tmp_path, "client", "--command", agent, "--scenario", scenario)
+    assert status == 0
+    for check in ["sep-1932-client-dpop-auth-scheme", "sep-1932-client-fresh-proof", *nonces]:
+        assert found[check, "SUCCESS"] == 1
     assert {status for _, status in found} <= {"SUCCESS", "INFO"}
 
 

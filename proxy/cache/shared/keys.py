@@ -80,5 +80,10 @@ def build_claim_name(sealing_key: SealingKey, name: bytes) -> bytes:
     return b"obo-proxy:{%b}:claim" % sealing_key.name(b"claim", name)
 
 
+def build_proof_name(sealing_key: SealingKey, digest: bytes) -> bytes:
+    """Of the mark that a proof was used; it is no owner's, so that marks spread over a cluster."""
+    return b"obo-proxy:proof:" + sealing_key.name(b"proof", digest)
+
+
 def _build_prefix(sealing_key: SealingKey, owner: bytes) -> bytes:
     return b"obo-proxy:{%b}:" % sealing_key.name(b"owner", owner)

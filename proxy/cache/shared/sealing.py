@@ -39,6 +39,10 @@ class SealingKey:
         """A name that tells nothing to those without the key (32 hexadecimal digits)."""
         return hmac.digest(self._naming_key, kind + b"\0" + digest, "sha256").hex()[:32].encode()
 
+    def sign(self, content: bytes) -> bytes:
+        """What only those with the key can say of ``content`` (32 bytes)."""
+        return hmac.digest(self._naming_key, b"signature\0" + content, "sha256")
+
     def seal(self, name: bytes, value: bytes) -> bytes:
         """``value`` encrypted, to be opened under ``name`` alone; never the same bytes twice."""
         nonce = os.urandom(_NONCE_SIZE)

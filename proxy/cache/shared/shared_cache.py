@@ -37,6 +37,7 @@ from .keys import KeyFile, Keys, Names, build_claim_name, build_names, build_use
 from .revocations import SharedRevocations
 from .sealing import SealingKey
 from .store import BUDGET, GuardedStore, Store, StoreAway, StoreRefused, to_milliseconds
+from .used_proofs import SharedProofs
 
 LEASE: Final = 10.0  # s after which an exchange that another replica began no longer counts
 LONGEST_WAIT: Final = 3.0  # s to wait for another replica's exchange before making one of our own
@@ -68,11 +69,12 @@ class SharedCache:
         self.revocations = SharedRevocations(
             store, keys, users=users, lasting=self._lasting, clock=clock, background=background
         )
+        self.proofs = SharedProofs(store, keys, clock=clock, background=background)
 
     @property
     def failures(self) -> int:
         """How often the store was found to be away."""
-        return self._store.failures
+        return self._store.failures + self.proofs.failures
 
     async def share(
         self, key: CacheKey, asker: bytes, unwanted: str | None, grant: Callable[[], Awaitable[Answer]]

@@ -33,7 +33,8 @@ class Place:
     """Keeps one process running from ``run`` until ``end``; ``tally`` is what all of them have counted.
 
     ``read_news`` is all that was ever revoked, for a process that begins; ``on_news`` is given what one has heard, with
-    the place and the number under which it waits for ``answer_news``.
+    the place and the number under which it waits for ``answer_news``. ``secret`` is what the processes of all places
+    have in common.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class Place:
         read_settings: Callable[[], Settings],
         read_news: Callable[[], News] = News,
         on_news: Callable[[Place, int, News], None] = lambda *_: None,
+        *,
+        secret: bytes = b"",
     ) -> None:
         self.number = number
         self.tally = Tally()
@@ -55,6 +58,7 @@ class Place:
         self._heard = 0
         self._behind = False  # it was not told of everything
         self._hearing: asyncio.Event = asyncio.Event()
+        self._secret = secret
         self._process: asyncio.subprocess.Process | None = None
         self._outlet: Outlet | None = None
         self._channel: Channel | None = None
@@ -171,7 +175,7 @@ class Place:
         self._outlet, self._channel = Outlet(ours), await Channel.over(end)
         self._told = self._heard = 0
         self._behind = False
-        self._channel.say("start", (self.number, self._read_settings(), self._read_news()))
+        self._channel.say("start", (self.number, self._read_settings(), self._read_news(), self._secret))
         try:
             with inlet, channel:
                 self._process = await _start(inlet, channel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -64,8 +65,9 @@ class Supervisor:
         self, settings: Settings, load: Callable[[], Settings], loaded: Callable[[Settings], None]
     ) -> None:
         self.draining = False
+        secret = os.urandom(32)
         self.places = [
-            Place(number + 1, self._read_settings, self._read_news, self._spread)
+            Place(number + 1, self._read_settings, self._read_news, self._spread, secret=secret)
             for number in range(settings.listen.workers)
         ]
         self._users = UserRevocations(SystemClock())

@@ -40,19 +40,21 @@ async def _live(inlet: socket.socket, end: socket.socket) -> None:
     channel = await Channel.over(end)
     heard = await channel.hear()
     if heard is not None:
-        number, settings, news = heard[1]
+        number, settings, news, secret = heard[1]
         logs = configure(settings.log)
         _mark_lines(number)
         try:
-            await _serve(settings, news, Inlet(inlet), channel, logs)
+            await _serve(settings, news, secret, Inlet(inlet), channel, logs)
         finally:
             logs.stop()
     channel.close()
 
 
-async def _serve(settings: Settings, news: News, inlet: Inlet, channel: Channel, logs: Logging) -> None:
+async def _serve(
+    settings: Settings, news: News, secret: bytes, inlet: Inlet, channel: Channel, logs: Logging
+) -> None:
     fellows = FellowWorkers(channel)
-    app = build_app(settings, fellows=fellows)
+    app = build_app(settings, fellows=fellows, secret=secret)
 
     def hear(news: News) -> None:
         app.hear(news.revocations, news.taken)

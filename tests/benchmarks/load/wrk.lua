@@ -1,13 +1,19 @@
--- One connection's requests, by environment: BENCH_TOKENS (a file, one token a line, taken in turn), BENCH_FRESH
+-- One connection's requests, by environment: BENCH_TOKENS (a file, one token a line, taken in turn; behind a tab there
+-- may be a proof, RFC 9449), BENCH_FRESH
 -- (another, of which every hundredth request takes the next), BENCH_METHOD, BENCH_BODY (bytes), BENCH_ONCE (stop
 -- where the tokens end), BENCH_DELAY (the longest pause between an answer and the next request, in milliseconds).
 
 local ffi = require("ffi")
 ffi.cdef("int getpid(void); int kill(int, int);")
 
+local function show(line)
+  local token, proof = line:match("^(.*)\t(.*)$")
+  return token and "DPoP " .. token .. "\r\nDPoP: " .. proof or "Bearer " .. line
+end
+
 local function read(path)
   local tokens = {}
-  if path then for line in io.lines(path) do tokens[#tokens + 1] = "Bearer " .. line end end
+  if path then for line in io.lines(path) do tokens[#tokens + 1] = show(line) end end
   return tokens
 end
 

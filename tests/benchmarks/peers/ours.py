@@ -14,7 +14,7 @@ from .base import CommandPeer, write
 
 
 class Ours(CommandPeer):
-    """``routes``, ``workers`` and ``max_entries`` are for the measurements of growth.
+    """``routes``, ``workers``, ``max_entries`` and ``external_url``, where callers prove, are for growth.
 
     ``program`` is that of another version, which stands ``beside`` this one.
     """
@@ -23,9 +23,16 @@ class Ours(CommandPeer):
     verifies = "yes, verdict remembered; exchanges"
 
     def __init__(
-        self, *, routes: int = 1, workers: int = 1, max_entries: int = 20_000, program: Path | None = None
+        self,
+        *,
+        routes: int = 1,
+        workers: int = 1,
+        max_entries: int = 20_000,
+        external_url: str | None = None,
+        program: Path | None = None,
     ) -> None:
         self._routes = routes
+        self._external_url = external_url
         self._workers = workers
         self._max_entries = max_entries
         self.admin_port = 0
@@ -49,7 +56,12 @@ class Ours(CommandPeer):
     def _configuration(self, around: Surroundings, port: int) -> dict:
         okta = f"http://127.0.0.1:{around.authorization_server_port}"
         return {
-            "listen": {"port": port, "workers": self._workers, "max_connections": 20_000},
+            "listen": {
+                "port": port,
+                "workers": self._workers,
+                "max_connections": 20_000,
+                "external_url": self._external_url,
+            },
             "admin": {"port": self.admin_port},
             **({"authorizer": {"port": self.authorizer_port}} if self._asked else {}),
             "authorization_servers": {
@@ -60,7 +72,13 @@ class Ours(CommandPeer):
                     "client": {"id": "0oa9aw62CPUnXomeU9c5", "secret": "a-secret-of-the-benchmark-alone"},
                 }
             },
-            "subject_tokens": [{"authorization_server": "okta", "expected_audience": tokens.AUDIENCE}],
+            "subject_tokens": [
+                {
+                    "authorization_server": "okta",
+                    "expected_audience": tokens.AUDIENCE,
+                    "dpop": "accept" if self._external_url else "refuse",
+                }
+            ],
             "routes": [*self._other_routes(around), self._route("everything", "/", around)],
             "cache": {"max_entries": self._max_entries, "revalidate_after": "1h"},
             "log": {"level": "warning"},

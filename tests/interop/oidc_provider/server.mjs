@@ -2,24 +2,24 @@
 //
 // Its client authentication, replay checks and DPoP nonces are its own; only the exchange grant (RFC 8693), which
 // it does not have, is added through its documented extension point. Settings come as JSON in OBO_INTEROP:
-// clients, jwks (that sign subject tokens), and tls ({key, cert, ca}) for a second port where clients show
+// clients, jwks (that sign subject tokens; without, they are its own), and tls ({key, cert, ca}) for a second port where clients show
 // certificates. The address is printed as one line once it listens on loopback.
 
 import { createServer } from 'node:http';
 import { createServer as createTLSServer } from 'node:https';
 import { createInterface } from 'node:readline';
-import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
 
 const { clients, jwks, tls } = JSON.parse(process.env.OBO_INTEROP);
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const subjectKeys = createLocalJWKSet(jwks);
 const resourceServer = { scope: 'orders:read orders:write', accessTokenFormat: 'jwt', accessTokenTTL: 300 };
 
 const server = createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const issuer = `http://127.0.0.1:${server.address().port}`;
+const subjectKeys = jwks ? createLocalJWKSet(jwks) : createRemoteJWKSet(new URL(`${issuer}/jwks`));
 const tlsServer = tls && createTLSServer({ ...tls, requestCert: true, rejectUnauthorized: false });
 if (tlsServer) await new Promise((resolve) => tlsServer.listen(0, '127.0.0.1', resolve));
 const aliases = tlsServer && { token_endpoint: `https://127.0.0.1:${tlsServer.address().port}/token` };
