@@ -247,7 +247,7 @@ async def test_a_bearer_token_with_a_proof(stage: Stage) -> None:
         {"jkt": "short"},
         "jkt",
     ],
-    ids=str,
+    ids=["nothing", "a key", "two ways", "a number", "too short", "a text"],
 )
 async def test_bound_in_a_way_that_nobody_checks(stage: Stage, confirmation: Any) -> None:
     """RFC 7800 has more ways: what is not understood is refused."""
