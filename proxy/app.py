@@ -33,7 +33,7 @@ from .runtime import Background, Clock, SystemClock
 from .signals.building import build_desk
 from .signals.receivers import Receiver, Receivers
 from .signals.record import SignalRecord
-from .wiring import build_parts, build_tracing
+from .wiring.parts import build_parts, build_tracing
 
 log = logging.getLogger(__name__)
 D = TypeVar("D", bound=Downstream)

@@ -18,7 +18,7 @@ from proxy.demo import Demo
 from proxy.errors import AuthorizationServerUnavailable
 from proxy.parts import Parts
 from proxy.runtime import SystemClock
-from proxy.wiring import build_parts
+from proxy.wiring.parts import build_parts
 
 from .support.certificates import Authority, server_context
 from .support.proxy import Running, running

@@ -14,7 +14,7 @@ from ..exchange.route_requests import build_first_request, build_token_request
 from ..exchange.token_exchange import TokenRequest
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import build_demands
+from ..wiring.authentication import build_demands
 from .differences import hide_tokens
 from .exchange import ExchangeExamination, examine_exchange, examine_first_leg
 from .finding import Finding, examine

@@ -13,7 +13,7 @@ from ..config.secret_file import SecretFile
 from ..exchange.route_requests import build_token_request
 from ..parts import Parts
 from ..runtime import Clock
-from ..wiring import build_parts
+from ..wiring.parts import build_parts
 from .authorizer import AuthorizerExamination
 from .clients import examine_scopes
 from .diagnose import diagnose_exchange

@@ -11,7 +11,7 @@ from proxy.demo import Demo
 from proxy.diagnosis import Diagnosis, diagnose
 from proxy.parts import Parts
 from proxy.runtime import SystemClock
-from proxy.wiring import build_parts
+from proxy.wiring.parts import build_parts
 
 CLOCK = SystemClock()
 

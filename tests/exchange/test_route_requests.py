@@ -11,6 +11,7 @@ from proxy.exchange.first_leg import FirstLeg
 from proxy.exchange.route_requests import build_first_request, build_token_request
 from proxy.exchange.token_exchange import TokenRequest
 from proxy.exchange.token_types import ID_JAG, JWT
+from tests.wiring.building import load
 
 SERVERS = {
     "okta": {"issuer": "https://example.okta.com", "client": {"id": "0oa1", "secret": "s"}},
@@ -82,3 +83,27 @@ def test_two_legs(grant, kind, audience):
         first_leg=FirstLeg(grant, aim, "obo"),
     )
     assert build_token_request(route, whole) == TokenRequest("chat", "assertion", scopes=("s",), leg=2)
+
+
+@pytest.mark.parametrize(
+    ("route", "asked"),
+    [
+        (
+            {},
+            {"authorization_server": "okta", "grant": "token_exchange", "scopes": (), "extra_parameters": ()},
+        ),
+        ({"scopes": ["b", "a"]}, {"scopes": ("b", "a")}),
+        ({"extra_parameters": {"b": "2", "a": "1"}}, {"extra_parameters": (("a", "1"), ("b", "2"))}),
+        ({"grant": "client_credentials"}, {"authorization_server": "okta", "grant": "client_credentials"}),
+        ({"grant": "none", "audience": ...}, None),
+    ],
+    ids=["plain", "scopes", "parameters in order", "without a user", "without a token"],
+)
+def test_what_a_route_asks_for(route: dict[str, Any], asked: dict[str, Any] | None):
+    """X-01, C-02: what is asked for is part of the key, so it has one spelling."""
+    sample = load(**route)
+    request = build_token_request(sample.routes[0], sample)
+    assert (request is None) == (asked is None)
+    if request is not None and asked is not None:
+        assert {name: getattr(request, name) for name in asked} == asked
+        assert "api://orders" in (request.audience or ())

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from proxy.config.faults import ConfigurationError
 from proxy.config.models import Tracing
 from proxy.demo import Demo
-from proxy.wiring import build_tracing
+from proxy.wiring.parts import build_tracing
 from tests.support.collector import Collector
 from tests.support.proxy import running
 
@@ -141,7 +141,7 @@ import sys
 {before}
 from proxy.config.faults import ConfigurationError
 from proxy.config.models import Tracing
-from proxy.wiring import build_tracing
+from proxy.wiring.parts import build_tracing
 import proxy.app
 try:
     print(build_tracing(Tracing(otlp_endpoint={endpoint!r})))

@@ -1,0 +1,1 @@
+"""From settings to working parts: the only room that knows which part needs which."""
