@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import chain
 
 from ..downstream.request import Downstream
 from ..errors import AuthorizationMalformed, ExchangeResponseInvalid, NoRoute
@@ -94,15 +95,16 @@ class Authorizer(Gateway):
         request = await self._prepare(route, rest, downstream)
         self._refuse_copies(downstream, question.scope["headers"])
         fields = await self._build_credentials(request)
-        overwritten = any(name == AUTHORIZATION for name, _ in fields)
-        rivals = route.token_fields.find_rivals(downstream.kept)
+        overwritten = {name for name, _ in fields}
+        names = chain(downstream.ended, (name for name, _ in downstream.kept))
+        rivals = route.token_fields.find_rivals(names) - overwritten
         if question.dialect == "envoy":
-            return fields + _build_removal(downstream.ended, rivals, overwritten=overwritten)
+            return fields + _build_removal(downstream.ended, rivals, overwritten)
         if rivals:
             raise AuthorizationMalformed(
-                "another spelling of the field that our token is in", remedy=_CLEAR_IT
+                "a field that would be taken for the one that our token is in", remedy=_CLEAR_IT
             )
-        if AUTHORIZATION in downstream.ended and not overwritten:
+        if AUTHORIZATION in downstream.ended and AUTHORIZATION not in overwritten:
             if not fields:
                 raise AuthorizationMalformed(
                     "credentials where no token is sent: the gateway might pass them on", remedy=_CLEAR_IT
@@ -165,12 +167,12 @@ class Authorizer(Gateway):
         return build_token_answer(access_token.authorization)
 
 
-def _build_removal(ended: Ended, rivals: set[bytes], *, overwritten: bool) -> list[Field]:
+def _build_removal(ended: Ended, rivals: set[bytes], overwritten: set[bytes]) -> list[Field]:
     """What Envoy is to take off a request: all that the proxy would, and credentials that nothing overwrites."""
     names = (ended.keys() - _ENVOYS_OWN) | rivals
-    if AUTHORIZATION in ended and not overwritten:
+    if AUTHORIZATION in ended:
         names |= {AUTHORIZATION}
-    names = {name for name in names if not name.startswith(b"sec-websocket-")}
+    names = {name for name in names - overwritten if not name.startswith(b"sec-websocket-")}
     return [(TO_REMOVE, b",".join(sorted(names)))] if names else []
 
 

@@ -182,9 +182,31 @@ async def test_a_token_that_stands_elsewhere(demo: Demo, proxy: Running, dialect
     else:
         assert answer.header(b"authorization") == b""
     # A reader that folds names would take the caller's for ours.
-    answer = await ask(proxy, dialect, "/placed", demo.mint("alice"), ("X_Api_Token", "mine"))
+    for path, name in (("/placed", "X_Api_Token"), ("/identity", "X_Auth_Token")):
+        answer = await ask(proxy, dialect, path, demo.mint("alice"), (name, "mine"))
+        if dialect == "envoy":
+            removed = f"authorization,{name.lower()}".encode()
+            assert answer.header(b"x-envoy-auth-headers-to-remove") == removed
+        else:
+            assert code_of(answer) == (400, "authorization_malformed")
+
+
+async def test_envoy_is_not_told_to_take_ours_off(demo: Demo, proxy: Running):
+    """Though it stands in a field that no caller may send."""
+    answer = await ask(proxy, "envoy", "/identity", demo.mint("alice"), ("X-Auth-Token", "mine"))
+    assert decode(answer.header(b"x-auth-token").decode())["sub"] == "alice"
+    assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_where_no_token_is_sent_none_of_the_callers_stands_in_its_place(proxy: Running, dialect: str):
+    """A preflight overwrites nothing, so the API would take the caller's for ours."""
+    preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")]
+    answer = await ask(proxy, dialect, "/placed", None, *preflight, method="OPTIONS")
+    assert answer.status == 200
+    answer = await ask(proxy, dialect, "/placed", None, *preflight, ("X-Api-Token", "mine"), method="OPTIONS")
     if dialect == "envoy":
-        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization,x_api_token"
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"x-api-token"
     else:
         assert code_of(answer) == (400, "authorization_malformed")
 
