@@ -93,7 +93,7 @@ class Authorizer(Gateway):
         if route.websockets is None and _WEBSOCKET_KEY in downstream.ended:
             raise NoRoute("the route takes no websockets")
         request = await self._prepare(route, rest, downstream)
-        self._refuse_copies(downstream, question.scope["headers"])
+        self._refuse_copies(downstream, question.fields)
         fields = await self._build_credentials(request)
         overwritten = {name for name, _ in fields}
         names = chain(downstream.ended, (name for name, _ in downstream.kept))

@@ -383,3 +383,18 @@ async def test_a_bound_token_needs_the_proof_of_the_original(demo: Demo, dialect
             again = await ask(proxy, dialect, "/orders/7", None, *fields, method=method)
             assert code_of(again) == (401, "proof_invalid")
         assert code_of(await ask(proxy, dialect, "/orders/7", token)) == (401, "subject_token_invalid")
+
+
+@pytest.mark.parametrize("dialect", ["envoy", "nginx"])
+async def test_a_proof_for_another_host_is_not_taken_at_the_callers_word(demo: Demo, dialect: str):
+    """These gateways tell the host by ``Host``; an ``X-Forwarded-Host`` that they pass on is whoever's."""
+    raw, prover = build_settings(demo), Prover()
+    raw["listen"] = {"trusted_proxies": ["127.0.0.0/8"]}
+    for entry in raw["subject_tokens"]:
+        entry["dpop"] = "accept"
+    token = demo.mint("alice", claims=prover.confirmation)
+    async with running(raw) as proxy:
+        for said, answered in (("localhost", 200), ("other.example", 401)):
+            shown = prover.show(f"http://{said}/orders/7", token).items()
+            answer = await ask(proxy, dialect, "/orders/7", None, *shown, ("X-Forwarded-Host", said))
+            assert answer.status == answered
