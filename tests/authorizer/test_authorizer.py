@@ -17,7 +17,7 @@ from tests.support.prover import Prover
 from tests.support.proxy import Running, running
 from tests.support.raw_client import RawResponse
 
-from .asking import ask, send
+from .asking import ask, build_question, send
 from .conftest import build_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -229,6 +229,25 @@ async def test_envoy_is_told_to_take_off_what_the_proxy_would(demo: Demo, proxy:
         answer.header(b"x-envoy-auth-headers-to-remove")
         == b"dpop,proxy-authorization,x-forwarded-user,x_auth_user"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "original", "status"),
+    [
+        ("evil.example:8070", "localhost", 403),  # a page that has its own name point here
+        ("evil.example:8070", "127.0.0.1", 403),
+        ("evil.example:8070", "evil.example", 403),
+        ("127.0.0.1:8070", "localhost", 200),
+        ("localhost:8070", "localhost", 200),
+        ("localhost", "localhost:8080", 200),  # Caddy asks by the original's
+    ],
+)
+async def test_no_page_is_given_a_token_of_ours(proxy: Running, asked: str, original: str, status: int):
+    """It may say of the original what it likes, but not by which name it asks."""
+    question = build_question("forward", "GET", "/reports", [("Sec-Fetch-Site", "same-origin")], original)
+    answer = await send(proxy, question.replace(b"Host: authorizer", f"Host: {asked}".encode()))
+    assert answer.status == status
+    assert (answer.header(b"authorization") is None) == (status != 200)
 
 
 async def test_options_with_no_hop_left_is_no_way_past(proxy: Running):
