@@ -111,7 +111,9 @@ class TokenStore(SharedPart):
         self.background = Background()
         self._users = users
         self.shared = build_shared_cache(settings, users=users, clock=clock, background=self.background)
-        self.cache = TokenCache(settings, clock=clock, background=self.background, shared=self.shared)
+        self.cache = TokenCache(
+            settings, clock=clock, background=self.background, shared=self.shared, users=users
+        )
         self._started = False
 
     def start(self) -> None:

@@ -81,6 +81,7 @@ SUITES = {
     "server/test_websocket_freed.py": "nothing is left of a websocket",
     "upstream/test_closed_connections.py": "nothing is left of a connection",
     "upstream/test_streaming.py": "large bodies in little memory",
+    "signals/test_leftovers.py": "nothing is left of a signal",
     "test_architecture.py": "these rules",
     "test_benchmarks.py": "the benchmark",
     "test_documents.py": "README and config/docs",

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import chain
 
-from ..downstream.request import Downstream
-from ..errors import AuthorizationMalformed, ExchangeResponseInvalid, NoRoute
+from ..downstream.request import Downstream, parse_host
+from ..errors import AuthorizationMalformed, CrossSiteRefused, ExchangeResponseInvalid, NoRoute
 from ..exchange.token_exchange import AccessToken
-from ..gateway.cross_site import CrossSiteGuard
+from ..gateway.cross_site import CrossSiteGuard, is_this_machine
 from ..gateway.gateway import Gateway
 from ..gateway.upstream_request import Route, UpstreamRequest
 from ..http.bearer import list_subprotocol_tokens
 from ..http.forwarding import Forwarding
-from ..http.headers import HOP_BY_HOP, Ended, Field, Fields, is_preflight
+from ..http.headers import HOP_BY_HOP, Ended, Field, Fields, is_preflight, values
 from ..http.routes import RouteTable
 from ..http.withholding import refuse_copies
 from ..runtime import current_request_id
@@ -91,18 +92,21 @@ class Authorizer(Gateway):
             route = route.preflight
         if route.websockets is None and _WEBSOCKET_KEY in downstream.ended:
             raise NoRoute("the route takes no websockets")
+        if route.guard is not None and self._gives_tokens and downstream.peer:
+            _refuse_pages(question.fields, downstream)
         request = await self._prepare(route, rest, downstream)
-        self._refuse_copies(downstream, question.scope["headers"])
+        self._refuse_copies(downstream, question.fields)
         fields = await self._build_credentials(request)
-        overwritten = any(name == AUTHORIZATION for name, _ in fields)
-        rivals = route.token_fields.find_rivals(downstream.kept)
+        overwritten = {name for name, _ in fields}
+        names = chain(downstream.ended, (name for name, _ in downstream.kept))
+        rivals = route.token_fields.find_rivals(names) - overwritten
         if question.dialect == "envoy":
-            return fields + _build_removal(downstream.ended, rivals, overwritten=overwritten)
+            return fields + _build_removal(downstream.ended, rivals, overwritten)
         if rivals:
             raise AuthorizationMalformed(
-                "another spelling of the field that our token is in", remedy=_CLEAR_IT
+                "a field that would be taken for the one that our token is in", remedy=_CLEAR_IT
             )
-        if AUTHORIZATION in downstream.ended and not overwritten:
+        if AUTHORIZATION in downstream.ended and AUTHORIZATION not in overwritten:
             if not fields:
                 raise AuthorizationMalformed(
                     "credentials where no token is sent: the gateway might pass them on", remedy=_CLEAR_IT
@@ -165,12 +169,25 @@ class Authorizer(Gateway):
         return build_token_answer(access_token.authorization)
 
 
-def _build_removal(ended: Ended, rivals: set[bytes], *, overwritten: bool) -> list[Field]:
+def _refuse_pages(fields: Fields, downstream: Downstream) -> None:
+    """Raises CrossSiteRefused where the name that is asked by is neither this machine's nor the original's.
+
+    A page that has its own name point here says what it wants of the original, but cannot hide that name.
+    """
+    asked = parse_host(next(iter(values(fields, b"host")), b""))
+    if asked != parse_host(downstream.host_field) and not is_this_machine(asked):
+        raise CrossSiteRefused(
+            "the authorizer's Host is neither an address nor localhost, nor the original's",
+            remedy="Let the gateway ask at 127.0.0.1 or localhost.",
+        )
+
+
+def _build_removal(ended: Ended, rivals: set[bytes], overwritten: set[bytes]) -> list[Field]:
     """What Envoy is to take off a request: all that the proxy would, and credentials that nothing overwrites."""
     names = (ended.keys() - _ENVOYS_OWN) | rivals
-    if AUTHORIZATION in ended and not overwritten:
+    if AUTHORIZATION in ended:
         names |= {AUTHORIZATION}
-    names = {name for name in names if not name.startswith(b"sec-websocket-")}
+    names = {name for name in names - overwritten if not name.startswith(b"sec-websocket-")}
     return [(TO_REMOVE, b",".join(sorted(names)))] if names else []
 
 

@@ -10,6 +10,8 @@ from .original import Original, read_host, read_method, read_target, take_one, w
 
 ENVOY_PREFIX = b"/envoy"
 _NGINX = (b"x-original-method", b"x-original-uri")
+# Where ``Host`` tells the host, nobody but the caller need have set this, also where the gateway is trusted.
+_OTHER_HOST = b"x-forwarded-host"
 _FORWARD = (b"x-forwarded-method", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-uri")
 # Traefik says ws and wss of a websocket's handshake.
 _SCHEMES: Mapping[bytes, str] = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
@@ -20,7 +22,8 @@ def read_envoy(scope: Scope) -> Original:
     query = scope["query_string"]
     target = scope["raw_path"].removeprefix(ENVOY_PREFIX) + (b"?" + query if query else b"")
     take_one(scope["headers"], b"host")
-    return Original(scope["method"], read_target(target), scope["scheme"], scope["headers"])
+    fields = without(scope["headers"], (_OTHER_HOST,))
+    return Original(scope["method"], read_target(target), scope["scheme"], fields)
 
 
 def read_nginx(scope: Scope) -> Original:
@@ -28,7 +31,8 @@ def read_nginx(scope: Scope) -> Original:
     fields = scope["headers"]
     method, target = (take_one(fields, name) for name in _NGINX)
     take_one(fields, b"host")
-    return Original(read_method(method), read_target(target), scope["scheme"], without(fields, _NGINX))
+    others = without(fields, (*_NGINX, _OTHER_HOST))
+    return Original(read_method(method), read_target(target), scope["scheme"], others)
 
 
 def read_forward(scope: Scope) -> Original:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..errors import NoRoute, ProxyError
 from ..http.asgi import Scope
+from ..http.headers import Fields
 from .dialects import ENVOY_PREFIX, READERS
 from .token_requests import TokenRequest, read_token_request
 
@@ -17,12 +18,16 @@ _DIALECTS: dict[bytes, Dialect] = {b"/nginx": "nginx", b"/forward": "forward", b
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``scope`` is the original request's; ``fault`` is why there is none. ``token`` is what an application asks."""
+    """``scope`` is the original request's; ``fault`` is why there is none. ``token`` is what an application asks.
+
+    ``fields`` are all that came along: the gateway may pass on any of them.
+    """
 
     dialect: Dialect
     scope: Scope
     token: TokenRequest | None = None
     fault: ProxyError | None = None
+    fields: Fields = ()
 
 
 def read_question(scope: Scope) -> Question:
@@ -36,6 +41,6 @@ def read_question(scope: Scope) -> Question:
             token = read_token_request(scope)
             fault = None if token else NoRoute("no path of the authorizer's")
             return Question(dialect if token else "", scope, token, fault)
-        return Question(dialect, READERS[dialect](scope).build_scope(scope))
+        return Question(dialect, READERS[dialect](scope).build_scope(scope), fields=scope["headers"])
     except ProxyError as error:
         return Question(dialect, scope, fault=error)

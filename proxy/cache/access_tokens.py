@@ -71,8 +71,10 @@ class AccessTokens:
     async def obtain(self, subject_token: SubjectToken | None) -> AccessToken:
         """The token at hand, else from one exchange that all who ask meanwhile share.
 
-        Raises ProxyError: what the authorization server refused, now or a moment ago, or how it failed.
+        Raises ProxyError: what the authorization server refused, now or a moment ago, or how it failed. Nothing is
+        obtained any more with a subject token that counts no more since it was verified.
         """
+        self._cache.require(subject_token)
         key = build_cache_key(self._digest, subject_token)
         access_token = self._look_up(key, subject_token)
         if access_token is not None:

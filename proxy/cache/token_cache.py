@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
 
+from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Background, Clock
@@ -25,6 +26,7 @@ from .negative_cache import Refusals
 from .replicas import Answer, RevocationOwed, SharedTokens
 from .revocation import Revocation
 from .single_flight import Flights
+from .user_revocations import UserRevocations
 from .verdicts import Verdicts
 
 LEEWAY_PART: Final = 0.1  # of a lifetime at most, so that short-lived tokens can be kept at all
@@ -46,7 +48,9 @@ class TokenCache:
         clock: Clock,
         background: Background,
         shared: SharedTokens | None = None,
+        users: UserRevocations | None = None,
     ) -> None:
+        self._users = users
         self._settings = settings
         self._clock = clock
         self._background = background
@@ -73,6 +77,11 @@ class TokenCache:
     def time(self) -> float:
         """Epoch seconds, by the clock that entries end by."""
         return self._clock.time()
+
+    def require(self, subject_token: SubjectToken | None) -> None:
+        """Raises SubjectTokenError where the user's access was revoked while the request was under way."""
+        if self._users is not None and subject_token is not None:
+            self._users.require(subject_token.identifiers, subject_token.claims)
 
     def find_memo(self, request_digest: bytes) -> Memo:
         """The memo of all routes that ask for the same."""

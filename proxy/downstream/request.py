@@ -86,11 +86,6 @@ class Downstream:
         return math.inf if self.connection is None else self.connection.head_size
 
     @property
-    def address(self) -> str:
-        """The address that called, as far as we see it or a trusted peer says."""
-        return self._forwarding.find_caller(self.peer, self.ended)
-
-    @property
     def vouched_origin(self) -> str | None:
         """``origin`` as somebody else than the caller says; None where nobody does."""
         return self.origin if self._forwarding.vouches_for(self.peer) else None

@@ -32,7 +32,7 @@ class CrossSiteGuard:
 
     def check(self, downstream: Downstream) -> None:
         """Raises CrossSiteRefused."""
-        if self._this_machine and not _is_this_machine(parse_host(downstream.host_field)):
+        if self._this_machine and not is_this_machine(parse_host(downstream.host_field)):
             raise CrossSiteRefused(
                 "Host is neither an address nor localhost",
                 remedy="If callers reach the route by another name, give that as the route's host.",
@@ -45,7 +45,8 @@ class CrossSiteGuard:
             raise CrossSiteRefused("a browser made the request for a page of another origin")
 
 
-def _is_this_machine(host: bytes) -> bool:
+def is_this_machine(host: bytes) -> bool:
+    """Whether ``host``, as ``parse_host`` gives it, is no name that anybody could have point here."""
     name = host.removesuffix(b".")
     return (
         name == b"localhost"

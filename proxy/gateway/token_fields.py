@@ -6,7 +6,7 @@ the other. Where a token stands elsewhere than in ``Authorization``, whatever th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
@@ -67,8 +67,8 @@ class TokenFields:
             fields.append((b"dpop", proof.encode("ascii")))
         return fields
 
-    def find_rivals(self, fields: Fields) -> set[bytes]:
-        """Names by which a caller's ``fields`` may be taken for ours, though they are spelt otherwise."""
+    def find_rivals(self, names: Iterable[bytes]) -> set[bytes]:
+        """By which ``names`` of its fields the caller's may be taken for ours, however they are spelt."""
         return set()
 
     def learn(self, status: int, fields: Fields) -> bool:
@@ -99,8 +99,8 @@ class InHeader(TokenFields):
     def build_fields(self, access_token: AccessToken, method: str, target: bytes) -> list[Field]:
         return [(self._name, f"{self._prefix}{access_token.value}".encode("ascii"))]
 
-    def find_rivals(self, fields: Fields) -> set[bytes]:
-        return {name for name, _ in fields if name != self._name and fold(name) == self._folded}
+    def find_rivals(self, names: Iterable[bytes]) -> set[bytes]:
+        return {name for name in names if fold(name) == self._folded}
 
     def _strip(self, request: Request) -> None:
         request.fields = [field for field in request.fields if fold(field[0]) != self._folded]

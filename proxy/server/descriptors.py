@@ -19,12 +19,12 @@ def raise_limit() -> None:
         log.info("open files limit stays", extra={"limit": soft})
 
 
-def affordable_connections(wanted: int) -> int:
-    """``wanted``, or what the limit allows: each connection may need a second one, upstream."""
+def affordable_connections(wanted: int, *, each: int = 2) -> int:
+    """``wanted``, or what the limit allows, where ``each`` takes that many: it may need a second one, upstream."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
-    affordable = max(1, (soft - _RESERVE) // 2)
+    affordable = max(1, (soft - _RESERVE) // each)
     if affordable < wanted:
         log.warning(
             "fewer connections than configured",

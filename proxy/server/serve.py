@@ -38,7 +38,9 @@ class Server:
         self._settings = settings
         self._inlet = inlet
         limits = Limits.of(settings.listen)
-        self._limits = replace(limits, max_connections=affordable_connections(limits.max_connections))
+        each = 3 if settings.authorizer else 2  # as many may ask as call, and those need no other
+        affordable = affordable_connections(limits.max_connections, each=each)
+        self._limits = replace(limits, max_connections=affordable)
         self._lifespan = Lifespan(app)
         self._sweep = Sweep()
         self._data = Listener(app, self._limits, self._lifespan.state, app)

@@ -20,6 +20,7 @@ from .once import Once
 from .receivers import EventReceiver, Receiver, Receivers, RevocationReceiver
 from .reception import Reception
 from .record import SignalRecord
+from .unmatched import TellUnmatched
 
 _CUSTOM: Final = "/oauth2/"  # in the issuers of Okta's custom authorization servers
 
@@ -48,7 +49,8 @@ def build_revoked(
     if not settings.signals:
         return None
     orgs = [build_org(entry, settings) for entry in settings.signals]
-    return RevokedUsers(build_identify(orgs, build_owner), users, shared)
+    identify = TellUnmatched(orgs, build_identify(orgs, build_owner))
+    return RevokedUsers(identify, users, shared)
 
 
 def build_receivers(

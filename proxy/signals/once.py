@@ -27,6 +27,10 @@ class Once:
     def is_taken(self, name: bytes) -> bool:
         return name in self._taken
 
+    def all(self) -> tuple[bytes, ...]:
+        """For a process that begins."""
+        return tuple(self._taken)
+
     def take(self, name: bytes) -> None:
         """Here, or by another worker."""
         self._taken[name] = None

@@ -158,7 +158,7 @@ class Receivers:
             self._busy += 1
             try:
                 body = await _read(downstream, receiver.media_type)
-                return await receiver.answer(downstream, body, downstream.address)
+                return await receiver.answer(downstream, body, downstream.caller)
             finally:
                 self._busy -= 1
         except SignalRefused as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -85,30 +86,45 @@ class Reception:
     async def _end_access(
         self, signal: str, token: UnverifiedSignal, identifiers: tuple[bytes, ...], happened_at: float
     ) -> None:
-        name = await self._begin(token)
         revocations = [Revocation("user", identifier, happened_at) for identifier in identifiers]
-        try:
-            purged = await self.revoker.revoke(revocations)
-        except RevocationOwed as owed:
-            self.once.give_back(name)
-            self._note(signal, "owed", token, identifiers, owed.dropped, owed.reason)
-            raise Unavailable("not everybody has been told yet", "owed") from None
-        await self._finish(name)
+        with self._taking(token) as name:
+            await self._require_new(name)
+            try:
+                purged = await self.revoker.revoke(revocations)
+            except RevocationOwed as owed:
+                self._note(signal, "owed", token, identifiers, owed.dropped, owed.reason)
+                raise Unavailable("not everybody has been told yet", "owed") from None
+            await self._finish(name)
         self._note(signal, "ended", token, identifiers, purged)
 
     async def _acknowledge(self, signal: str, token: UnverifiedSignal) -> None:
-        await self._finish(await self._begin(token))
+        with self._taking(token) as name:
+            await self._require_new(name)
+            await self._finish(name)
         self._note(signal, "acknowledged", token)
 
-    async def _begin(self, token: UnverifiedSignal) -> bytes:
-        """The token's name, once it is taken here. Raises SignalRefused where it was before, here or elsewhere."""
+    @contextmanager
+    def _taking(self, token: UnverifiedSignal) -> Iterator[bytes]:
+        """The token's name: it is taken here, but may come again where what is done inside does not end well.
+
+        Raises SignalRefused where it was taken before.
+        """
         name = self._name(token)
         if self.once.is_taken(name):
             raise _taken()
         self.once.take(name)
+        try:
+            yield name
+        except SignalRefused:
+            raise
+        except BaseException:
+            self.once.give_back(name)
+            raise
+
+    async def _require_new(self, name: bytes) -> None:
+        """Raises SignalRefused where another replica has taken the token of that name."""
         if await self.revoker.is_taken(name):
             raise _taken()
-        return name
 
     async def _finish(self, name: bytes) -> None:
         """Raises SignalRefused where another replica took it at the very same time; it does no harm twice."""

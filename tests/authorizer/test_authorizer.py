@@ -17,7 +17,7 @@ from tests.support.prover import Prover
 from tests.support.proxy import Running, running
 from tests.support.raw_client import RawResponse
 
-from .asking import ask, send
+from .asking import ask, build_question, send
 from .conftest import build_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -182,9 +182,31 @@ async def test_a_token_that_stands_elsewhere(demo: Demo, proxy: Running, dialect
     else:
         assert answer.header(b"authorization") == b""
     # A reader that folds names would take the caller's for ours.
-    answer = await ask(proxy, dialect, "/placed", demo.mint("alice"), ("X_Api_Token", "mine"))
+    for path, name in (("/placed", "X_Api_Token"), ("/identity", "X_Auth_Token")):
+        answer = await ask(proxy, dialect, path, demo.mint("alice"), (name, "mine"))
+        if dialect == "envoy":
+            removed = f"authorization,{name.lower()}".encode()
+            assert answer.header(b"x-envoy-auth-headers-to-remove") == removed
+        else:
+            assert code_of(answer) == (400, "authorization_malformed")
+
+
+async def test_envoy_is_not_told_to_take_ours_off(demo: Demo, proxy: Running):
+    """Though it stands in a field that no caller may send."""
+    answer = await ask(proxy, "envoy", "/identity", demo.mint("alice"), ("X-Auth-Token", "mine"))
+    assert decode(answer.header(b"x-auth-token").decode())["sub"] == "alice"
+    assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_where_no_token_is_sent_none_of_the_callers_stands_in_its_place(proxy: Running, dialect: str):
+    """A preflight overwrites nothing, so the API would take the caller's for ours."""
+    preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")]
+    answer = await ask(proxy, dialect, "/placed", None, *preflight, method="OPTIONS")
+    assert answer.status == 200
+    answer = await ask(proxy, dialect, "/placed", None, *preflight, ("X-Api-Token", "mine"), method="OPTIONS")
     if dialect == "envoy":
-        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization,x_api_token"
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"x-api-token"
     else:
         assert code_of(answer) == (400, "authorization_malformed")
 
@@ -207,6 +229,25 @@ async def test_envoy_is_told_to_take_off_what_the_proxy_would(demo: Demo, proxy:
         answer.header(b"x-envoy-auth-headers-to-remove")
         == b"dpop,proxy-authorization,x-forwarded-user,x_auth_user"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "original", "status"),
+    [
+        ("evil.example:8070", "localhost", 403),  # a page that has its own name point here
+        ("evil.example:8070", "127.0.0.1", 403),
+        ("evil.example:8070", "evil.example", 403),
+        ("127.0.0.1:8070", "localhost", 200),
+        ("localhost:8070", "localhost", 200),
+        ("localhost", "localhost:8080", 200),  # Caddy asks by the original's
+    ],
+)
+async def test_no_page_is_given_a_token_of_ours(proxy: Running, asked: str, original: str, status: int):
+    """It may say of the original what it likes, but not by which name it asks."""
+    question = build_question("forward", "GET", "/reports", [("Sec-Fetch-Site", "same-origin")], original)
+    answer = await send(proxy, question.replace(b"Host: authorizer", f"Host: {asked}".encode()))
+    assert answer.status == status
+    assert (answer.header(b"authorization") is None) == (status != 200)
 
 
 async def test_options_with_no_hop_left_is_no_way_past(proxy: Running):
@@ -361,3 +402,18 @@ async def test_a_bound_token_needs_the_proof_of_the_original(demo: Demo, dialect
             again = await ask(proxy, dialect, "/orders/7", None, *fields, method=method)
             assert code_of(again) == (401, "proof_invalid")
         assert code_of(await ask(proxy, dialect, "/orders/7", token)) == (401, "subject_token_invalid")
+
+
+@pytest.mark.parametrize("dialect", ["envoy", "nginx"])
+async def test_a_proof_for_another_host_is_not_taken_at_the_callers_word(demo: Demo, dialect: str):
+    """These gateways tell the host by ``Host``; an ``X-Forwarded-Host`` that they pass on is whoever's."""
+    raw, prover = build_settings(demo), Prover()
+    raw["listen"] = {"trusted_proxies": ["127.0.0.0/8"]}
+    for entry in raw["subject_tokens"]:
+        entry["dpop"] = "accept"
+    token = demo.mint("alice", claims=prover.confirmation)
+    async with running(raw) as proxy:
+        for said, answered in (("localhost", 200), ("other.example", 401)):
+            shown = prover.show(f"http://{said}/orders/7", token).items()
+            answer = await ask(proxy, dialect, "/orders/7", None, *shown, ("X-Forwarded-Host", said))
+            assert answer.status == answered

@@ -16,7 +16,7 @@ from tests.admin.test_logout import build as build_logout_token
 from tests.admin.test_logout import log_out
 from tests.support.proxy import Running, running
 from tests.support.raw_client import connected
-from tests.support.raw_upstream import STAY, RawUpstream
+from tests.support.raw_upstream import STAY, RawUpstream, response
 from tests.support.websocket import WebSocketAPI, dial, settings_for, websocket_api
 
 REVOKED = (1008, "the user's access was revoked")
@@ -119,3 +119,24 @@ async def test_a_response_that_begins_after_the_event(demo: Demo):
             await signal(demo, proxy, "session-revoked")
             sent.set()
             assert not (await asyncio.wait_for(client.rest(), 5)).endswith(b"0\r\n\r\n")
+
+
+async def test_a_request_under_way_gets_no_new_token_after_the_event(demo: Demo):
+    """Its upstream takes the old one no more, which would be asked for anew with a subject token of before."""
+    answered = asyncio.Event()
+    refused = response(status=b"401 Unauthorized")
+    async with RawUpstream([response()], [answered, refused], [response()]) as upstream:
+        raw = settings_for(demo, upstream) | {"signals": [build_entry(demo.tenant)]}
+        async with running(raw) as proxy:
+            token = demo.mint("alice")
+            assert (await proxy.get("/orders", token)).status_code == 200
+            asking = asyncio.ensure_future(proxy.get("/orders", token))
+            async with asyncio.timeout(5):
+                while len(upstream.requests) < 2:
+                    await asyncio.sleep(0.01)
+            await signal(demo, proxy, "session-revoked")
+            answered.set()
+            answer = await asking
+            assert (answer.status_code, answer.json()["code"]) == (401, "subject_token_refused")
+            assert (demo.calls["token_exchange"], len(upstream.requests)) == (1, 2)
+            assert len(proxy.app.parts.store.cache) == 0

@@ -20,6 +20,7 @@ def test_connections_are_no_more_than_descriptors_last_for(caplog):
         assert affordable_connections(10_000) == 100
         assert "fewer connections" in caplog.text
         assert affordable_connections(50) == 50
+        assert affordable_connections(10_000, each=4) == 50
         raise_limit()
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import ssl
 import sys
@@ -73,6 +74,19 @@ async def test_both_ports_are_served_and_the_application_lives_around_them(app):
         assert app.life == ["startup"]
         assert len(admin.requests) == 1
     assert app.life == ["startup", "shutdown"]
+
+
+@pytest.mark.parametrize(("authorizer", "most"), [(None, 150), ({"host": "127.0.0.1"}, 100)])
+async def test_who_asks_has_descriptors_as_well(app, authorizer, most):
+    """As many gateways may ask as callers call, and each of these may take a connection to an API."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    settings = make_settings(max_connections=10_000).model_dump() | {"authorizer": authorizer}
+    app.authorize = app
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (364, hard))
+        assert Server(Settings.model_validate(settings), app, app)._limits.max_connections == most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_an_application_that_does_not_end_is_told_of(monkeypatch, caplog):

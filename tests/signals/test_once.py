@@ -16,5 +16,7 @@ def test_each_is_taken_until_it_cannot_be_believed_any_more():
     once.take(two)
     once.give_back(two)
     assert not once.is_taken(two)
+    assert once.all() == (one,)
     clock.advance(REMEMBERED_FOR)
     assert not once.is_taken(one)
+    assert once.all() == ()

@@ -32,7 +32,7 @@ class Revoker:
         self.gate.set()
         self.claimed: set[bytes] = set()
         self.heard: list[Revocation] = []
-        self.owed: RevocationOwed | None = None
+        self.failure: Exception | None = None
 
     async def is_taken(self, token: bytes) -> bool:
         await self.gate.wait()
@@ -45,8 +45,8 @@ class Revoker:
 
     async def revoke(self, revocations: Sequence[Revocation]) -> int:
         self.heard += revocations
-        if self.owed is not None:
-            raise self.owed
+        if self.failure is not None:
+            raise self.failure
         return 3
 
 
@@ -93,12 +93,12 @@ async def test_a_sender_that_leaves_ends_access_all_the_same():
 async def test_what_is_owed_may_come_again():
     """Not everybody was told: the sender is to send the very same."""
     desk = Desk()
-    desk.revoker.owed = RevocationOwed("workers, away", 1)
+    desk.revoker.failure = RevocationOwed("workers, away", 1)
     for _ in range(2):
         with pytest.raises(Unavailable):
             await desk.end()
     assert desk.revoker.claimed == set()
-    desk.revoker.owed = None
+    desk.revoker.failure = None
     await desk.end()
     assert len(desk.revoker.claimed) == 1
     assert [(record.outcome, record.unreached) for record in desk.records] == [
@@ -106,6 +106,25 @@ async def test_what_is_owed_may_come_again():
         ("owed", "workers, away"),
         ("ended", None),
     ]
+
+
+async def test_what_has_failed_may_come_again():
+    """Whatever it met, also its own end: nothing says that everybody was told."""
+    desk = Desk()
+    desk.revoker.failure = RuntimeError()
+    with pytest.raises(RuntimeError):
+        await desk.end()
+    desk.revoker.failure = None
+    desk.revoker.gate.clear()
+    ending = desk.end()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await desk.background.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    desk.revoker.gate.set()
+    await desk.end()
+    assert [record.outcome for record in desk.records] == ["ended"]
 
 
 async def test_what_another_replica_has_taken_is_not_taken():

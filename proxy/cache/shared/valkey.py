@@ -68,6 +68,17 @@ class ValkeyStore:
             await client.aclose()
 
 
+class ClusterStore(ValkeyStore):
+    """Names of one owner lie in one slot; those of several owners, or under several keys of ours, in several."""
+
+    async def get(self, names: Sequence[bytes]) -> Sequence[Any]:
+        if len({self._client.keyslot(name) for name in names}) == 1:
+            return await super().get(names)
+        with _refusals():
+            values: Sequence[Any] = await self._client.mget_nonatomic(names)
+            return values
+
+
 def connect(url: str) -> ValkeyStore:
     """The store at ``url``; nothing is sent yet. Raises ValueError for a URL that names none."""
     parts = urlsplit(url)
@@ -79,7 +90,7 @@ def connect(url: str) -> ValkeyStore:
         return _connect_by_sentinel(parts, options | ({"ssl": True} if tls else {}))
     plain = urlunsplit(parts._replace(scheme=scheme))
     if kind == "cluster":
-        return ValkeyStore(ValkeyCluster.from_url(plain, max_connections=CONNECTIONS, **options))
+        return ClusterStore(ValkeyCluster.from_url(plain, max_connections=CONNECTIONS, **options))
     if kind:
         raise ValueError(f"neither +sentinel nor +cluster: +{kind}")
     pool = BlockingConnectionPool.from_url(plain, max_connections=CONNECTIONS, **options)

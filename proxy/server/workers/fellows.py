@@ -12,7 +12,7 @@ from ...cache.revocation import Revocation
 from .channel import Channel
 
 PATIENCE: Final = 3.0  # s until those that have not said that they heard count as unreached
-MOST: Final = 10_000  # revocations that wait for their turn, some 100 bytes each
+MOST: Final = 10_000  # revocations that wait for their turn, and names, some 100 bytes each
 
 
 class News(NamedTuple):
@@ -44,7 +44,7 @@ class FellowWorkers:
 
     async def tell(self, revocations: Sequence[Revocation], taken: bytes | None) -> None:
         batch = self._next or self._build_batch()
-        if len(batch.revocations) + len(revocations) > MOST:
+        if len(batch.revocations) + len(revocations) > MOST or len(batch.taken) >= MOST:
             raise RevocationOwed("workers")
         self._next = batch
         batch.revocations += revocations

@@ -32,9 +32,9 @@ _HEARING_TIMEOUT = 2.0  # s: less than the worker waits that has to tell somethi
 class Place:
     """Keeps one process running from ``run`` until ``end``; ``tally`` is what all of them have counted.
 
-    ``read_news`` is all that was ever revoked, for a process that begins; ``on_news`` is given what one has heard, with
-    the place and the number under which it waits for ``answer_news``. ``secret`` is what the processes of all places
-    have in common.
+    ``read_news`` is all that was ever revoked or taken, for a process that begins; ``on_news`` is given what one has
+    heard, with the place and the number under which it waits for ``answer_news``. ``secret`` is what the processes of
+    all places have in common.
     """
 
     def __init__(

@@ -17,6 +17,7 @@ from ...cache.user_revocations import UserRevocations
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
 from ...runtime import Background, Sweep, SystemClock
+from ...signals.once import Once
 from ..acceptor import Acceptor, bind, bind_authorizer
 from ..handover import AUTHORIZER, DATA
 from ..limits import LAST_CALL, Limits
@@ -71,6 +72,7 @@ class Supervisor:
             for number in range(settings.listen.workers)
         ]
         self._users = UserRevocations(SystemClock())
+        self._once = Once(SystemClock())
         self._background = Background()
         self._settings = settings
         self._load = load
@@ -195,11 +197,13 @@ class Supervisor:
         return self._settings
 
     def _read_news(self) -> News:
-        return News(tuple(self._users.all()))
+        return News(tuple(self._users.all()), self._once.all())
 
     def _spread(self, origin: Place, number: int, news: News) -> None:
         """What one worker has heard, to all others, and to those that begin later."""
         self._users.hear(news.revocations)
+        for name in news.taken:
+            self._once.take(name)
         self._background.spawn(self._pass_on(origin, number, news), name="revocations")
 
     async def _pass_on(self, origin: Place, number: int, news: News) -> None:

@@ -5,12 +5,13 @@ import asyncio
 import pytest
 from valkey.asyncio import Valkey
 
+from proxy.cache.revocation import Revocation
 from proxy.config.faults import ConfigurationError
 
 from ...support.caching import make_subject_token
 from ...support.certificates import Authority
 from ...support.redis_server import find_free_port, run_redis
-from ...support.replicas import ALICE, BOB, replicas
+from ...support.replicas import ALICE, BOB, KEYS, NEW_KEY, replicas
 from .building import build, write_keys
 
 
@@ -53,7 +54,13 @@ async def test_a_cluster_serves(tmp_path):
             assert one.tokens.cached(ALICE) is None
             assert await two.get(ALICE) == "alice#1"
             assert two.source.calls == 1
+            names = [bytes([number]) * 32 for number in range(3)]  # one user's, each in a slot of its own
+            await two.shared.revoke(Revocation("user", names[1], 1000.0))
+            assert await one.shared.recall(names) == [Revocation("user", names[1], 1000.0)]
             assert one.shared.failures == two.shared.failures == 0
+        async with replicas(url, 1, keys=(NEW_KEY, *KEYS)) as (three,):
+            assert await three.get(ALICE) == "alice#1"
+            assert (three.source.calls, three.shared.failures) == (0, 0)
         await client.aclose()
 
 

@@ -76,10 +76,11 @@ async def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch):
     """Beyond the bound it is told at once that it was not told."""
     monkeypatch.setattr(fellows, "MOST", 1)
     workers, _ = build_fellows()
-    telling = [asyncio.ensure_future(workers.tell([each], None)) for each in (ALICE, BOB)]
+    telling = [asyncio.ensure_future(workers.tell([each], each.key)) for each in (ALICE, BOB)]
     await turns()
-    with pytest.raises(RevocationOwed, match="workers"):
-        await workers.tell([CAROL], None)
+    for more in (([CAROL], None), ([], CAROL.key)):
+        with pytest.raises(RevocationOwed, match="workers"):
+            await asyncio.wait_for(workers.tell(*more), 0.1)
     for each in telling:
         each.cancel()
 

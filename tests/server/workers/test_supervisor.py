@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.cache.revocation import Revocation
 from proxy.config.models import Cache, Settings
+from proxy.server.workers.fellows import News
 
 from ..test_serve import make_settings
 from .fakes import FakePlace, make_supervisor
@@ -34,3 +36,13 @@ async def test_a_worker_that_is_late_is_told_of():
     supervisor = make_supervisor(FakePlace(1), FakePlace(2, commit="no answer in time"), load=load_settings)
     with pytest.raises(RuntimeError, match="worker 2: no answer in time"):
         await supervisor.reload()
+
+
+async def test_a_worker_that_begins_later_takes_no_signal_again():
+    """It learns all that any other has heard and taken."""
+    one, two = FakePlace(1), FakePlace(2)
+    supervisor = make_supervisor(one, two)
+    news = News((Revocation("user", b"a" * 32, 1.0),), (b"b" * 32,))
+    supervisor._spread(one, 1, news)
+    assert supervisor._read_news() == news
+    await supervisor._background.aclose()
