@@ -59,7 +59,7 @@ async def test_one_token_for_the_same_scopes_until_shortly_before_its_end():
 
 
 async def test_who_waits_while_it_is_refused_is_told_so_at_once():
-    """H-04: each would else wait for its own timeout behind the others'; who asks later asks again."""
+    """Each would else wait for its own timeout behind the others'; who asks later asks again."""
     rig = Rig()
     rig.error = AuthorizationServerUnavailable("away")
     waiting = [asyncio.create_task(rig.find(OURS)) for _ in range(20)]
