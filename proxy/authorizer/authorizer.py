@@ -94,15 +94,15 @@ class Authorizer(Gateway):
         request = await self._prepare(route, rest, downstream)
         self._refuse_copies(downstream, question.scope["headers"])
         fields = await self._build_credentials(request)
-        overwritten = any(name == AUTHORIZATION for name, _ in fields)
-        rivals = route.token_fields.find_rivals(downstream.kept)
+        ours = {name for name, _ in fields}
+        rivals = route.token_fields.find_rivals(question.scope["headers"])
         if question.dialect == "envoy":
-            return fields + _build_removal(downstream.ended, rivals, overwritten=overwritten)
+            return fields + _build_removal(downstream.ended, rivals, ours)
         if rivals:
             raise AuthorizationMalformed(
                 "another spelling of the field that our token is in", remedy=_CLEAR_IT
             )
-        if AUTHORIZATION in downstream.ended and not overwritten:
+        if AUTHORIZATION in downstream.ended and AUTHORIZATION not in ours:
             if not fields:
                 raise AuthorizationMalformed(
                     "credentials where no token is sent: the gateway might pass them on", remedy=_CLEAR_IT
@@ -165,11 +165,15 @@ class Authorizer(Gateway):
         return build_token_answer(access_token.authorization)
 
 
-def _build_removal(ended: Ended, rivals: set[bytes], *, overwritten: bool) -> list[Field]:
-    """What Envoy is to take off a request: all that the proxy would, and credentials that nothing overwrites."""
+def _build_removal(ended: Ended, rivals: set[bytes], ours: set[bytes]) -> list[Field]:
+    """What Envoy is to take off a request: all that the proxy would, and credentials that nothing overwrites.
+
+    Envoy does so after it has set ``ours``, of which nothing may go.
+    """
     names = (ended.keys() - _ENVOYS_OWN) | rivals
-    if AUTHORIZATION in ended and not overwritten:
+    if AUTHORIZATION in ended:
         names |= {AUTHORIZATION}
+    names -= ours
     names = {name for name in names if not name.startswith(b"sec-websocket-")}
     return [(TO_REMOVE, b",".join(sorted(names)))] if names else []
 

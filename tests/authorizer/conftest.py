@@ -19,6 +19,7 @@ def build_settings(demo: Demo, **authorizer: Any) -> dict[str, Any]:
         orders | {"name": "named", "path": "/named", "host": "api.example"},
         orders | {"name": "plain", "path": "/plain", "websocket": False, "cors_preflight": True},
         orders | {"name": "placed", "path": "/placed", "token_out": {"header": "X-Api-Token", "scheme": ""}},
+        orders | {"name": "known", "path": "/known", "token_out": {"header": "X-Auth-Token", "scheme": ""}},
         orders | {"name": "reading", "path": "/reading", "methods": ["GET"]},
     ]
     return raw

@@ -189,6 +189,21 @@ async def test_a_token_that_stands_elsewhere(demo: Demo, proxy: Running, dialect
         assert code_of(answer) == (400, "authorization_malformed")
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_token_in_a_field_that_ends_at_the_proxy(demo: Demo, proxy: Running, dialect: str):
+    """Envoy takes off after it has set: our own token must not be among what goes."""
+    answer = await ask(proxy, dialect, "/known", demo.mint("alice"), ("X-Auth-Token", "mine"))
+    assert answer.status == 200
+    assert decode(answer.header(b"x-auth-token").decode())["sub"] == "alice"
+    if dialect == "envoy":
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization"
+    answer = await ask(proxy, dialect, "/known", demo.mint("alice"), ("X_Auth_Token", "mine"))
+    if dialect == "envoy":
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization,x_auth_token"
+    else:
+        assert code_of(answer) == (400, "authorization_malformed")
+
+
 async def test_envoy_is_told_to_take_off_what_the_proxy_would(demo: Demo, proxy: Running):
     """Identities that only a proxy may tell, proofs of keys, and all that may be misread; nothing of Envoy's own."""
     fields = [
