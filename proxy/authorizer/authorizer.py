@@ -95,12 +95,12 @@ class Authorizer(Gateway):
         self._refuse_copies(downstream, question.scope["headers"])
         fields = await self._build_credentials(request)
         ours = {name for name, _ in fields}
-        rivals = route.token_fields.find_rivals(question.scope["headers"])
+        rivals = route.token_fields.find_rivals(question.scope["headers"]) - ours
         if question.dialect == "envoy":
             return fields + _build_removal(downstream.ended, rivals, ours)
         if rivals:
             raise AuthorizationMalformed(
-                "another spelling of the field that our token is in", remedy=_CLEAR_IT
+                "a field that could be taken for the one of our token", remedy=_CLEAR_IT
             )
         if AUTHORIZATION in downstream.ended and AUTHORIZATION not in ours:
             if not fields:

@@ -68,7 +68,7 @@ class TokenFields:
         return fields
 
     def find_rivals(self, fields: Fields) -> set[bytes]:
-        """Names by which a caller's ``fields`` may be taken for ours, though they are spelt otherwise."""
+        """Names by which a caller's ``fields`` may be taken for ours, however they are spelt."""
         return set()
 
     def learn(self, status: int, fields: Fields) -> bool:
@@ -100,7 +100,7 @@ class InHeader(TokenFields):
         return [(self._name, f"{self._prefix}{access_token.value}".encode("ascii"))]
 
     def find_rivals(self, fields: Fields) -> set[bytes]:
-        return {name for name, _ in fields if name != self._name and fold(name) == self._folded}
+        return {name for name, _ in fields if fold(name) == self._folded}
 
     def _strip(self, request: Request) -> None:
         request.fields = [field for field in request.fields if fold(field[0]) != self._folded]

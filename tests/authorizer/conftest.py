@@ -18,7 +18,9 @@ def build_settings(demo: Demo, **authorizer: Any) -> dict[str, Any]:
     raw["routes"] += [
         orders | {"name": "named", "path": "/named", "host": "api.example"},
         orders | {"name": "plain", "path": "/plain", "websocket": False, "cors_preflight": True},
-        orders | {"name": "placed", "path": "/placed", "token_out": {"header": "X-Api-Token", "scheme": ""}},
+        orders
+        | {"name": "placed", "path": "/placed", "token_out": {"header": "X-Api-Token", "scheme": ""}}
+        | {"cors_preflight": True},
         orders | {"name": "known", "path": "/known", "token_out": {"header": "X-Auth-Token", "scheme": ""}},
         orders | {"name": "reading", "path": "/reading", "methods": ["GET"]},
     ]
