@@ -66,6 +66,7 @@ SUITES = {
     "gateway/test_challenges.py": "what a caller without a good token is told",
     "gateway/test_request_context.py": "tokens for one context, from caller to API",
     "gateway/test_token_places.py": "where tokens stand, from caller to API",
+    "gateway/test_revoked_meanwhile.py": "a revocation between a verdict and its use",
     "authorizer/test_leftovers.py": "nothing is left of a question",
     "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
     "gateway/test_client_certificates.py": "callers whose tokens are bound to their certificate",

@@ -1,12 +1,14 @@
 -- Asks obo-proxy's authorizer how a request may go on: "http-request lua.obo HOST:PORT".
 -- Needs HAProxy 2.6 or later, built with Lua. What follows must deny requests without txn.obo = "allowed".
 
-local PASSED_ON = { "content-type", "cache-control", "www-authenticate", "retry-after", "x-request-id" }
+local PASSED_ON = { "content-type", "cache-control", "www-authenticate", "dpop-nonce", "retry-after", "x-request-id" }
 
 local function refuse(txn, status, headers, body)
   local reply = txn:reply({ status = status, reason = "Refused" })
-  for name, value in pairs(headers) do
-    reply:add_header(name, value)
+  for name, values in pairs(headers) do
+    for _, value in pairs(values) do
+      reply:add_header(name, value)
+    end
   end
   reply:set_body(body)
   txn:done(reply)
@@ -40,12 +42,12 @@ core.register_action("obo", { "http-req" }, function(txn, authorizer)
   end)
   if not asked or not response or not response.status or response.status == 0 then
     core.log(core.err, "obo: the authorizer at " .. authorizer .. " does not answer")
-    return refuse(txn, 503, { ["retry-after"] = "1" }, "")
+    return refuse(txn, 503, { ["retry-after"] = { "1" } }, "")
   end
   if response.status ~= 200 then
     local headers = {}
     for _, name in ipairs(PASSED_ON) do
-      headers[name] = find(response, name)
+      headers[name] = response.headers and response.headers[name]
     end
     return refuse(txn, response.status, headers, response.body or "")
   end

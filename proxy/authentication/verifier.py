@@ -169,6 +169,11 @@ class Verifier:
             raise SubjectTokenInvalid("the token is bound to a key and cannot be used as a bearer token")
         return subject_token
 
+    def require_unrevoked(self, subject_token: SubjectToken) -> None:
+        """Once more, for those who waited since it was verified. Raises SubjectTokenError."""
+        if self._revoked is not None and subject_token.identifiers:
+            self._revoked.require(subject_token.identifiers, subject_token.claims)
+
     def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
         """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8).
 

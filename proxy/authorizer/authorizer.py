@@ -183,7 +183,10 @@ def _refuse_pages(fields: Fields, downstream: Downstream) -> None:
 
 
 def _build_removal(ended: Ended, rivals: set[bytes], overwritten: set[bytes]) -> list[Field]:
-    """What Envoy is to take off a request: all that the proxy would, and credentials that nothing overwrites."""
+    """What Envoy is to take off a request: all that the proxy would, and credentials that nothing overwrites.
+
+    Envoy does so after it has set what is ``overwritten``, of which nothing may go.
+    """
     names = (ended.keys() - _ENVOYS_OWN) | rivals
     if AUTHORIZATION in ended:
         names |= {AUTHORIZATION}

@@ -34,7 +34,8 @@ class CacheKey(NamedTuple):
     """``digest`` names the entry, ``owner`` whose it is; 32 bytes each.
 
     ``asker`` (64 bytes) is the request with one very subject token: what is refused to a bad token of somebody's must
-    not shut out that somebody's good one. ``identifiers`` are by what events may mean the user.
+    not shut out that somebody's good one. ``identifiers`` are by what events may mean the user, or who
+    acts for the user.
     """
 
     owner: bytes
@@ -89,8 +90,14 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
             + subject_token.authorization_server.encode()
         ).digest(),
         request_digest + subject_token.digest,
-        subject_token.identifiers,
+        _list_identifiers(subject_token),
     )
+
+
+def _list_identifiers(subject_token: SubjectToken) -> tuple[bytes, ...]:
+    """What was made for an actor ends with the actor's access, too."""
+    actor = subject_token.actor
+    return subject_token.identifiers if actor is None else subject_token.identifiers + actor.identifiers
 
 
 def _encode(value: Any) -> bytes:

@@ -18,7 +18,13 @@ from typing import Final
 from cachetools import LRUCache
 
 from ..authentication.subject_token import SubjectToken
-from ..errors import ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError, SubjectTokenRefused
+from ..errors import (
+    ExchangeMisconfigured,
+    ExchangeResponseInvalid,
+    ProxyError,
+    SubjectTokenRefused,
+    clear_tracebacks,
+)
 from ..exchange.token_exchange import AccessToken, TokenRequest
 from .access_tokens import AccessTokens, TokenSource
 
@@ -52,11 +58,12 @@ class TwoLegs:
         if kept is not None:
             try:
                 return await self._redeem(request, subject_token, kept)
-            except SubjectTokenRefused:
+            except SubjectTokenRefused as error:
                 # A server may take each first token only once (RFC 7523 §3, jti). One that it has never taken
                 # will not become good by being made anew.
                 if _hash(kept) in self._refused or not self._first.reject(subject_token, kept):
                     raise
+                clear_tracebacks(error)
         first = await self._first.obtain(subject_token)
         try:
             return await self._redeem(request, subject_token, first)
@@ -87,6 +94,7 @@ class TwoLegs:
                 access_token = await self._server.grant(bare, assertion)
             except ProxyError:
                 raise error from None
+            clear_tracebacks(error)
         self._names_scopes = False
         return access_token
 

@@ -45,9 +45,17 @@ class UsedProofs:
         self._most = most
         self._slots: dict[int, _Slot] = {}
         self._count = 0
+        self._window = 0.0
+        self.complete_since = 0.0  # epoch s: of proofs that were made before some may have been forgotten
 
     def __len__(self) -> int:
         return self._count
+
+    def widen(self, window: float) -> None:
+        """Proofs are taken for ``window`` s from now on: longer, maybe, than earlier ones were remembered for."""
+        if 0 < self._window < window:
+            self.complete_since = self._clock.time() - self._window
+        self._window = window
 
     async def use(self, key: str, token_id: str, ends_at: float, shared: SharedUses | None) -> None:
         """Take the proof ``token_id`` of ``key``, which is good until ``ends_at`` (epoch seconds).

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
 from pathlib import Path
 from typing import Final
 
 from ..authentication.subject_token import SubjectToken
 from ..config.secret_file import SecretFile
-from ..errors import AuthorizationServerUnavailable, ExchangeMisconfigured
+from ..errors import AuthorizationServerUnavailable, ExchangeMisconfigured, ProxyError, clear_tracebacks
 from ..runtime import Clock
 from .actors import ActorToken, check_actors, check_may_act
 from .token_exchange import AccessToken, TokenRequest
@@ -17,6 +18,20 @@ from .token_response import parse_claims
 from .token_types import ACCESS_TOKEN
 
 LEEWAY: Final = 30.0  # s before its end at which our own token is renewed
+
+
+class _Own:
+    """Our own token for the same scopes, or why there is none. One asks at a time, for all who wait meanwhile."""
+
+    def __init__(self) -> None:
+        self.asking = asyncio.Lock()
+        self.answer: AccessToken | ProxyError = ExchangeMisconfigured("not asked for yet")
+        self.answers = 0
+
+    @property
+    def ends_at(self) -> float:
+        """Epoch seconds; 0 where it serves nobody who asks from now on."""
+        return 0.0 if isinstance(self.answer, ProxyError) else self.answer.expires_at or 0.0
 
 
 class ActorTokens:
@@ -34,11 +49,9 @@ class ActorTokens:
         self._grant_own = grant_own
         self._client_id = client_id
         self._clock = clock
-        self._own: dict[
-            tuple[str, ...], AccessToken
-        ] = {}  # by scopes, and files by path: as many as routes name
+        # By scopes, and files by path: as many as routes name.
+        self._own: dict[tuple[str, ...], _Own] = {}
         self._files: dict[str, SecretFile] = {}
-        self._granting = asyncio.Lock()
 
     async def find(self, request: TokenRequest, subject_token: SubjectToken) -> ActorToken | None:
         """Who acts, if the route has anybody act and the user's token lets it. Raises ExchangeDenied."""
@@ -65,11 +78,22 @@ class ActorTokens:
 
     async def _find_own(self, scopes: tuple[str, ...]) -> AccessToken:
         """Our own token (RFC 8693 §4.1: who acts), for the same scopes, kept until shortly before its end."""
-        async with self._granting:
-            kept = self._own.get(scopes)
-            if kept is None or (kept.expires_at or 0.0) - LEEWAY <= self._clock.time():
-                kept = self._own[scopes] = await self._grant_own(scopes)
-            return kept
+        own = self._own.setdefault(scopes, _Own())
+        answers = own.answers
+        async with own.asking:
+            if own.answers == answers and own.ends_at - LEEWAY <= self._clock.time():
+                await self._ask(own, scopes)
+            if isinstance(own.answer, ProxyError):
+                raise copy(own.answer)
+            return own.answer
+
+    async def _ask(self, own: _Own, scopes: tuple[str, ...]) -> None:
+        try:
+            own.answer = await self._grant_own(scopes)
+        except ProxyError as error:
+            clear_tracebacks(error)
+            own.answer = error
+        own.answers += 1
 
     def _read_file(self, path: str) -> str:
         file = self._files.setdefault(path, SecretFile(Path(path)))

@@ -99,8 +99,12 @@ def build_record(
 
 
 def find_private_values(subject_token: SubjectToken) -> list[str]:
-    """What the token says of the user: the texts of all claims but those that say where it is from and for."""
-    found = [subject_token.subject]
+    """What the token says of the user: the texts of all claims but those that say where it is from and for.
+
+    And what the actor's token says of who acts, where one came along.
+    """
+    found = [] if subject_token.actor is None else find_private_values(subject_token.actor)
+    found.append(subject_token.subject)
     for name, value in subject_token.claims.items():
         if name not in IMPERSONAL:
             found += [

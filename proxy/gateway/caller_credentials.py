@@ -74,7 +74,9 @@ def _build_act(header: str, verifier: Verifier) -> Join:
                 remedy=f"Let the caller send the actor's token in {header}.",
             ) from error
         check_token(token)
-        return subject_token.act_by(verifier.recall(token) or await verifier.verify(token))
+        actor = verifier.recall(token) or await verifier.verify(token)
+        verifier.require_unrevoked(subject_token)
+        return subject_token.act_by(actor)
 
     return find_actor
 

@@ -176,6 +176,8 @@ async def _prepare_request(
         ) or await authentication.verify(token)
         if possession is not None:
             await possession.require(subject_token, downstream)
+            if subject_token.binding is not None:
+                authentication.verifier.require_unrevoked(subject_token)
         if authentication.require is not None:
             authentication.require(subject_token)
             if authentication.join is not None:

@@ -23,13 +23,20 @@ class OpenStreams:
 
     @contextmanager
     def open(self, subject_token: SubjectToken | None, cut: Callable[[], None]) -> Iterator[None]:
-        """Inside, ``cut`` is called when the user's access ends; at once where it did while the upstream answered."""
+        """Inside, ``cut`` is called when the access of the user ends, or of who acts for the user.
+
+        At once where it did while the upstream answered.
+        """
         if subject_token is None:
             yield
             return
-        owner = build_owner(subject_token.issuer, subject_token.subject)
-        identifiers = subject_token.identifiers or (owner,)
-        if subject_token.claims.get("iat", 0.0) <= self._users.not_before(identifiers):
+        identifiers = _identify(subject_token)
+        ended = self._has_ended(subject_token, identifiers)
+        if subject_token.actor is not None:
+            actors = _identify(subject_token.actor)
+            ended = ended or self._has_ended(subject_token.actor, actors)
+            identifiers += actors
+        if ended:
             cut()
         self._cuts.add(cut, identifiers)
         try:
@@ -41,3 +48,12 @@ class OpenStreams:
         """The access of that user was revoked."""
         for cut in self._cuts.find(identifier):
             cut()
+
+    def _has_ended(self, subject_token: SubjectToken, identifiers: tuple[bytes, ...]) -> bool:
+        issued_at: float = subject_token.claims.get("iat", 0.0)
+        return issued_at <= self._users.not_before(identifiers)
+
+
+def _identify(subject_token: SubjectToken) -> tuple[bytes, ...]:
+    """By what the end of that user's access is told."""
+    return subject_token.identifiers or (build_owner(subject_token.issuer, subject_token.subject),)

@@ -44,6 +44,10 @@ class Proofs:
         )
         if binding.nonce:
             self._require_nonce(proof, downstream)
+        if proof.issued_at < self._used.complete_since:
+            raise ProofInvalid(
+                "the proof was made before a reload that lets proofs be older: it may be a used one"
+            )
         await self._used.use(key, proof.token_id, proof.issued_at + binding.window, self._shared)
 
     def _require_nonce(self, proof: Proof, downstream: Downstream) -> None:

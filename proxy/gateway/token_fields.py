@@ -15,7 +15,7 @@ from ..exchange.dpop import DPoPKey, Nonces
 from ..exchange.token_exchange import AccessToken
 from ..http.bearer import split_query
 from ..http.headers import Field, Fields, fold, values
-from ..http.withholding import SHORTEST
+from ..http.withholding import SHORTEST, holds
 
 DPOP = "DPoP"
 
@@ -137,20 +137,22 @@ class InCookie(TokenFields):
         self._name = name.encode("ascii")
 
     async def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> A:
-        shown = self._name + b"=" + access_token.value.encode("ascii")
-        answer = await transmit(request, [(b"cookie", b"; ".join([*self._take_others(request), shown]))])
+        self._replace(request, [self._name + b"=" + access_token.value.encode("ascii")])
+        answer = await transmit(request, [])
         _conceal(answer.headers, access_token, self._name)
         return answer
 
     def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
-        others = self._take_others(request)
-        return transmit(request, [(b"cookie", b"; ".join(others))] if others else [])
+        self._replace(request, [])
+        return transmit(request, [])
 
-    def _take_others(self, request: Request) -> list[bytes]:
-        """The caller's other cookies, taken off the request."""
+    def _replace(self, request: Request, ours: list[bytes]) -> None:
+        """Set ``ours`` in place of the cookies of that name. The others stay: the request may be sent again."""
         pairs = [pair.strip() for line in values(request.fields, b"cookie") for pair in line.split(b";")]
+        others = [pair for pair in pairs if pair and pair.partition(b"=")[0].strip() != self._name]
         request.fields = [field for field in request.fields if field[0] != b"cookie"]
-        return [pair for pair in pairs if pair and pair.partition(b"=")[0].strip() != self._name]
+        if others or ours:
+            request.fields.append((b"cookie", b"; ".join([*others, *ours])))
 
 
 def build_token_fields(place: TokenOut, base_url: str, key: DPoPKey | None) -> TokenFields:
@@ -169,15 +171,11 @@ def _conceal(headers: list[Field], access_token: AccessToken, name: bytes) -> No
     token = access_token.value.encode("ascii")
     if len(token) < SHORTEST:
         return  # it may stand anywhere by chance
-    spellings = {token, quote(token, safe="").encode("ascii")}
-
-    def shows(value: bytes) -> bool:
-        return any(spelling in value for spelling in spellings)
-
+    secrets = [token.rstrip(b"=")]
     concealed: list[Field] = []
     for field, value in headers:
-        told = _without_parameter(value, name) if field == b"location" and shows(value) else value
-        if not shows(told):
+        told = _without_parameter(value, name) if field == b"location" and holds(secrets, value) else value
+        if not holds(secrets, told):
             concealed.append((field, told))
     headers[:] = concealed
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from ..authentication.binding import PROOF_LEEWAY
 from ..authentication.claims import SubjectTokenPolicy
 from ..authentication.dpop_proof import ALGORITHMS as PROOF_ALGORITHMS
 from ..authentication.proof_nonces import ProofNonces, sign_with
@@ -83,6 +84,7 @@ def build_proofs(
     """None where no token may be bound to a key."""
     if not accepts_proofs(settings):
         return None
+    used.widen(PROOF_LEEWAY + max(entry.clock_tolerance for entry in settings.subject_tokens))
     shared = store.shared.proofs if store.shared else None
     signer = sign_with(secret or os.urandom(32))
     nonces = ProofNonces(shared.read_signers if shared else lambda: [signer], clock)

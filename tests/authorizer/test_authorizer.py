@@ -211,6 +211,34 @@ async def test_where_no_token_is_sent_none_of_the_callers_stands_in_its_place(pr
         assert code_of(answer) == (400, "authorization_malformed")
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_token_in_a_field_that_ends_at_the_proxy(demo: Demo, proxy: Running, dialect: str):
+    """Envoy takes off after it has set: our own token must not be among what goes."""
+    answer = await ask(proxy, dialect, "/identity", demo.mint("alice"), ("X-Auth-Token", "mine"))
+    assert answer.status == 200
+    assert decode(answer.header(b"x-auth-token").decode())["sub"] == "alice"
+    if dialect == "envoy":
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization"
+    answer = await ask(proxy, dialect, "/identity", demo.mint("alice"), ("X_Auth_Token", "mine"))
+    if dialect == "envoy":
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"authorization,x_auth_token"
+    else:
+        assert code_of(answer) == (400, "authorization_malformed")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_preflight_brings_nothing_in_that_place(demo: Demo, proxy: Running, dialect: str):
+    """It passes without a token, and with none of the caller's making."""
+    fields = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")]
+    assert (await ask(proxy, dialect, "/placed", None, *fields, method="OPTIONS")).status == 200
+    fields.append(("X-Api-Token", "mine"))
+    answer = await ask(proxy, dialect, "/placed", None, *fields, method="OPTIONS")
+    if dialect == "envoy":
+        assert answer.header(b"x-envoy-auth-headers-to-remove") == b"x-api-token"
+    else:
+        assert code_of(answer) == (400, "authorization_malformed")
+
+
 async def test_envoy_is_told_to_take_off_what_the_proxy_would(demo: Demo, proxy: Running):
     """Identities that only a proxy may tell, proofs of keys, and all that may be misread; nothing of Envoy's own."""
     fields = [

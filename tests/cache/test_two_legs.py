@@ -268,6 +268,28 @@ async def test_scopes_that_are_refused_either_way(error):
     assert legs.calls == (2, 3)
 
 
+@pytest.mark.parametrize("sends_scope", [True, False], ids=["scopes refused", "first token refused"])
+async def test_a_refusal_that_another_try_makes_good_holds_nothing(sends_scope):
+    """Who keeps it, as the server's status does, keeps neither the user's token nor the first one."""
+    legs, kept = Legs(), []
+
+    class Server(Redeemer):
+        async def grant(self, request, subject_token):
+            if not kept and (sends_scope or self.redeemed):
+                kept.append(
+                    ExchangeMisconfigured("scopes", oauth_error="invalid_scope") if sends_scope else refused()
+                )
+                raise kept[0]
+            return await super().grant(request, subject_token)
+
+    legs.redeemer = Server(legs.clock)
+    legs.tokens = build_two_legs(legs)
+    token = await get(legs.tokens, ALICE)
+    assert legs.tokens.reject(ALICE, token)
+    await get(legs.tokens, ALICE)
+    assert kept[0].__traceback__ is None
+
+
 async def test_the_identity_providers_refusal_is_the_users():
     """Leg 1 refused: nothing is redeemed, and it is remembered."""
     legs = Legs()

@@ -63,6 +63,17 @@ async def test_a_clock_that_is_set(seconds):
         await used.use("key", "one", NOW + 90, None)
 
 
+@pytest.mark.parametrize(
+    ("windows", "complete_since"),
+    [([90], 0), ([90, 90], 0), ([360, 90], 0), ([90, 360], NOW - 90), ([360, 90, 360], NOW - 90)],
+)
+def test_what_was_remembered_for_less_long(windows, complete_since):
+    used = UsedProofs(StillClock())
+    for window in windows:
+        used.widen(window)
+    assert used.complete_since == complete_since
+
+
 async def test_there_is_a_bound():
     """What cannot be remembered is not taken, and nothing is forgotten before its time."""
     clock = StillClock()

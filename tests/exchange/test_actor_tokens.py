@@ -24,12 +24,20 @@ class Rig:
     def __init__(self) -> None:
         self.clock = StillClock()
         self.asked: list[tuple[str, ...]] = []
+        self.lifetime: float | None = 3600.0
+        self.error: Exception | None = None
+        self.gate: asyncio.Event | None = None  # for those who ask with scopes
         self.actors = ActorTokens(self._grant, "0oa1", self.clock)
 
     async def _grant(self, scopes: tuple[str, ...]) -> AccessToken:
         self.asked.append(scopes)
+        number = str(len(self.asked))
         await asyncio.sleep(0)
-        return make_access_token(str(len(self.asked)), self.clock.time() + 3600)
+        if self.gate is not None and scopes:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return make_access_token(number, self.lifetime and self.clock.time() + self.lifetime)
 
     async def find(self, request: TokenRequest, subject_token=ALICE) -> str:
         found = await self.actors.find(request, subject_token)
@@ -48,6 +56,37 @@ async def test_one_token_for_the_same_scopes_until_shortly_before_its_end():
     rig.clock.advance(1)
     assert await rig.find(OURS) == "2"
     assert rig.clock.time() < START + 3600
+
+
+async def test_who_waits_while_it_is_refused_is_told_so_at_once():
+    """Each would else wait for its own timeout behind the others'; who asks later asks again."""
+    rig = Rig()
+    rig.error = AuthorizationServerUnavailable("away")
+    waiting = [asyncio.create_task(rig.find(OURS)) for _ in range(20)]
+    refused = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(one) for one in refused} == {AuthorizationServerUnavailable}
+    assert len({id(one) for one in refused}) == 20
+    assert rig.asked == [("orders:read",)]
+    rig.error = None
+    assert await rig.find(OURS) == "2"
+
+
+async def test_one_token_that_tells_no_end_serves_all_who_wait():
+    """RFC 6749 §5.1 only recommends expires_in."""
+    rig = Rig()
+    rig.lifetime = None
+    assert set(await asyncio.gather(*(rig.find(OURS) for _ in range(20)))) == {"1"}
+    assert await rig.find(OURS) == "2"
+
+
+async def test_other_scopes_wait_for_nobody():
+    rig = Rig()
+    rig.gate = asyncio.Event()
+    slow = asyncio.create_task(rig.find(OURS))
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(rig.find(TokenRequest("okta", "token_exchange", actor=True)), 5) == "2"
+    rig.gate.set()
+    assert await slow == "1"
 
 
 async def test_the_scopes_of_a_first_leg_are_another_servers():

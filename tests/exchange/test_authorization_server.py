@@ -74,6 +74,18 @@ async def test_a_grant_for_a_user_needs_one():
         assert at.asked == []
 
 
+async def test_what_is_said_of_an_actor_is_repeated_nowhere():
+    """As little as what is said of the user."""
+    request = TokenRequest("okta", "token_exchange", actor_type="urn:ietf:params:oauth:token-type:jwt")
+    said = "mallory@example.com may not act for carol@example.com"
+    acted = make_subject_token("carol@example.com").act_by(make_subject_token("mallory@example.com"))
+    async with exchanging(answer(400, {"error": "access_denied", "error_description": said})) as at:
+        with pytest.raises(ProxyError) as refused:
+            await at.server.grant(request, acted)
+        assert "example.com" not in str(refused.value)
+        assert "may not act for" in str(refused.value)
+
+
 async def test_the_actor_token_is_our_own_and_kept():
     """RFC 8693 §2.1: our client-credentials token goes along; one is fetched for many users."""
     actor = TokenRequest(

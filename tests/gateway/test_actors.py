@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.demo import Demo
+from proxy.demo.signals import build_entry, send
 from tests.support.demo import resign
 from tests.support.proxy import Running, running
 
@@ -83,6 +84,21 @@ async def test_who_may_act(demo: Demo, route, claims, passes):
         status, seen = await call(proxy, demo.mint("alice", claims=claims), agent)
     assert (status, demo.calls["token_exchange"]) == ((200, 1) if passes else (403, 0))
     assert passes or seen["code"] == "exchange_denied"
+
+
+async def test_the_actors_access_ends(demo: Demo):
+    """C-25: with it what it was given for users ends, and what it has open; others act on."""
+    raw = settings(demo, **HEADER) | {"signals": [build_entry(demo.tenant)]}
+    async with running(raw) as proxy:
+        token, agent, other = (demo.mint(name) for name in ("alice", "agent", "other"))
+        for actor in (agent, other):
+            assert (await call(proxy, token, actor))[0] == 200
+        assert (await send(demo.tenant, proxy.url, "session-revoked", "agent")).status_code == 202
+        assert len(proxy.app.parts.store.cache) == 1
+        assert [(await call(proxy, token, actor))[0] for actor in (agent, other)] == [401, 200]
+        again = demo.mint("agent", claims={"iat": int(demo.tenant.now()) + 1})
+        assert (await call(proxy, token, again))[0] == 200
+    assert demo.calls["token_exchange"] == 3
 
 
 async def test_routes_with_other_rules_share_no_entry(demo: Demo):

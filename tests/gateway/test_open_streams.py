@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from proxy.demo import Demo
@@ -70,6 +72,27 @@ async def test_websockets(demo: Demo, api: WebSocketAPI, way: str, configured: b
         async with asyncio.timeout(5):
             while len(proxy.app.parts.streams):
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("configured", [True, False])
+async def test_who_acts_for_a_user(demo: Demo, api: WebSocketAPI, configured: bool):
+    """H-64: what an actor has open ends with its access, as with the user's; that of others does not."""
+    raw = settings_for(demo, api, on_token_expiry="close")
+    raw["routes"] = [raw["routes"][0] | {"actor": {"header": "X-Actor-Token", "type": "jwt"}}]
+    raw["signals"] = [build_entry(demo.tenant)] if configured else []
+    async with running(raw) as proxy, AsyncExitStack() as stack:
+        url, token = proxy.url.replace("http", "ws") + "/orders", demo.mint("bob")
+        fields = [
+            {"Authorization": f"Bearer {token}", "X-Actor-Token": demo.mint(name)}
+            for name in ("alice", "agent")
+        ]
+        hers, its = [
+            await stack.enter_async_context(connect(url, additional_headers=each)) for each in fields
+        ]
+        way = "session-revoked" if configured else "logout"
+        assert (await signal(demo, proxy, way)).status_code in (200, 202)
+        assert await end_of(hers) == REVOKED
+        await stays_open(its)
 
 
 async def test_those_that_are_to_go_on_go_on(demo: Demo, api: WebSocketAPI):

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from proxy.authentication.dpop_proof import ALGORITHMS, MAX_SIZE
+from proxy.config.load import parse_settings
 from proxy.demo import Demo
 from tests.support.issuer import b64, make_key
 from tests.support.prover import Prover
@@ -75,6 +76,23 @@ async def test_a_proof_lets_the_token_pass(stage: Stage, alg: str) -> None:
         assert (status, answer["on_behalf_of"]) == (200, "alice")
         assert "dpop" not in answer["headers"]
         assert token not in json.dumps(answer)
+
+
+async def test_a_reload_that_lets_proofs_be_older_revives_none(demo: Demo) -> None:
+    """One that was used, and forgotten for its age, would be young enough again."""
+    token = demo.mint("alice", claims=ALICE.confirmation)
+    async with running(configure(demo)) as proxy:
+        longer = configure(demo, clock_tolerance="10m")["subject_tokens"]
+        settings = parse_settings({**configure(demo), "subject_tokens": longer})
+        proxy.app.adopt(
+            proxy.app.prepare(
+                proxy.app.settings.model_copy(update={"subject_tokens": settings.subject_tokens})
+            )
+        )
+        stage = Stage(demo, proxy)
+        ages = {age: int(time.time()) - age for age in (0, 60, 200)}
+        answers = {age: (await stage.get(ALICE.show(URL, token, iat=iat)))[0] for age, iat in ages.items()}
+    assert answers == {0: 200, 60: 200, 200: 401}
 
 
 async def test_a_bearer_token_passes_as_ever(stage: Stage) -> None:

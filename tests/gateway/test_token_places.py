@@ -15,6 +15,8 @@ from websockets.exceptions import InvalidStatus
 
 from proxy.demo import Demo
 from proxy.demo.listener import Listener
+from proxy.exchange.token_exchange import build_access_token
+from proxy.gateway.token_fields import _conceal
 from tests.support.demo import decode
 from tests.support.proxy import Running, running
 
@@ -109,6 +111,24 @@ async def test_an_api_that_repeats_the_token(demo: Demo, place):
     assert not any("eyJ" in value for value in answer.headers.values())
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        b"a+b/c+d-0123456789==",
+        b"a%2Bb%2Fc%2Bd-0123456789%3D%3D",
+        b"a%2bb%2fc%2bd-0123456789%3d%3d",
+        b"a%2Bb/c%2Bd-0123456789==",
+        b"a%2Bb%2Fc%2Bd%2D0123456789==",
+    ],
+)
+def test_a_token_is_concealed_however_it_is_spelt(spelling: bytes):
+    """Clients and frameworks percent-encode as they like (RFC 3986 §2.4)."""
+    token = build_access_token("a+b/c+d-0123456789==", "Bearer", None, ())
+    headers = [(b"location", b"/x?a=1&t=" + spelling + b"&b"), (b"x-echo", spelling), (b"x-other", b"1")]
+    _conceal(headers, token, b"t")
+    assert headers == [(b"location", b"/x?a=1&b"), (b"x-other", b"1")]
+
+
 async def test_a_token_that_was_withdrawn_is_replaced_in_its_place(demo: Demo):
     """C-15: the request that is sent again has the new token alone."""
     heard: list[str] = []
@@ -125,6 +145,26 @@ async def test_a_token_that_was_withdrawn_is_replaced_in_its_place(demo: Demo):
             assert [(await proxy.get("/orders/1?a", token)).status_code for _ in range(2)] == [200, 200]
     assert [query.count("t=") for query in heard] == [1, 1, 1]
     assert heard[0] == heard[1] != heard[2]
+
+
+async def test_a_request_that_is_sent_again_keeps_the_callers_cookies(demo: Demo):
+    """C-15: with the new token, and as the caller sent it otherwise."""
+    heard: list[list[str]] = []
+
+    async def withdrawing(scope: Any, receive: Any, send: Any) -> None:
+        heard.append(Request(scope).headers.getlist("cookie"))
+        await Response(status_code=401 if len(heard) == 2 else 200)(scope, receive, send)
+
+    raw = demo.settings()
+    async with Listener(lambda _: withdrawing) as api:
+        raw["routes"] = [raw["routes"][0] | {"upstream": api.url, "token_out": {"cookie": "session"}}]
+        async with running(raw) as proxy:
+            token, cookies = demo.mint("alice"), "a=1; session=forged; b=2"
+            answers = [await proxy.get("/orders/1", token, Cookie=cookies) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [len(fields) for fields in heard] == [1, 1, 1]
+    assert all(field.startswith("a=1; b=2; session=ey") for (field,) in heard)
+    assert [field.count("session=") for (field,) in heard] == [1, 1, 1]
 
 
 async def test_a_websocket_has_it_in_its_place_too(demo: Demo):

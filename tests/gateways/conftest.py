@@ -18,10 +18,13 @@ from tests.support.redis_server import find_free_port
 
 from .programs import PROGRAMS, Ports, Program, running
 
+EXTERNAL = "https://api.example"
+
 
 def build_settings(demo: Demo, api_url: str) -> dict[str, Any]:
     """Routes with tokens of their own; one is for another host, and one forbidden."""
-    raw = demo.settings(authorizer={"host": "127.0.0.1"})
+    raw = demo.settings(authorizer={"host": "127.0.0.1"}, listen={"external_url": EXTERNAL})
+    raw["subject_tokens"] = [one | {"dpop": "accept", "dpop_nonce": True} for one in raw["subject_tokens"]]
     by_name = {route["name"]: route | {"upstream": api_url} for route in raw["routes"]}
     inner = by_name["profile"] | {"name": "inner", "path": "/orders/profile"}
     named = by_name["profile"] | {"name": "named", "path": "/orders/named", "host": "api.example"}

@@ -13,10 +13,11 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support.demo import decode
+from tests.support.prover import Prover
 from tests.support.redis_server import find_free_port
 from tests.support.strict_http import Cursor, Request, read_response
 
-from .conftest import Stage
+from .conftest import EXTERNAL, Stage
 from .programs import Ports, running
 from .shapes import Shape, build_shapes
 
@@ -58,6 +59,30 @@ def judge(request: Request, secrets: set[bytes]) -> str:
 def status_of(answer: bytes) -> int:
     """0 where there is no response with a status: an end of the connection, or an answer in HTTP/0.9."""
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0
+
+
+async def test_a_caller_that_holds_a_key(stage: Stage):
+    """RFC 9449: it learns the nonce, its proof is asked for, and goes no further."""
+    stage.api.clear()
+    prover = Prover()
+    token = stage.demo.mint("alice", claims=prover.confirmation)
+
+    async def call(**claims: str) -> bytes:
+        shown = prover.show(f"{EXTERNAL}/orders/1", token, **claims).items()
+        fields = "".join(f"{name}: {value}\r\n" for name, value in shown)
+        head = f"GET /orders/1 HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n"
+        return await stage.send(head.encode())
+
+    refused = await call()
+    assert status_of(refused) == 401, refused
+    nonce = re.search(rb"(?i)\r\ndpop-nonce: *([^\r]+)", refused)
+    assert nonce, refused
+    assert stage.api.requests == []
+    served = await call(nonce=nonce[1].decode())
+    assert status_of(served) == 200, served
+    [request] = stage.api.requests
+    assert judge(request, {token.encode()}) == "alice"
+    assert request.values(b"dpop") == []
 
 
 async def test_users_are_served_on_their_own_behalf(stage: Stage):
@@ -142,7 +167,9 @@ async def test_refusals_reach_the_caller(
     assert (response.status, json.loads(response.body)["code"]) == (status, code), answer
     assert response.values(b"x-request-id") == [b"r-%d" % status]
     challenges = response.values(b"www-authenticate")
-    assert [one.partition(b" ")[0] for one in challenges] == ([b"Bearer"] if status in (401, 403) else [])
+    schemes = {one.partition(b" ")[0] for one in challenges}
+    offered = {b"Bearer"} if stage.program.name == "nginx" else {b"Bearer", b"DPoP"}  # it passes on one alone
+    assert schemes == (offered if status in (401, 403) else set())
     assert stage.api.requests == []
 
 

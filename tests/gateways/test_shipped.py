@@ -18,3 +18,11 @@ def test_no_gateway_lets_requests_through_unasked(name: str):
     assert documents
     for key in ("failure_mode_allow", "failOpen", "trustForwardHeader"):
         assert f'"{key}": true' not in text
+
+
+@pytest.mark.parametrize("name", ["envoy.yaml", "istio.yaml", "nginx.conf"])
+def test_a_caller_learns_which_nonce_its_proof_needs(name: str):
+    """RFC 9449 §8: these pass on of a refusal what they name, and without the nonce no proof would ever do."""
+    text = (SHIPPED / name).read_text().lower()
+    assert "www-authenticate" in text
+    assert "dpop-nonce" in text
