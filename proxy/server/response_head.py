@@ -20,7 +20,6 @@ STATUS_LINES = {
 
 _FRAMING_FIELDS = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
 _BODILESS = frozenset({204, 304})
-_HARMLESS = bytes(set(range(256)) - set(b"\0\r\n"))
 
 
 class Framing(Enum):
@@ -73,6 +72,7 @@ def build_response_head(
 def _join(lines: list[bytes]) -> bytes:
     lines.append(b"\r\n")
     data = b"\r\n".join(lines)
-    if data.translate(None, _HARMLESS) != b"\r\n" * len(lines):
+    # Those between the lines are all there may be. Counting finds one in a field sooner than looking at each.
+    if not data.count(b"\r") == data.count(b"\n") == len(lines) or b"\0" in data:
         raise ValueError("a line break or NUL in a header field")
     return data

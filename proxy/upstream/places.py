@@ -53,9 +53,12 @@ class Shares:
 
     def give_back(self, user: Hashable) -> None:
         self.taken -= 1
-        count = self._counts.pop(user)
-        if count > 1:
-            self._counts[user] = count - 1
+        counts = self._counts
+        count = counts[user]
+        if count == 1:
+            del counts[user]
+        else:
+            counts[user] = count - 1
 
 
 class Waiter(NamedTuple):
