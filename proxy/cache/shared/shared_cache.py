@@ -113,6 +113,8 @@ class SharedCache:
 
     async def claim(self, name: bytes, seconds: float) -> bool:
         sealing_key = self._keys()[0]
+        # Without the store each replica goes by its own memory: an event heard twice ends access once more, one that is
+        # not heard ends it never. The store's failures are counted, and told of in the log.
         with suppress(StoreAway, StoreRefused):
             return await self._store.put_new(
                 build_claim_name(sealing_key, name), b"1", to_milliseconds(seconds)
@@ -120,7 +122,7 @@ class SharedCache:
         return True
 
     async def is_claimed(self, name: bytes) -> bool:
-        with suppress(StoreAway, StoreRefused):
+        with suppress(StoreAway, StoreRefused):  # as for ``claim``
             return any(await self._store.get([build_claim_name(each, name) for each in self._keys()]))
         return False
 
