@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ..authorizer.authorizer import AUTHORIZATION
 from ..config import models
 from ..errors import UpstreamError
-from ..http.headers import Field, build_request_head, values
+from ..http.headers import Field, values
 from ..runtime import Clock, Sweep
 from ..upstream import Options, Response, Upstream, parse_origin
 from .finding import Finding, examine
@@ -95,8 +95,7 @@ class AuthorizerExamination:
         method, target, fields = _DIALECTS[dialect](wanted, route.path, route.host or "localhost")
         if token is not None:
             fields.append((AUTHORIZATION, f"{route.token_in.scheme} {token}".encode("latin-1")))
-        head = build_request_head(method, target.encode("ascii"), fields)
-        return await self._upstream.send(head, method=method, body=None, idempotent=False)
+        return await self._upstream.send(method, target.encode("ascii"), fields, body=None, idempotent=False)
 
 
 def _build_failure(dialect: str, route: models.Route, response: Response) -> Finding:

@@ -26,12 +26,9 @@ async def examine_upstream(route: models.Route, parts: Parts, clock: Clock) -> F
     upstream = parts.upstreams[route.name]
 
     async def ask() -> Finding:
-        head = (
-            b"HEAD / HTTP/1.1\r\nHost: %b\r\nUser-Agent: obo-proxy-check\r\n\r\n"
-            % str(upstream.origin).encode()
-        )
+        fields = [(b"Host", str(upstream.origin).encode()), (b"User-Agent", b"obo-proxy-check")]
         try:
-            response = await upstream.send(head, method="HEAD", body=None, idempotent=True)
+            response = await upstream.send("HEAD", b"/", fields, body=None, idempotent=True)
         except UpstreamError as error:
             return build_failure("upstream", route.upstream, error, remedy=advise(error))
         response.close()

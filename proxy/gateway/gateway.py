@@ -19,7 +19,6 @@ from ..exchange.token_exchange import AccessToken
 from ..http.forwarding import Forwarding
 from ..http.headers import (
     Field,
-    build_request_head,
     is_last_stop,
     is_preflight,
     strip_handshake,
@@ -216,10 +215,10 @@ def _build_answer_fields(forwarding: Forwarding, response: Response) -> list[Fie
 
 
 def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[Response]:
-    fields = [*request.fields, *request.ours, *credentials]
     return request.route.upstream.send(
-        build_request_head(request.method, request.target, fields),
-        method=request.method,
+        request.method,
+        request.target,
+        [*request.fields, *request.ours, *credentials],
         body=request.body,
         idempotent=request.method in IDEMPOTENT,
         user=request.user,

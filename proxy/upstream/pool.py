@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable, Iterable
 
 from ..errors import Overloaded, UpstreamBroken, UpstreamProtocolError
+from ..http.headers import Field, build_request_head
 from ..runtime import Sweep
 from .body import FramedBody, RequestBody
 from .connection import Connection, Unanswered
@@ -50,7 +51,21 @@ class Upstream:
         """Callers in the queue."""
         return self._places.waiting
 
-    async def send(
+    def send(
+        self,
+        method: str,
+        target: bytes,
+        fields: Iterable[Field],
+        *,
+        body: RequestBody | None,
+        idempotent: bool,
+        user: Hashable = None,
+    ) -> Awaitable[Response]:
+        """``send_message`` of a head made of these; ``fields`` frame ``body``."""
+        head = build_request_head(method, target, fields)
+        return self.send_message(head, method=method, body=body, idempotent=idempotent, user=user)
+
+    async def send_message(
         self, head: bytes, *, method: str, body: RequestBody | None, idempotent: bool, user: Hashable = None
     ) -> Response:
         """Send a request and wait for the head of its response.

@@ -51,7 +51,9 @@ async def send(
         )
         head += framing + b"\r\n"
     safe = method in {b"GET", b"HEAD"} if idempotent is None else idempotent
-    return await upstream.send(head + b"\r\n", method=method.decode(), body=body, idempotent=safe, user=user)
+    return await upstream.send_message(
+        head + b"\r\n", method=method.decode(), body=body, idempotent=safe, user=user
+    )
 
 
 async def fetch(upstream: Upstream, method: bytes = b"GET", **options: object) -> tuple[int, bytes]:

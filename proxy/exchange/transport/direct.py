@@ -80,7 +80,9 @@ class Direct:
         message = build_head(method, place, headers, len(body)) + body
         try:
             # With its head the body is in the engine's sight one piece, and of GETs alone it repeats that.
-            response = await upstream.send(message, method=method, body=None, idempotent=method == "GET")
+            response = await upstream.send_message(
+                message, method=method, body=None, idempotent=method == "GET"
+            )
             return await _read(response)
         except (UpstreamError, UpstreamBroken, Overloaded) as error:
             if self._shows_certificate:
