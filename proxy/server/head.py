@@ -64,6 +64,7 @@ ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 FEWER_FIELDS = "Send fewer header fields, or raise listen.max_header_fields."
 SHORTER_LINES = "Send shorter header fields: a single one has a limit of its own, which is fixed."
 
+_HASH = ord("#")  # as a number: ``b"#" in target`` makes an exception first, and drops it
 ANY_SIZE = 1 << 62  # of a head that took several reads
 _KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
 _sound_hosts: set[bytes] = set()
@@ -97,7 +98,7 @@ def read_head(
         host = _check_host(host, version)
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     framing = b"" if length is None and coding is None else _read_framing(coding, length, version)
-    if target[:1] != b"/" or b"#" in target:
+    if target[:1] != b"/" or _HASH in target:
         target = _read_target(method, target, host or b"")
     expects_continue = b"expect" in fields and _expects_continue(fields[b"expect"], version)
     may_upgrade = method == "GET" and version == "1.1" and coding is None and length in {None, b"0"}

@@ -20,6 +20,7 @@ STATUS_LINES = {
 
 _FRAMING_FIELDS = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
 _BODILESS = frozenset({204, 304})
+_NUL = 0  # as a number: ``b"\0" in data`` makes an exception first, and drops it
 
 
 class Framing(Enum):
@@ -73,6 +74,6 @@ def _join(lines: list[bytes]) -> bytes:
     lines.append(b"\r\n")
     data = b"\r\n".join(lines)
     # Those between the lines are all there may be. Counting finds one in a field sooner than looking at each.
-    if not data.count(b"\r") == data.count(b"\n") == len(lines) or b"\0" in data:
+    if not data.count(b"\r") == data.count(b"\n") == len(lines) or _NUL in data:
         raise ValueError("a line break or NUL in a header field")
     return data
