@@ -23,14 +23,15 @@ OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
 OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
 
 
-@dataclass(eq=False, slots=True, weakref_slot=True)
+@dataclass(eq=False, slots=True)
 class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
 
     ``identity`` (32 bytes) tells apart what the cache must tell apart, ``digest`` (32 bytes) one token from every
     other. ``identifiers`` are by what events may mean the user (``subject_identifier``). ``actor`` is who acts for the
     user, by a verified token that came along, ``context`` what of the request a token is to be made for (JSON).
-    ``binding`` is what its caller must show beside it, None for a bearer token.
+    ``binding`` is what its caller must show beside it, None for a bearer token. ``notes`` are what others keep as
+    long as the token is kept, by whose they are.
     """
 
     value: str = field(repr=False)
@@ -45,6 +46,7 @@ class SubjectToken:
     context: str | None = field(default=None, kw_only=True, repr=False)
     digest: bytes = field(init=False, repr=False)
     binding: Binding | None = field(default=None, repr=False)
+    notes: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.digest = sha256(self.value.encode()).digest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from ..authentication.subject_token import SubjectToken
 from ..runtime import Clock
@@ -24,18 +23,17 @@ class Memo:
     some microseconds. A hit by the memo is one dictionary look-up and two clocks, a quarter of that. Nothing
     becomes more valid by it: both clocks are read at every use, and an entry that has left the cache says so.
 
-    A note belongs to one token object, whose content never changes, and goes when that goes. Routes that ask
-    for the same access token share a memo, so that a refusal met on one of them is known to all.
+    A note belongs to one token object, whose content never changes: it stands there, and goes when that goes.
+    Routes that ask for the same access token share a memo, so that a refusal met on one of them is known to all.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # The memo itself stands for requests without a user.
-        self._notes: WeakKeyDictionary[SubjectToken | Memo, Note] = WeakKeyDictionary()
+        self._of_nobody: Note | None = None  # for requests without a user
 
     def recall(self, subject_token: SubjectToken | None) -> Entry | None:
         """The entry, where a look-up would find it and have no cause to renew it; changes nothing."""
-        note = self._notes.get(self if subject_token is None else subject_token)
+        note = self._of_nobody if subject_token is None else subject_token.notes.get(self)
         if note is None:
             return None
         entry, ask_at = note
@@ -45,8 +43,15 @@ class Memo:
 
     def note(self, subject_token: SubjectToken | None, entry: Entry, ask_at: float) -> None:
         """A look-up has found ``entry``."""
-        self._notes[self if subject_token is None else subject_token] = Note(entry, ask_at)
+        note = Note(entry, ask_at)
+        if subject_token is None:
+            self._of_nobody = note
+        else:
+            subject_token.notes[self] = note
 
     def forget(self, subject_token: SubjectToken | None) -> None:
         """A look-up has found nothing, or the token was refused."""
-        self._notes.pop(self if subject_token is None else subject_token, None)
+        if subject_token is None:
+            self._of_nobody = None
+        else:
+            subject_token.notes.pop(self, None)
