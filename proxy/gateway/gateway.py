@@ -209,9 +209,7 @@ def _find_user(
 
 def _build_answer_fields(forwarding: Forwarding, response: Response) -> list[Field]:
     """The response's fields as they go to the caller."""
-    fields = strip_response(response.headers)
-    fields.append(forwarding.via)
-    return fields
+    return [*response.headers, forwarding.via]
 
 
 def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[Response]:

@@ -8,6 +8,7 @@ fold them: ``_``, ``.`` and whatever else is neither letter nor digit are all on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from ..errors import ExpectationFailed, LoopDetected
 
@@ -90,8 +91,9 @@ _FORWARDING = (
 # Those that we set or append to whether or not the peer is trusted.
 _FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 
-_PLAIN_CONNECTION = ([b"keep-alive"], [b"close"])
-_NO_NAMES = {b"", b"close", b"keep-alive"}  # what Connection says without naming a field
+# What most of them say who say anything, so that it need not be taken apart.
+_PLAIN_CONNECTION = {option: frozenset({option}) for option in (b"keep-alive", b"close")}
+_NO_NAMES = frozenset({b"", b"close", b"keep-alive"})  # what Connection says without naming a field
 
 EXPECT = b"expect"
 MAX_FORWARDS = b"max-forwards"
@@ -140,7 +142,7 @@ class RequestFilter:
             else:
                 ended[name] = [field[1]]
         if b"connection" in ended:
-            kept = _without_nominated(kept, ended[b"connection"])
+            kept = without_nominated(kept, read_options(ended[b"connection"]))
         return kept, ended
 
     def _judge(self, name: bytes) -> bool:
@@ -154,8 +156,19 @@ class RequestFilter:
 def strip_response(fields: Fields) -> list[Field]:
     """A response's fields without those that end at this hop."""
     kept = [field for field in fields if field[0] not in HOP_BY_HOP]
-    connection = values(fields, b"connection") if len(kept) < len(fields) else []
-    return _without_nominated(kept, connection) if connection else kept
+    return without_nominated(kept, read_options(values(fields, b"connection")))
+
+
+def read_options(connection: Sequence[bytes]) -> AbstractSet[bytes]:
+    """What the ``Connection`` fields of these values list, in lower case (RFC 9110 §7.6.1)."""
+    plain = _PLAIN_CONNECTION.get(connection[0]) if len(connection) == 1 else None
+    return plain or {option.strip() for value in connection for option in value.lower().split(b",")}
+
+
+def without_nominated(fields: list[Field], options: AbstractSet[bytes]) -> list[Field]:
+    """``fields`` without those that the ``options`` of ``Connection`` name."""
+    names = options - _NO_NAMES
+    return [field for field in fields if field[0] not in names] if names else fields
 
 
 def strip_handshake(fields: Fields) -> list[Field]:
@@ -217,12 +230,3 @@ def is_preflight(method: str, fields: Fields, ended: Ended) -> bool:
 def fold(name: bytes) -> bytes:
     """As readers do that make a variable of a name (RFC 3875 §4.1.18), and then some."""
     return name.translate(_FOLDED)
-
-
-def _without_nominated(fields: list[Field], connection: list[bytes]) -> list[Field]:
-    """``fields`` without those that ``Connection`` names, in any case, empty elements dropped (RFC 9110 §7.6.1)."""
-    if connection in _PLAIN_CONNECTION:
-        return fields
-    options = {option.strip() for value in connection for option in value.lower().split(b",")}
-    options -= _NO_NAMES
-    return [field for field in fields if field[0] not in options] if options else fields

@@ -1,9 +1,9 @@
 """Bytes of one response to its values (RFC 9112 §4-§7), with no networking.
 
-The head goes through llhttp, strict but for Transfer-Encoding beside Content-Length, where the former wins
-(§6.1). A body of known length or up to the close is passed on as it was read, uncopied; a chunked one is
-decoded by llhttp. One parser reads one response: no state can be left from an earlier one, and every byte
-behind the response is noticed (``excess``), because it would answer the next request.
+Of Transfer-Encoding and Content-Length the former wins (§6.1). A body of known length or up to the close is
+passed on as it was read, uncopied; a chunked one is decoded by llhttp. One parser reads one response: no state
+can be left from an earlier one, and every byte behind the response is noticed (``excess``), because it would
+answer the next request.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import httptools
 from ..errors import UpstreamBroken, UpstreamProtocolError
 from ..http.headers import Field
 from ..http.pieces import SMALL, Pieces, gather
+from .response_head import ResponseHead, read_response_head
 
 MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
-MAX_HEAD_FIELDS = 200
 MAX_INTERIM = 16  # 1xx answers to one request; servers send one or two
 MAX_CHUNK_OVERHEAD = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
-_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({204, 304})
-VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_CHUNKS_FOLLOW = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class Framing(Enum):
@@ -43,9 +42,10 @@ _NOTHING: list[Field] = []
 class ResponseParser:
     """Feed it what was read; take ``status``, ``headers`` and pieces of the body out.
 
-    ``status`` is 0 until the head of the final response is there. ``headers`` have lower-case names and the
-    values as received. ``buffered`` is what ``take_body`` would give, in bytes. ``whole`` says that the body has
-    ended where its framing says so, ``reusable`` that the connection may carry another request.
+    ``status`` is 0 until the head of the final response is there. ``headers`` are the fields that go on, with
+    lower-case names and the values as received. ``buffered`` is what ``take_body`` would give, in bytes. ``whole``
+    says that the body has ended where its framing says so, ``reusable`` that the connection may carry another
+    request.
     """
 
     status = 0
@@ -66,7 +66,6 @@ class ResponseParser:
     def __init__(self, *, bodiless: bool) -> None:
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
         self._bodiless = bodiless
-        self._fields: list[Field] = []
         self._pieces: Pieces = []
 
     @property
@@ -119,65 +118,49 @@ class ResponseParser:
             raise UpstreamProtocolError(f"the response head is larger than {MAX_HEAD_BYTES} bytes")
         self._head = data
 
-    def _read_head(self, head: bytes) -> None:
-        if not head.startswith(VERSIONS):
-            raise UpstreamProtocolError("the response does not begin with an HTTP/1 status line")
-        self._parser = parser = httptools.HttpResponseParser(self)
-        parser.set_dangerous_leniencies(lenient_chunked_length=True)
-        try:
-            parser.feed_data(head)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            raise UpstreamProtocolError(f"the response head is malformed: {error}") from error
-        status = parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
+    def _read_head(self, data: bytes) -> None:
+        head = read_response_head(data)
+        status = head.status
+        if 200 <= status <= 599:
+            self._begin(head)
+        elif 100 <= status < 200 and status != 101:
             self._skip_interim()
-        elif not 200 <= status <= 599:
-            raise UpstreamProtocolError(f"the response has status {status}")
         else:
-            self._begin(status, http_1_0=head.startswith(b"HTTP/1.0"))
+            raise UpstreamProtocolError(f"the response has status {status}")
 
     def _skip_interim(self) -> None:
-        self._fields.clear()
         self._interim += 1
         if self._interim > MAX_INTERIM:
             raise UpstreamProtocolError(f"more than {MAX_INTERIM} interim responses")
 
-    def _begin(self, status: int, *, http_1_0: bool) -> None:
-        self.headers, self._fields = self._fields, []
-        if len(self.headers) > MAX_HEAD_FIELDS:
-            raise UpstreamProtocolError(f"the response has more than {MAX_HEAD_FIELDS} header fields")
-        length: bytes | None = None
-        codings: list[bytes] = []
-        for field in self.headers:
-            if field[0] not in _FRAMING_FIELDS:
-                continue
-            name, value = field
-            if name == b"content-length":
-                length = value
-            else:
-                codings.append(value.strip().lower())
-        self.status = status
-        if codings:
-            self._begin_coded(codings, doubtful=http_1_0 or length is not None)
-        elif length is not None:
+    def _begin(self, head: ResponseHead) -> None:
+        if head.codings:
+            self._begin_coded(head)
+        elif head.length is not None:
             self._framing = _LENGTH
-            self._remaining = int(length)
-            self.whole = not self._remaining
+            self._remaining = head.length
+            self._keep_alive = head.persists
+            self.whole = not head.length
         else:
             self._framing = _CLOSE
-        if self._bodiless or status in BODILESS:
+            self._keep_alive = head.persists and head.status in BODILESS
+        self.headers = head.fields
+        self.status = head.status
+        if self._bodiless or head.status in BODILESS:
             self.whole = True
-        if self.whole or self._framing is not _CHUNKED:
-            self._parser = None
+        elif self._framing is _CHUNKED:
+            self._parser = httptools.HttpResponseParser(self)
+            self._parser.feed_data(_CHUNKS_FOLLOW)
 
-    def _begin_coded(self, codings: list[bytes], *, doubtful: bool) -> None:
-        """``doubtful``: HTTP/1.0 knows no codings, and a length beside one may be an attempt to split (RFC 9112 §6)."""
-        if codings != [b"chunked"]:
+    def _begin_coded(self, head: ResponseHead) -> None:
+        if head.codings != [b"chunked"]:
             raise UpstreamProtocolError("the response has a transfer coding other than chunked")
-        self.headers = [field for field in self.headers if field[0] != b"content-length"]
         self._framing = _CHUNKED
-        if doubtful:  # to be read, not to be built on (§6.1, §6.3)
-            self._keep_alive = False
+        # HTTP/1.0 knows no codings, and a length beside one may be an attempt to split: to be read, not to be
+        # built on (§6.1, §6.3).
+        self._keep_alive = head.persists and not head.http_1_0 and head.length is None
+        if head.length is not None:
+            head.fields = [field for field in head.fields if field[0] != b"content-length"]
 
     # -- body
 
@@ -218,14 +201,6 @@ class ResponseParser:
                 self.excess = True
 
     # -- what httptools calls
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head; those behind the body (trailers) are dropped."""
-        if not self.status:
-            self._fields.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
         if not self.whole:  # else it is the body of a response nobody asked for

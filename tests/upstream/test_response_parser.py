@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import UpstreamBroken, UpstreamProtocolError
+from proxy.upstream.response_head import MAX_FIELDS
 from proxy.upstream.response_parser import (
     MAX_CHUNK_OVERHEAD,
     MAX_HEAD_BYTES,
-    MAX_HEAD_FIELDS,
     MAX_INTERIM,
     ResponseParser,
 )
@@ -129,16 +129,21 @@ def test_truncated(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 0\r\n", b""],
+    ("fields", "kept"),
+    [
+        (b"Content-Length: 5\r\n", 1),
+        (b"Transfer-Encoding: chunked\r\n", 0),
+        (b"Content-Length: 0\r\n", 1),
+        (b"", 0),
+    ],
     ids=["length", "chunked", "zero", "none"],
 )
-def test_head_has_no_body(fields: bytes) -> None:
+def test_head_has_no_body(fields: bytes, kept: int) -> None:
     """H-41: the answer to HEAD ends with its head, keeps its fields, and tolerates nothing behind."""
     parser = parse(OK + fields + b"\r\n", bodiless=True)
     assert parser.whole
     assert not parser.excess
-    assert len(parser.headers) == fields.count(b"\r\n")
+    assert len(parser.headers) == kept
     parser = parse(OK + fields + b"\r\n" + b"5", bodiless=True)
     assert (parser.take_body(), parser.whole, parser.reusable) == (b"", True, False)
 
@@ -184,7 +189,7 @@ def test_coding_wins(fields: bytes) -> None:
     """H-42: Transfer-Encoding overrides Content-Length, which goes no further (RFC 9112 §6.3)."""
     parser = parse(OK + fields + b"\r\n1\r\na\r\n0\r\n\r\n")
     assert (parser.take_body(), parser.whole) == (b"a", True)
-    assert [name for name, _ in parser.headers] == [b"transfer-encoding"]
+    assert parser.headers == []
 
 
 @pytest.mark.parametrize(
@@ -254,7 +259,7 @@ def test_fields_as_received() -> None:
 def test_trailers_are_no_headers() -> None:
     """H-46: fields behind the body are dropped."""
     parser = parse(CHUNKED + b"0\r\nX-Forwarded-User: admin\r\n\r\n")
-    assert parser.headers == [(b"transfer-encoding", b"chunked")]
+    assert parser.headers == []
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -273,9 +278,9 @@ def test_head_size(excess: int) -> None:
 
 def test_field_count() -> None:
     """H-39: 200 fields pass, one more does not."""
-    assert parse(OK + b"X: a\r\n" * MAX_HEAD_FIELDS + b"\r\n").status == 200
+    assert parse(OK + b"X: a\r\n" * MAX_FIELDS + b"\r\n").status == 200
     with pytest.raises(UpstreamProtocolError, match="fields"):
-        parse(OK + b"X: a\r\n" * (MAX_HEAD_FIELDS + 1) + b"\r\n")
+        parse(OK + b"X: a\r\n" * (MAX_FIELDS + 1) + b"\r\n")
 
 
 def test_interim_flood() -> None:
