@@ -120,7 +120,7 @@ class ResponseParser:
 
     def _read_head(self, data: bytes) -> None:
         head = read_response_head(data)
-        status = head.status
+        status = head[0]
         if 200 <= status <= 599:
             self._begin(head)
         elif 100 <= status < 200 and status != 101:
@@ -134,33 +134,32 @@ class ResponseParser:
             raise UpstreamProtocolError(f"more than {MAX_INTERIM} interim responses")
 
     def _begin(self, head: ResponseHead) -> None:
-        if head.codings:
-            self._begin_coded(head)
-        elif head.length is not None:
+        status, http_1_0, self.headers, length, codings, persists = head
+        if codings:
+            # HTTP/1.0 knows no codings, and a length beside one may be an attempt to split: to be read, not to be
+            # built on (§6.1, §6.3).
+            self._begin_coded(codings, persists=persists and not http_1_0 and length is None)
+        elif length is not None:
             self._framing = _LENGTH
-            self._remaining = head.length
-            self._keep_alive = head.persists
-            self.whole = not head.length
+            self._remaining = length
+            self._keep_alive = persists
+            self.whole = not length
         else:
             self._framing = _CLOSE
-            self._keep_alive = head.persists and head.status in BODILESS
-        self.headers = head.fields
-        self.status = head.status
-        if self._bodiless or head.status in BODILESS:
+            self._keep_alive = persists and status in BODILESS
+        if self._bodiless or status in BODILESS:
             self.whole = True
-        elif self._framing is _CHUNKED:
-            self._parser = httptools.HttpResponseParser(self)
-            self._parser.feed_data(_CHUNKS_FOLLOW)
+            self._parser = None
+        self.status = status
 
-    def _begin_coded(self, head: ResponseHead) -> None:
-        if head.codings != [b"chunked"]:
+    def _begin_coded(self, codings: list[bytes], *, persists: bool) -> None:
+        if codings != [b"chunked"]:
             raise UpstreamProtocolError("the response has a transfer coding other than chunked")
+        self.headers = [field for field in self.headers if field[0] != b"content-length"]
         self._framing = _CHUNKED
-        # HTTP/1.0 knows no codings, and a length beside one may be an attempt to split: to be read, not to be
-        # built on (§6.1, §6.3).
-        self._keep_alive = head.persists and not head.http_1_0 and head.length is None
-        if head.length is not None:
-            head.fields = [field for field in head.fields if field[0] != b"content-length"]
+        self._keep_alive = persists
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(_CHUNKS_FOLLOW)
 
     # -- body
 
