@@ -8,6 +8,7 @@ slow-bodies: trickling request bodies, twice as many as the pool has places, of 
 probe must be answered in 1 s.
 trailers: a trailer of 96 MiB, then 2 kB/s in tiny pieces for N seconds, while a probe must be answered in 1 s.
 signals: 10,000 events a minute for N seconds, then forged ones as fast as they are answered, beside requests.
+users: 100,000 cached users come, are renewed and go, while no turn of the loop may take more than 10 ms.
 waves: 20 waves of 300 unfinished heads and 500 short connections, which must not add up in memory.
 """
 
@@ -28,6 +29,7 @@ from .signals import signal
 from .slow import attack
 from .slow_bodies import drip
 from .trailers import trail
+from .users import live
 from .waves import wave
 
 
@@ -48,6 +50,7 @@ WORKS = {
     "signals": signal,
     "slow-bodies": drip,
     "trailers": trail,
+    "users": live,
     "waves": wave,
 }
 
