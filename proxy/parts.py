@@ -178,6 +178,7 @@ class Parts:
         return self.store, *self.issuers.values(), *self.orgs.values()
 
     def start(self) -> None:
+        self.sweep.add(self.store.cache.expire)
         self.sweep.start()
         self.store.start()
         self.users.follow(self)

@@ -9,10 +9,13 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Index(Generic[T]):
-    """Items under each of their user's identifiers, from ``add`` to ``discard`` with the same ones."""
+    """Items under each of their user's identifiers, from ``add`` to ``discard`` with the same ones.
+
+    Most users have one item. It stands for itself: a dictionary of one takes 232 bytes.
+    """
 
     def __init__(self) -> None:
-        self._items: dict[bytes, dict[T, None]] = {}
+        self._items: dict[bytes, T | dict[T, None]] = {}
 
     def __len__(self) -> int:
         """How many identifiers something is kept under."""
@@ -20,14 +23,32 @@ class Index(Generic[T]):
 
     def add(self, item: T, identifiers: Iterable[bytes]) -> None:
         for identifier in identifiers:
-            self._items.setdefault(identifier, {})[item] = None
+            items = self._items.setdefault(identifier, item)
+            if isinstance(items, dict):
+                items[item] = None
+            elif items != item:
+                self._items[identifier] = {items: None, item: None}
 
     def discard(self, item: T, identifiers: Iterable[bytes]) -> None:
         for identifier in identifiers:
-            items = self._items.get(identifier, {})
-            items.pop(item, None)
-            if not items:
-                self._items.pop(identifier, None)
+            items = self._items.get(identifier)
+            if isinstance(items, dict):
+                items.pop(item, None)
+            if items in (item, {}):
+                del self._items[identifier]
 
     def find(self, identifier: bytes) -> tuple[T, ...]:
-        return tuple(self._items.get(identifier, ()))
+        """All of them, in the order in which they came."""
+        items = self._items.get(identifier)
+        if items is None:
+            return ()
+        return tuple(items) if isinstance(items, dict) else (items,)
+
+    def count(self, identifier: bytes) -> int:
+        items = self._items.get(identifier)
+        return len(items) if isinstance(items, dict) else int(items is not None)
+
+    def first(self, identifier: bytes) -> T:
+        """The one that came first, of some."""
+        items = self._items[identifier]
+        return next(iter(items)) if isinstance(items, dict) else items

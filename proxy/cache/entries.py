@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 from typing import Final
 
 from ..authentication.index import Index
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Clock
+from .ends import Ends
 
 UNKNOWN_LIFETIME: Final = 60.0  # s, where nobody told the token's end (RFC 8693 §2.2.1 only recommends to)
 SMALLEST_SHARE: Final = 16  # entries that any owner may have
@@ -64,13 +64,14 @@ class Entries:
         self._share = max(SMALLEST_SHARE, max_entries // OWNERS_PART)
         self._clock = clock
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # least recently used first
-        self._ends: list[tuple[float, bytes]] = []  # a heap of deadlines, also of entries that have left
-        self._owned: dict[bytes, dict[bytes, None]] = {}
+        self._ends = Ends(clock.monotonic())
+        self._owned: Index[bytes] = Index()
         self._identified: Index[bytes] = Index()
         self.evictions = 0
 
     def __len__(self) -> int:
-        self._expire()
+        """With those that have ended but have not been dropped yet."""
+        self.expire()
         return len(self._entries)
 
     def all(self) -> Iterable[Entry]:
@@ -87,16 +88,13 @@ class Entries:
 
     def add(self, entry: Entry) -> None:
         """In place of the one with the same digest."""
-        self._expire()
+        self.expire()
         self.remove(entry.digest)
-        self._make_room(self._owned.get(entry.owner, {}))
+        self._make_room(entry.owner)
         self._entries[entry.digest] = entry
-        self._owned.setdefault(entry.owner, {})[entry.digest] = None
+        self._owned.add(entry.digest, (entry.owner,))
         self._identified.add(entry.digest, entry.identifiers)
-        heappush(self._ends, (entry.deadline, entry.digest))
-        if len(self._ends) > 2 * self._max_entries:
-            self._ends = [(each.deadline, each.digest) for each in self.all()]
-            heapify(self._ends)
+        self._ends.add(entry.digest, entry.deadline)
 
     def remove(self, digest: bytes) -> None:
         """Nothing, where there is none."""
@@ -104,42 +102,37 @@ class Entries:
         if entry is None:
             return
         entry.live = False
+        self._owned.discard(digest, (entry.owner,))
         self._identified.discard(digest, entry.identifiers)
-        owned = self._owned[entry.owner]
-        del owned[digest]
-        if not owned:
-            del self._owned[entry.owner]
+        self._ends.discard(digest, entry.deadline)
 
     def remove_owned(self, owner: bytes) -> int:
-        """How many entries the owner had."""
-        self._expire()
-        return self._remove_all(tuple(self._owned.get(owner, ())))
+        """How many entries the owner had that had not ended."""
+        return self._remove_all(self._owned.find(owner))
 
     def remove_identified(self, identifier: bytes) -> int:
-        """How many entries there were of the user whom ``identifier`` means."""
-        self._expire()
+        """The same of the user whom ``identifier`` means."""
         return self._remove_all(self._identified.find(identifier))
 
     def _remove_all(self, digests: Collection[bytes]) -> int:
+        now = self._clock.monotonic()
+        lived = sum(now < self._entries[digest].deadline for digest in digests)
         for digest in digests:
             self.remove(digest)
-        return len(digests)
+        return lived
 
-    def _make_room(self, owned: Collection[bytes]) -> None:
-        """For one more entry of the owner of ``owned``."""
-        if len(owned) >= self._share:
-            first = next(iter(owned))
+    def expire(self) -> None:
+        """Drop some of those that have ended; no use of an entry depends on it."""
+        for digest in self._ends.find_ended(self._clock.monotonic()):
+            self.remove(digest)
+
+    def _make_room(self, owner: bytes) -> None:
+        """For one more entry of ``owner``."""
+        if self._owned.count(owner) >= self._share:
+            first = self._owned.first(owner)
         elif len(self._entries) >= self._max_entries:
             first = next(iter(self._entries))
         else:
             return
         self.evictions += 1
         self.remove(first)
-
-    def _expire(self) -> None:
-        now = self._clock.monotonic()
-        while self._ends and self._ends[0][0] <= now:
-            _, digest = heappop(self._ends)
-            entry = self._entries.get(digest)
-            if entry is not None and entry.deadline <= now:
-                self.remove(digest)

@@ -74,6 +74,10 @@ class TokenCache:
         """How many entries have left for others."""
         return self._entries.evictions
 
+    def expire(self, _now: float) -> None:
+        """To be called now and then, as by a sweep: what has ended leaves the memory even where nothing else comes."""
+        self._entries.expire()
+
     def time(self) -> float:
         """Epoch seconds, by the clock that entries end by."""
         return self._clock.time()

@@ -3,9 +3,11 @@
 import gc
 import tracemalloc
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
 
+from proxy.cache.ends import STEPS
 from proxy.cache.key import CacheKey
 from proxy.cache.replicas import Answer
 from proxy.exchange.token_exchange import AccessToken, build_access_token
@@ -93,7 +95,7 @@ def test_a_token_that_ends_while_it_is_put_leaves_nothing():
     rig = Rig(clock=TickingClock())
     put(rig, key(1), make_access_token("t", START + 1), INF)
     assert rig.cache.find(key(1)) is None
-    assert rig.cache._entries._owned == {}
+    assert len(rig.cache._entries._owned) == 0
 
 
 def test_an_ended_token_replaces_nothing():
@@ -180,7 +182,35 @@ async def test_ended_entries_are_neither_purged_nor_owned():
     rig.clock.advance(20)
     assert await rig.cache.purge("nobody", "known") == 0
     assert rig.cache._entries.remove_owned(owner_key.owner) == 0
-    assert rig.cache._entries._owned == {}
+    assert len(rig.cache._entries._owned) == 0
+
+
+def test_entries_that_end_together_leave_a_few_at_a_time():
+    """C-17: no turn of the loop drops more than ``STEPS``, and all are gone after some, with what was kept of them."""
+    rig = Rig()
+    for number in range(10 * STEPS):
+        put(rig, key(number), make_access_token("t"), INF)
+    rig.clock.advance(4000)
+    left = []
+    while not left or left[-1]:
+        rig.cache.expire(0.0)
+        left.append(len(rig.cache._entries._entries))
+    drops = [before - after for before, after in pairwise([10 * STEPS, *left])]
+    assert max(drops) <= STEPS
+    assert len(left) < 60  # a step may also be one from a second to the next
+    entries = rig.cache._entries
+    assert (len(entries._owned), len(entries._ends)) == (0, 0)
+
+
+def test_what_has_ended_is_not_given_before_it_leaves():
+    """C-10: an entry is judged by its own end, whenever it is dropped; of a user's own none is counted either."""
+    rig = Rig()
+    for number in range(3 * STEPS):
+        put(rig, key(number, "alice"), make_access_token("t"), INF)
+    rig.clock.advance(4000)
+    assert len(rig.cache) > 0
+    assert rig.cache._entries.remove_owned(key(0, "alice").owner) == 0
+    assert len(rig.cache) == 0
 
 
 def test_an_entry_put_again_is_one_entry():
@@ -202,7 +232,7 @@ def test_the_cache_stays_bounded_however_many_come():
         put(rig, key(number), make_access_token("t"), INF)
     assert len(rig.cache) == 100
     assert len(rig.cache._entries._owned) == 100
-    assert len(rig.cache._entries._ends) <= 200
+    assert len(rig.cache._entries._ends) == 1  # all end in one second
     assert len(rig.cache._rejected) == 100
 
 
