@@ -7,9 +7,9 @@ demands of one accepted issuer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from ..errors import ScopeInsufficient, SubjectTokenExpired, SubjectTokenInvalid
 from .binding import CERTIFICATE, CONFIRMATION, KEY, is_confirmation
@@ -19,7 +19,8 @@ MAX_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 7493 §2.2)
 CLIENT_CLAIMS = ("cid", "azp", "client_id")  # Okta, OpenID Connect, RFC 9068
 # What tells where a token is from and what for, not whose it is.
 IMPERSONAL = frozenset({"iss", "aud", *CLIENT_CLAIMS, "scp", "scope", "ver", "typ", "acr", "amr"})
-MAX_SHARED = 4096  # texts
+MAX_SHARED = 4096  # values
+H = TypeVar("H", bound=Hashable)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -56,33 +57,17 @@ def parse_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     return claims
 
 
-class SharedTexts:
-    """One of each text that many users' tokens have alike: kept for each, they take half of what a user takes.
-
-    Only for verified claims; at most ``MAX_SHARED`` texts are kept, the others stay each token's own.
-    """
+class SharedValues:
+    """One of each value that many users' tokens have alike: at most ``MAX_SHARED``, others stay each token's own."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._known: dict[Hashable, Any] = {}
 
-    def share(self, claims: Mapping[str, Any]) -> dict[str, Any]:
-        """The same claims."""
-        return {
-            self._share_text(name): self._share_value(value) if name in IMPERSONAL else value
-            for name, value in claims.items()
-        }
-
-    def _share_value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._share_text(value)
-        if isinstance(value, list):
-            return [self._share_value(item) for item in value]
-        return value
-
-    def _share_text(self, text: str) -> str:
+    def share(self, value: H) -> H:
+        """An equal one of the same type."""
         if len(self._known) >= MAX_SHARED:
-            return self._known.get(text, text)
-        return self._known.setdefault(text, text)
+            return cast("H", self._known.get(value, value))
+        return cast("H", self._known.setdefault(value, value))
 
 
 def verify_claims(claims: Mapping[str, Any], policy: SubjectTokenPolicy, now: float) -> None:

@@ -26,7 +26,7 @@ from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
 from ..runtime import Background, Clock
 from .binding import read_binding
-from .claims import SharedTexts, SubjectTokenPolicy
+from .claims import SharedValues, SubjectTokenPolicy, read_scopes
 from .index import Index
 from .introspection import verify_introspection
 from .signing_keys import SigningKeys, SigningKeysStatus
@@ -54,8 +54,8 @@ class Revoked(Protocol):
         """Learn what other replicas know of that user, if they can be asked."""
         ...
 
-    def require(self, identifiers: tuple[bytes, ...], claims: Mapping[str, Any]) -> None:
-        """Raises SubjectTokenError for a token that was issued before its user's access was revoked."""
+    def require(self, identifiers: tuple[bytes, ...], issued_at: float | None, expires_at: float) -> None:
+        """Raises SubjectTokenError for a token that was issued before its user's access was revoked (epoch s)."""
         ...
 
 
@@ -73,9 +73,14 @@ class Accepted:
 class KnownToken(SubjectToken):
     """A token with its verdict: good until ``ends_at`` by the wall clock and ``deadline`` by the monotonic one.
 
-    The deadline keeps a token that has ended from coming back when the wall clock is set back.
+    The deadline keeps a token that has ended from coming back when the wall clock is set back. Of its claims those are
+    at hand that requests are judged by.
     """
 
+    scopes: frozenset[str] = field()
+    acr: str | None = field()
+    auth_time: float | None = field()
+    issued_at: float | None = field()
     ends_at: float
     deadline: float
     keys: SigningKeys = field(repr=False)
@@ -106,7 +111,7 @@ class Verifier:
         self._build_identity = build_identity
         self._known: OrderedDict[str, KnownToken] = OrderedDict()  # least recently used first
         self._size = size
-        self._texts = SharedTexts()
+        self._values = SharedValues()
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
 
     def start(self) -> None:
@@ -172,7 +177,9 @@ class Verifier:
     def require_unrevoked(self, subject_token: SubjectToken) -> None:
         """Once more, for those who waited since it was verified. Raises SubjectTokenError."""
         if self._revoked is not None and subject_token.identifiers:
-            self._revoked.require(subject_token.identifiers, subject_token.claims)
+            self._revoked.require(
+                subject_token.identifiers, subject_token.issued_at, subject_token.expires_at
+            )
 
     def choose(self, token: UnverifiedToken | None) -> Sequence[Accepted]:
         """The entries of the token's issuer: each issuer's keys speak for that issuer alone (RFC 8725 §3.8).
@@ -223,6 +230,11 @@ class Verifier:
         ends_at = claims["exp"] + entry.policy.clock_tolerance
         known = KnownToken(
             **described,
+            kept_claims=None,
+            scopes=self._values.share(read_scopes(claims)),
+            acr=self._values.share(claims.get("acr")),
+            auth_time=claims.get("auth_time"),
+            issued_at=claims.get("iat"),
             ends_at=ends_at,
             deadline=self._clock.monotonic() + ends_at - self._clock.time(),
             keys=keys,
@@ -234,7 +246,7 @@ class Verifier:
     async def _introspect(self, token: str, entry: Accepted) -> SubjectToken:
         answer = await self._ask(token, entry)
         claims = verify_introspection(answer, entry.policy, self._clock.time())
-        return SubjectToken(**await self._describe(token, claims, entry))
+        return SubjectToken(kept_claims=claims, **await self._describe(token, claims, entry))
 
     async def _ask(self, token: str, entry: Accepted) -> Mapping[str, Any]:
         """One question at a time for each token and entry; no caller's departure ends it for the others."""
@@ -248,14 +260,12 @@ class Verifier:
 
     async def _describe(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> dict[str, Any]:
         """What makes a ``SubjectToken``. Raises SubjectTokenError where its user's access was revoked."""
-        claims = self._texts.share(claims)
         identifiers = await self._require_unrevoked(claims)
         return {
             "value": token,
             "authorization_server": entry.authorization_server,
-            "issuer": claims["iss"],
+            "issuer": entry.policy.issuer,  # the very one that the claims name, and one text for all users
             "subject": claims["sub"],
-            "claims": claims,
             "identity": self._build_identity(token, claims),
             "expires_at": claims["exp"],
             "identifiers": identifiers,
@@ -271,7 +281,7 @@ class Verifier:
         identifiers = self._revoked.identify(claims)
         if identifiers:
             await self._revoked.look_up(identifiers)
-            self._revoked.require(identifiers, claims)
+            self._revoked.require(identifiers, claims.get("iat"), claims["exp"])
         return identifiers
 
     def _remember(self, known: KnownToken) -> None:

@@ -85,7 +85,7 @@ class TokenCache:
     def require(self, subject_token: SubjectToken | None) -> None:
         """Raises SubjectTokenError where the user's access was revoked while the request was under way."""
         if self._users is not None and subject_token is not None:
-            self._users.require(subject_token.identifiers, subject_token.claims)
+            self._users.require(subject_token.identifiers, subject_token.issued_at, subject_token.expires_at)
 
     def find_memo(self, request_digest: bytes) -> Memo:
         """The memo of all routes that ask for the same."""

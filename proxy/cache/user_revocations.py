@@ -8,8 +8,8 @@ before it are refused instead, for it can no longer be told whose they are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from ..errors import SubjectTokenInvalid, SubjectTokenRefused
 from ..runtime import Clock
@@ -94,15 +94,14 @@ class UserRevocations:
         """What was obtained for that user before this counts no more (epoch s); 0 where nothing was revoked."""
         return max((mark.heard_at for mark in self._find(identifiers)), default=0.0)
 
-    def require(self, identifiers: Collection[bytes], claims: Mapping[str, Any]) -> None:
-        """SubjectTokenRefused where verified ``claims`` are of a token that was issued no later than a revocation.
+    def require(self, identifiers: Collection[bytes], issued_at: float | None, expires_at: float) -> None:
+        """SubjectTokenRefused for a token that was issued no later than a revocation (both in epoch seconds).
 
         A token that tells no time may be of any. SubjectTokenInvalid for one that could outlast a mark.
         """
         if not identifiers:
             return
-        issued_at = claims.get("iat")
-        if claims["exp"] - (self._clock.time() if issued_at is None else issued_at) > LASTING:
+        if expires_at - (self._clock.time() if issued_at is None else issued_at) > LASTING:
             raise SubjectTokenInvalid(
                 "the token lives for more than a day: a revocation would not be remembered as long",
                 remedy="shorten the lifetime of access tokens at the issuer, or do without its signals",

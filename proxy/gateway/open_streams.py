@@ -50,8 +50,7 @@ class OpenStreams:
             cut()
 
     def _has_ended(self, subject_token: SubjectToken, identifiers: tuple[bytes, ...]) -> bool:
-        issued_at: float = subject_token.claims.get("iat", 0.0)
-        return issued_at <= self._users.not_before(identifiers)
+        return (subject_token.issued_at or 0.0) <= self._users.not_before(identifiers)
 
 
 def _identify(subject_token: SubjectToken) -> tuple[bytes, ...]:

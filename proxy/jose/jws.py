@@ -66,6 +66,11 @@ def peek_claims(jws: UnverifiedJws) -> dict[str, Any]:
         raise _not_strict() from None
 
 
+def read_claims(value: str) -> dict[str, Any]:
+    """The claims of a token that was verified before."""
+    return peek_json_object(decode_base64url(value.split(".", 2)[1]))
+
+
 def verify_payload(jws: UnverifiedJws) -> None:
     """SubjectTokenInvalid for a payload that two readers could read in two ways (RFC 8725 §2.4)."""
     try:

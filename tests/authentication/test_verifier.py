@@ -82,7 +82,7 @@ class FakeRevoked:
         await asyncio.sleep(0)
         self.revoked |= self.elsewhere
 
-    def require(self, identifiers, claims):
+    def require(self, identifiers, issued_at, expires_at):
         if not self.revoked.isdisjoint(identifiers):
             raise SubjectTokenRefused
 

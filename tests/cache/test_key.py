@@ -53,7 +53,7 @@ def make_subject_token(claims=CLAIMS, value="h.p.s", server="okta"):
         authorization_server=server,
         issuer=claims["iss"],
         subject=claims["sub"],
-        claims=claims,
+        kept_claims=claims,
         identity=identity(claims, value=value),
         expires_at=float(claims["exp"]),
     )
