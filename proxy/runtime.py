@@ -1,9 +1,14 @@
-"""What everything that runs takes with it: a clock, background tasks, one timer for all deadlines, the request's id."""
+"""What everything that runs takes with it: a clock, background tasks, one timer for all deadlines, the request's id.
+
+And what keeps a turn of the event loop short, however much there is in the caches.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import sys
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from time import monotonic, time
@@ -14,6 +19,30 @@ T = TypeVar("T")
 # The request on whose behalf something is done; tasks started for it inherit it.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 PERIOD = 0.1  # s: how late a deadline may be noticed
+
+
+def _find_untracker() -> Callable[[object], None]:
+    if sys.implementation.name != "cpython":
+        return lambda _: None
+    import ctypes  # noqa: PLC0415 of CPython alone
+
+    untracker = ctypes.pythonapi.PyObject_GC_UnTrack
+    untracker.argtypes, untracker.restype = (ctypes.py_object,), None
+    return untracker
+
+
+_untrack = _find_untracker()
+
+
+def keep_from_collector(*values: object) -> None:
+    """The garbage collector no longer looks through ``values``: what is cached, and is certainly part of no circle.
+
+    A full collection looks at every object that it tracks, with the event loop standing still meanwhile: 0.3 s with
+    100,000 users. What leaves the caches is freed by its reference count alone, as it is anyhow.
+    """
+    for value in values:
+        if gc.is_tracked(value):  # the other kinds must not be given to CPython's function
+            _untrack(value)
 
 
 class Clock(Protocol):

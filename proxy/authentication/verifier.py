@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
-from ..runtime import Background, Clock
+from ..runtime import Background, Clock, keep_from_collector
 from .binding import read_binding
 from .claims import SharedValues, SubjectTokenPolicy, read_scopes
 from .index import Index
@@ -285,6 +285,7 @@ class Verifier:
         return identifiers
 
     def _remember(self, known: KnownToken) -> None:
+        keep_from_collector(known)
         self._known[known.value] = known
         self._identified.add(known.value, known.identifiers)
         if len(self._known) > self._size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..authentication.subject_token import SubjectToken
-from ..runtime import Clock
+from ..runtime import Clock, keep_from_collector
 from .entries import Entry
 
 
@@ -48,6 +48,7 @@ class Memo:
             self._of_nobody = note
         else:
             subject_token.notes[self] = note
+            keep_from_collector(note, subject_token.notes)
 
     def forget(self, subject_token: SubjectToken | None) -> None:
         """A look-up has found nothing, or the token was refused."""

@@ -18,7 +18,7 @@ from cachetools import TTLCache
 from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..exchange.token_exchange import AccessToken
-from ..runtime import Background, Clock
+from ..runtime import Background, Clock, keep_from_collector
 from .entries import Entries, Entry, find_bound
 from .key import CacheKey, build_owner
 from .memo import Memo
@@ -132,21 +132,21 @@ class TokenCache:
         deadline = now + remaining
         revalidate_at = now + settings.revalidate_after - (wall - obtained_at)
         refresh_at = deadline - min(settings.refresh_ahead, lifetime * REFRESH_PART)
-        self._entries.add(
-            Entry(
-                access_token,
-                key.owner,
-                key.digest,
-                bound=bound,
-                expires_at=wall + remaining,
-                deadline=deadline,
-                renew_at=min(refresh_at, revalidate_at),
-                revalidate_at=revalidate_at,
-                maker=answer.asker,
-                first=first,
-                identifiers=key.identifiers,
-            ),
+        entry = Entry(
+            access_token,
+            key.owner,
+            key.digest,
+            bound=bound,
+            expires_at=wall + remaining,
+            deadline=deadline,
+            renew_at=min(refresh_at, revalidate_at),
+            revalidate_at=revalidate_at,
+            maker=answer.asker,
+            first=first,
+            identifiers=key.identifiers,
         )
+        keep_from_collector(access_token, entry)
+        self._entries.add(entry)
 
     def is_due(self, entry: Entry, ask_at: float) -> bool:
         """Whether a hit shall renew the entry, or ask about the token that was given it."""
