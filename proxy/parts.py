@@ -133,6 +133,7 @@ class TokenStore(SharedPart):
     async def aclose(self) -> None:
         self._users.leave(self.cache)
         await self.background.aclose()
+        await self.cache.aclose()
         if self.shared is not None:
             await self.shared.aclose()
 
@@ -245,6 +246,8 @@ class Parts:
             for routes in self.bound.values():
                 await routes.aclose()
             self.users.leave(self)
+            for verifier in self.verifiers:
+                await verifier.aclose()
             for shared in self._shared_parts():
                 await shared.release()
 

@@ -9,7 +9,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import ContextVar
 from time import monotonic, time
 from typing import Any, Protocol, TypeVar
@@ -19,6 +19,7 @@ T = TypeVar("T")
 # The request on whose behalf something is done; tasks started for it inherit it.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 PERIOD = 0.1  # s: how late a deadline may be noticed
+STEPS = 100  # in one turn of the loop, of what is done to everything in a cache: some microseconds each
 
 
 def _find_untracker() -> Callable[[object], None]:
@@ -102,6 +103,14 @@ def _note_awaited(task: asyncio.Task[Any]) -> None:
     """Whoever awaited it may have left: asyncio would complain of a failure that nobody has taken."""
     if not task.cancelled():
         task.exception()
+
+
+async def spread(step: Callable[[T], None], items: Iterable[T]) -> None:
+    """Do ``step`` to each of ``items``, some in each turn of the event loop, so that none is long."""
+    for number, item in enumerate(items, 1):
+        step(item)
+        if number % STEPS == 0:
+            await asyncio.sleep(0)
 
 
 class Sweep:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
+from .segments import Segments
+
 T = TypeVar("T", bound=Hashable)
 
 
@@ -15,7 +17,7 @@ class Index(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._items: dict[bytes, T | dict[T, None]] = {}
+        self._items: Segments[bytes, T | dict[T, None]] = Segments()
 
     def __len__(self) -> int:
         """How many identifiers something is kept under."""
@@ -23,32 +25,34 @@ class Index(Generic[T]):
 
     def add(self, item: T, identifiers: Iterable[bytes]) -> None:
         for identifier in identifiers:
-            items = self._items.setdefault(identifier, item)
+            segment = self._items.of(identifier)
+            items = segment.setdefault(identifier, item)
             if isinstance(items, dict):
                 items[item] = None
             elif items != item:
-                self._items[identifier] = {items: None, item: None}
+                segment[identifier] = {items: None, item: None}
 
     def discard(self, item: T, identifiers: Iterable[bytes]) -> None:
         for identifier in identifiers:
-            items = self._items.get(identifier)
+            segment = self._items.of(identifier)
+            items = segment.get(identifier)
             if isinstance(items, dict):
                 items.pop(item, None)
             if items in (item, {}):
-                del self._items[identifier]
+                del segment[identifier]
 
     def find(self, identifier: bytes) -> tuple[T, ...]:
         """All of them, in the order in which they came."""
-        items = self._items.get(identifier)
+        items = self._items.of(identifier).get(identifier)
         if items is None:
             return ()
         return tuple(items) if isinstance(items, dict) else (items,)
 
     def count(self, identifier: bytes) -> int:
-        items = self._items.get(identifier)
+        items = self._items.of(identifier).get(identifier)
         return len(items) if isinstance(items, dict) else int(items is not None)
 
     def first(self, identifier: bytes) -> T:
         """The one that came first, of some."""
-        items = self._items[identifier]
+        items = self._items.of(identifier)[identifier]
         return next(iter(items)) if isinstance(items, dict) else items

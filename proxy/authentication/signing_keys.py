@@ -51,7 +51,7 @@ class SigningKeysStatus:
 
 
 class SigningKeys:
-    """The keys of one issuer; ``generation`` changes when a key that was there is there no longer.
+    """The keys of one issuer; ``generation`` changes when what was verified before is to be verified again.
 
     ``sleep`` waits that many seconds between refreshes; ``issuer`` is whose keys the log says they are.
     """
@@ -118,6 +118,10 @@ class SigningKeys:
         self._started = True
         self._background.spawn(self._keep_fresh(), name="signing-keys")
 
+    def outdate(self) -> None:
+        """What was verified before counts no more, as where a key is there no longer."""
+        self.generation += 1
+
     def status(self) -> SigningKeysStatus:
         now = self._clock.monotonic()
         return SigningKeysStatus(
@@ -177,7 +181,7 @@ class SigningKeys:
         self._failures = 0
         self._error = None
         if gone:
-            self.generation += 1
+            self.outdate()
 
     def _note_failure(self, error: Exception) -> None:
         # The text of a foreign exception may hold what it choked on; ours never hold a secret.
@@ -187,7 +191,7 @@ class SigningKeys:
         log.warning("signing keys were not refreshed", extra={"issuer": self._issuer, "error": self._error})
         if self._keys and self._clock.monotonic() - self._fetched_at > MAX_STALE:
             self._keys = {}
-            self.generation += 1
+            self.outdate()
 
     async def _keep_fresh(self) -> None:
         while True:

@@ -8,7 +8,6 @@ said yes by introspection is not remembered: those who use it want to be able to
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,11 +23,12 @@ from ..errors import (
 )
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
-from ..runtime import Background, Clock, keep_from_collector
+from ..runtime import Background, Clock, keep_from_collector, spread
 from .binding import read_binding
 from .claims import SharedValues, SubjectTokenPolicy, read_scopes
 from .index import Index
 from .introspection import verify_introspection
+from .segments import SecondChances
 from .signing_keys import SigningKeys, SigningKeysStatus
 from .subject_token import (
     SubjectToken,
@@ -85,6 +85,7 @@ class KnownToken(SubjectToken):
     deadline: float
     keys: SigningKeys = field(repr=False)
     generation: int
+    used: bool = False
 
 
 class Verifier:
@@ -109,9 +110,10 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._known: OrderedDict[str, KnownToken] = OrderedDict()  # least recently used first
-        self._size = size
+        self._known: SecondChances[str, KnownToken] = SecondChances(size)
+        self._segments, self._number = self._known.segments, self._known.number
         self._values = SharedValues()
+        self._told_of: set[SigningKeys] = set()  # of issuers whose users may be meant by an event
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
 
     def start(self) -> None:
@@ -136,27 +138,29 @@ class Verifier:
 
         Tokens that are bound to a key only for those who ask for its possession then, and say so by ``bound``.
         """
-        known = self._known.get(token)
+        known = self._segments[hash(token) % self._number].get(token)  # ``of``, without a call
         if known is None or known.generation != known.keys.generation:
             return None
         if known.binding is not None and not bound:
             return None
         if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
             return None
-        self._known.move_to_end(token)
+        known.used = True
         return known
 
     def end(self, identifier: bytes) -> None:
         """The access of that user was revoked: what is remembered of the tokens counts no more."""
         for token in self._identified.find(identifier):
-            self._forget(self._known[token])
+            self._forget(token)
 
     def doubt(self) -> None:
-        """A revocation may not have been heard: every token whose user may be meant is verified again."""
-        if self._revoked is not None:
-            for known in tuple(self._known.values()):
-                if known.identifiers:
-                    self._forget(known)
+        """A revocation may not have been heard: the tokens of issuers whose users may be meant are verified again."""
+        for keys in self._told_of:
+            keys.outdate()
+
+    async def aclose(self) -> None:
+        """Nothing is remembered any more; many verdicts are not all let go in one turn of the event loop."""
+        await spread(self._forget, self._known.drain())
 
     async def verify(self, token: str, *, bound: bool = False) -> SubjectToken:
         """The verified token, or the refusal of the entry that came closest to accepting it; ``bound`` as ``recall``'s.
@@ -286,14 +290,18 @@ class Verifier:
 
     def _remember(self, known: KnownToken) -> None:
         keep_from_collector(known)
-        self._known[known.value] = known
+        leaving = self._known.find_leaving(known.value)
+        if leaving is not None:
+            self._forget(leaving)
+        self._known.of(known.value)[known.value] = known
         self._identified.add(known.value, known.identifiers)
-        if len(self._known) > self._size:
-            self._forget(next(iter(self._known.values())))
+        if known.identifiers:
+            self._told_of.add(known.keys)
 
-    def _forget(self, known: KnownToken) -> None:
-        del self._known[known.value]
-        self._identified.discard(known.value, known.identifiers)
+    def _forget(self, token: str) -> None:
+        known = self._known.of(token).pop(token, None)
+        if known is not None:
+            self._identified.discard(token, known.identifiers)
 
 
 async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:

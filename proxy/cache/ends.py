@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-STEPS: Final = (
-    100  # at most, each time somebody asks: a turn of the event loop stays short, however many end at once
-)
+from ..runtime import STEPS
+
 _FAR: Final = 1e12  # s: whatever ends later need not be told apart
 
 
 class Ends:
-    """Digests by the whole second in which they end (monotonic), from ``add`` to ``discard`` with the same end."""
+    """Digests by the whole second in which they end (monotonic), until ``discard`` with the same end, or their end."""
 
     def __init__(self, now: float) -> None:
         self._digests: dict[int, dict[bytes, None]] = {}
@@ -26,22 +25,24 @@ class Ends:
         self._digests.setdefault(_name_second(ends_at), {})[digest] = None
 
     def discard(self, digest: bytes, ends_at: float) -> None:
+        """Nothing, where there is none."""
         second = _name_second(ends_at)
-        digests = self._digests[second]
-        del digests[digest]
+        digests = self._digests.get(second, {})
+        digests.pop(digest, None)
         if not digests:
-            del self._digests[second]
+            self._digests.pop(second, None)
 
-    def find_ended(self, now: float) -> Iterator[bytes]:
-        """Some that have ended, to be discarded before the next one is asked for; ``STEPS`` calls at most look on."""
+    def pop_ended(self, now: float) -> Iterator[bytes]:
+        """Some that have ended: what ``STEPS`` steps find, of which each gives one or goes on by a second."""
         last = int(now)
         for _ in range(STEPS):
             if self._second >= last:
                 return
             digests = self._digests.get(self._second)
             if digests:
-                yield next(iter(digests))
+                yield digests.popitem()[0]
             else:
+                self._digests.pop(self._second, None)
                 self._second += 1
 
 

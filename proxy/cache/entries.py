@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..authentication.index import Index
+from ..authentication.segments import SecondChances
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Clock
 from .ends import Ends
@@ -23,7 +23,8 @@ class Entry:
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
     ``renew_at`` and ``revalidate_at`` are monotonic. ``first`` is whether it is only a step to an access token,
-    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it.
+    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it, ``used`` whether
+    a request was served with it of late.
     """
 
     access_token: AccessToken = field(repr=False)
@@ -39,6 +40,7 @@ class Entry:
     identifiers: tuple[bytes, ...] = field(default=(), repr=False)
     live: bool = True
     in_doubt: bool = False
+    used: bool = False
 
 
 def find_bound(
@@ -54,16 +56,15 @@ def find_bound(
 
 
 class Entries:
-    """At most ``max_entries`` entries by digest. The ended leave first, then the least recently used.
+    """At most ``max_entries`` entries by digest. The ended leave first, then those that were not used of late.
 
     An owner whose share is used up makes room among his own, the oldest first.
     """
 
     def __init__(self, max_entries: int, clock: Clock) -> None:
-        self._max_entries = max_entries
         self._share = max(SMALLEST_SHARE, max_entries // OWNERS_PART)
         self._clock = clock
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # least recently used first
+        self._entries: SecondChances[bytes, Entry] = SecondChances(max_entries)
         self._ends = Ends(clock.monotonic())
         self._owned: Index[bytes] = Index()
         self._identified: Index[bytes] = Index()
@@ -78,27 +79,27 @@ class Entries:
         """Every entry, whether or not it has ended; none counts as used."""
         return self._entries.values()
 
+    def drain(self) -> Iterator[bytes]:
+        """The digests of all, each to be removed before the next one is asked for."""
+        return self._entries.drain()
+
     def get(self, digest: bytes) -> Entry | None:
         """The entry, whether or not it has ended; it does not count as used."""
-        return self._entries.get(digest)
-
-    def touch(self, entry: Entry) -> None:
-        """``entry``, which is here, is the most recently used."""
-        self._entries.move_to_end(entry.digest)
+        return self._entries.of(digest).get(digest)
 
     def add(self, entry: Entry) -> None:
         """In place of the one with the same digest."""
         self.expire()
         self.remove(entry.digest)
-        self._make_room(entry.owner)
-        self._entries[entry.digest] = entry
+        self._make_room(entry)
+        self._entries.of(entry.digest)[entry.digest] = entry
         self._owned.add(entry.digest, (entry.owner,))
         self._identified.add(entry.digest, entry.identifiers)
         self._ends.add(entry.digest, entry.deadline)
 
     def remove(self, digest: bytes) -> None:
         """Nothing, where there is none."""
-        entry = self._entries.pop(digest, None)
+        entry = self._entries.of(digest).pop(digest, None)
         if entry is None:
             return
         entry.live = False
@@ -116,23 +117,22 @@ class Entries:
 
     def _remove_all(self, digests: Collection[bytes]) -> int:
         now = self._clock.monotonic()
-        lived = sum(now < self._entries[digest].deadline for digest in digests)
+        lived = sum(now < self._entries.of(digest)[digest].deadline for digest in digests)
         for digest in digests:
             self.remove(digest)
         return lived
 
     def expire(self) -> None:
         """Drop some of those that have ended; no use of an entry depends on it."""
-        for digest in self._ends.find_ended(self._clock.monotonic()):
+        for digest in self._ends.pop_ended(self._clock.monotonic()):
             self.remove(digest)
 
-    def _make_room(self, owner: bytes) -> None:
-        """For one more entry of ``owner``."""
-        if self._owned.count(owner) >= self._share:
-            first = self._owned.first(owner)
-        elif len(self._entries) >= self._max_entries:
-            first = next(iter(self._entries))
+    def _make_room(self, entry: Entry) -> None:
+        """For ``entry``, among its owner's or among all."""
+        if self._owned.count(entry.owner) >= self._share:
+            leaving: bytes | None = self._owned.first(entry.owner)
         else:
-            return
-        self.evictions += 1
-        self.remove(first)
+            leaving = self._entries.find_leaving(entry.digest)
+        if leaving is not None:
+            self.evictions += 1
+            self.remove(leaving)

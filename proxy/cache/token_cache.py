@@ -10,19 +10,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
-
-from cachetools import TTLCache
 
 from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..exchange.token_exchange import AccessToken
-from ..runtime import Background, Clock, keep_from_collector
+from ..runtime import STEPS, Background, Clock, keep_from_collector, spread
 from .entries import Entries, Entry, find_bound
 from .key import CacheKey, build_owner
 from .memo import Memo
 from .negative_cache import Refusals
+from .recent import Recent
 from .replicas import Answer, RevocationOwed, SharedTokens
 from .revocation import Revocation
 from .single_flight import Flights
@@ -55,9 +55,7 @@ class TokenCache:
         self._clock = clock
         self._background = background
         self._entries = Entries(settings.max_entries, clock)
-        self._rejected: TTLCache[bytes, str] = TTLCache(
-            settings.max_entries, REJECTION_PAUSE, timer=clock.monotonic
-        )
+        self._rejected: Recent[str] = Recent(settings.max_entries, REJECTION_PAUSE, clock)
         self._memos: WeakValueDictionary[bytes, Memo] = WeakValueDictionary()
         self.shared = shared
         self.flights = Flights(background)
@@ -106,9 +104,9 @@ class TokenCache:
         return entry
 
     def use(self, entry: Entry) -> None:
-        """A hit: ``entry`` serves a request, and is the most recently used."""
+        """A hit: ``entry`` serves a request."""
         self.lookups["hit"] += 1
-        self._entries.touch(entry)
+        entry.used = True
 
     def put(self, key: CacheKey, access_token: AccessToken, answer: Answer, *, first: bool = False) -> None:
         """Keep the token as long as it may be used; one that ends within the leeway is used once.
@@ -192,9 +190,9 @@ class TokenCache:
         entry = self.find(key)
         if entry is not None and entry.access_token.value != access_token.value:
             return True
-        if key.digest in self._rejected:
+        if self._rejected.get(key.digest) is not None:
             return self.flights.find(key.digest) is not None
-        self._rejected[key.digest] = access_token.value
+        self._rejected.keep(key.digest, access_token.value)
         self._entries.remove(key.digest)
         if self.shared is not None:
             self._background.spawn(self.shared.forget(key), name="forget")
@@ -228,18 +226,26 @@ class TokenCache:
         """Renew every entry at its first use after some time, ``seconds`` at most, whatever that costs.
 
         The time is each entry's own, so that not all are renewed at once, and however often this is said. First steps
-        to access tokens go at once: to renew by them would renew nothing.
+        to access tokens go: to renew by them would renew nothing. All are marked within the next turns of the loop.
         """
-        now = self._clock.monotonic()
-        for entry in tuple(self._entries.all()):
-            if entry.first:
-                self._entries.remove(entry.digest)
-                continue
-            entry.in_doubt = True
-            if entry.revalidate_at <= now + seconds:
-                continue  # so it is anyhow
-            within = seconds * (0.5 + entry.digest[0] / 512)
-            entry.revalidate_at = min(entry.revalidate_at, now + within)
+        ends_at = self._clock.monotonic() + seconds
+        doubt = partial(self._doubt, ends_at, seconds)
+        entries = tuple(self._entries.all())
+        for entry in entries[:STEPS]:
+            doubt(entry)
+        if len(entries) > STEPS:
+            self._background.spawn(spread(doubt, entries[STEPS:]), name="doubt")
+
+    async def aclose(self) -> None:
+        """Nothing is kept any more; many entries are not all let go in one turn of the event loop."""
+        await spread(self._entries.remove, self._entries.drain())
+
+    def _doubt(self, ends_at: float, seconds: float, entry: Entry) -> None:
+        entry.in_doubt = True
+        if entry.first and entry.live:
+            self._entries.remove(entry.digest)
+        elif entry.revalidate_at > ends_at:  # else it is asked about in time anyhow
+            entry.revalidate_at = ends_at - seconds * (0.5 - entry.digest[0] / 512)
             entry.renew_at = min(entry.renew_at, entry.revalidate_at)
 
     def _drop(self, revocation: Revocation) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from proxy.cache.ends import STEPS, Ends
+from proxy.cache.ends import Ends
+from proxy.runtime import STEPS
 
 
 def drain(ends: Ends, kept: dict[bytes, float], now: float) -> list[bytes]:
-    """What one look finds, each discarded as it is found."""
-    found = []
-    for digest in ends.find_ended(now):
-        found.append(digest)
+    """What one look finds, discarded as whoever drops it does."""
+    found = list(ends.pop_ended(now))
+    for digest in found:
         ends.discard(digest, kept.pop(digest))
     return found
 
@@ -27,7 +27,7 @@ def test_the_ended_are_found_second_by_second():
     kept = {b"a": 1.5, b"b": 1.9, b"c": 2.0, b"far": 1e300, b"never": math.inf}
     ends = fill(kept)
     assert drain(ends, kept, 1.99) == []
-    assert drain(ends, kept, 2.0) == [b"a", b"b"]
+    assert drain(ends, kept, 2.0) == [b"b", b"a"]
     assert drain(ends, kept, 99.0) == [b"c"]
     assert drain(ends, kept, 1e6) == []
     assert len(ends) == 1

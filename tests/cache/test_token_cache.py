@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from proxy.cache.ends import STEPS
 from proxy.cache.key import CacheKey
 from proxy.cache.replicas import Answer
 from proxy.exchange.token_exchange import AccessToken, build_access_token
+from proxy.runtime import STEPS
 
 from ..support.caching import START, Rig, make_access_token
 from ..support.issuer import StillClock

@@ -1,0 +1,67 @@
+"""Who leaves a table that is full, and how little is done to it at once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from proxy.authentication.segments import SEGMENTS, SecondChances, Segments
+
+
+@dataclass
+class Value:
+    used: bool = False
+
+
+def put(table: SecondChances[int, Value], *keys: int) -> None:
+    for key in keys:
+        leaving = table.find_leaving(key)
+        if leaving is not None:
+            del table.of(leaving)[leaving]
+        table.of(key)[key] = Value()
+
+
+def held(table: SecondChances[int, Value]) -> set[int]:
+    return {key for segment in table.segments for key in segment}
+
+
+def test_the_oldest_that_was_not_used_leaves():
+    """A use counts once."""
+    table: SecondChances[int, Value] = SecondChances(3)
+    put(table, 1, 2, 3)
+    table.of(1)[1].used = True
+    put(table, 4)
+    assert held(table) == {1, 3, 4}
+    put(table, 5, 6)
+    assert held(table) == {4, 5, 6} or held(table) == {1, 5, 6}
+
+
+def test_somebody_leaves_where_all_are_used():
+    """After a bounded number of looks."""
+    table: SecondChances[int, Value] = SecondChances(1000)
+    put(table, *range(1000))
+    for value in table.values():
+        value.used = True
+    put(table, 1000)
+    assert len(table) == 1000
+    assert sum(not value.used for value in table.values()) < 20
+
+
+def test_a_large_table_is_in_many_segments():
+    """C-17: what is copied at once when one grows is a small part; the bound is one for all."""
+    table: SecondChances[int, Value] = SecondChances(100_000)
+    generator = random.Random(1)
+    put(table, *(generator.getrandbits(60) for _ in range(20_000)))
+    assert len(table.segments) == SEGMENTS
+    assert max(map(len, table.segments)) < 20_000 / SEGMENTS * 1.5
+    small: SecondChances[int, Value] = SecondChances(2_000)
+    put(small, *(generator.getrandbits(60) for _ in range(20_000)))
+    assert len(small) == 2_000
+
+
+def test_each_key_has_one_place():
+    segments: Segments[bytes, int] = Segments()
+    for number in range(1000):
+        segments.of(b"%d" % number)[b"%d" % number] = number
+    assert (len(segments), sorted(segments.values())) == (1000, list(range(1000)))
+    assert all(segments.of(b"%d" % number)[b"%d" % number] == number for number in range(1000))
