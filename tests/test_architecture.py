@@ -85,6 +85,7 @@ SUITES = {
     "signals/test_leftovers.py": "nothing is left of a signal",
     "test_architecture.py": "these rules",
     "test_benchmarks.py": "the benchmark",
+    "test_cached_users.py": "what many cached users cost",
     "test_documents.py": "README and config/docs",
     "test_id_jag.py": "two legs, from caller to API",
     "test_main_job.py": "the main job, from caller to API",

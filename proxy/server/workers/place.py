@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from ..handover import ADMIN, Outlet
 from .asking import Answer, WorkerUnavailable, ask
 from .channel import Channel, Word
 from .fellows import News
+from .forking import Forks, Worker
 from .merging import Tally
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Place:
 
     ``read_news`` is all that was ever revoked or taken, for a process that begins; ``on_news`` is given what one has
     heard, with the place and the number under which it waits for ``answer_news``. ``secret`` is what the processes of
-    all places have in common.
+    all places have in common, ``forks`` where they come from.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Place:
         on_news: Callable[[Place, int, News], None] = lambda *_: None,
         *,
         secret: bytes = b"",
+        forks: Forks | None = None,
     ) -> None:
         self.number = number
         self.tally = Tally()
@@ -59,7 +60,8 @@ class Place:
         self._behind = False  # it was not told of everything
         self._hearing: asyncio.Event = asyncio.Event()
         self._secret = secret
-        self._process: asyncio.subprocess.Process | None = None
+        self._forks = forks or Forks()
+        self._process: Worker | None = None
         self._outlet: Outlet | None = None
         self._channel: Channel | None = None
         self._answered: asyncio.Future[str | None] | None = None
@@ -67,6 +69,10 @@ class Place:
 
     async def run(self) -> None:
         """Raises ChildProcessError where the first process ends before it serves: so would all others."""
+        async with self._forks:
+            await self._run()
+
+    async def _run(self) -> None:
         delay = 0.0
         while not self._ending.is_set():
             began = time.monotonic()
@@ -163,8 +169,7 @@ class Place:
     def kill(self) -> None:
         self._ending.set()
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
 
     def _hand_over(self, connection: socket.socket, kind: bytes) -> bool:
         return self._outlet is not None and self._outlet.hand_over(connection, kind)
@@ -178,7 +183,7 @@ class Place:
         self._channel.say("start", (self.number, self._read_settings(), self._read_news(), self._secret))
         try:
             with inlet, channel:
-                self._process = await _start(inlet, channel)
+                self._process = await self._forks.fork(inlet, channel)
             if self._ending.is_set():
                 self._channel.say("drain")
             while (heard := await self._channel.hear()) is not None:
@@ -233,18 +238,3 @@ class Place:
             self._outlet.close()
         self._channel = self._outlet = self._process = None
         self._wake_waiting()
-
-
-async def _start(inlet: socket.socket, channel: socket.socket) -> asyncio.subprocess.Process:
-    """A fresh interpreter, not a fork: nothing of ours, neither threads nor loops nor keys, is in it."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # the working directory is nowhere to import from
-        "-m",
-        f"{__package__}.worker",
-        str(inlet.fileno()),
-        str(channel.fileno()),
-        stdin=asyncio.subprocess.DEVNULL,
-        pass_fds=(inlet.fileno(), channel.fileno()),
-        start_new_session=True,  # a terminal's Ctrl-C is for the supervisor to pass on, once
-    )

@@ -27,6 +27,7 @@ from ..serve import prepare_process, until_drained
 from .admin import build_supervisor_admin
 from .channel import Word
 from .fellows import News
+from .forking import Forks
 from .merging import Tally
 from .place import Place
 
@@ -66,9 +67,9 @@ class Supervisor:
         self, settings: Settings, load: Callable[[], Settings], loaded: Callable[[Settings], None]
     ) -> None:
         self.draining = False
-        secret = os.urandom(32)
+        secret, forks = os.urandom(32), Forks()
         self.places = [
-            Place(number + 1, self._read_settings, self._read_news, self._spread, secret=secret)
+            Place(number + 1, self._read_settings, self._read_news, self._spread, secret=secret, forks=forks)
             for number in range(settings.listen.workers)
         ]
         self._users = UserRevocations(SystemClock())

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping
 
 from ...admin import build_admin
@@ -27,11 +25,8 @@ from .channel import Channel
 from .fellows import FellowWorkers, News
 
 
-def main() -> None:
-    """``argv``: the descriptors of the inlet and of the channel."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    inlet, end = (socket.socket(fileno=int(one)) for one in sys.argv[1:3])
+def main(inlet: socket.socket, end: socket.socket) -> None:
+    """Serve what comes over ``inlet``, as is said over the channel of which this is an ``end``."""
     with asyncio.Runner(loop_factory=find_loop_factory()) as runner:
         runner.run(_live(inlet, end))
 
@@ -151,7 +146,3 @@ def _read_address(admin: ASGIApp) -> ASGIApp:
         await admin(scope, receive, send)
 
     return app
-
-
-if __name__ == "__main__":
-    main()
