@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from proxy.jose.encoding import encode_base64url
-from proxy.upstream import ClientCertificate, TLSOptions, Upstream
+from proxy.upstream import ClientCertificate, TLSOptions, Upstream, build_context
 from proxy.upstream.tls import MOST_REMEMBERED
 from tests.support.certificates import Authority, Issued, server_context
 from tests.support.kubelet import Volume
@@ -109,3 +110,30 @@ def test_a_pair_that_never_was_one(authority: Authority, tmp_path: Path):
     volume = Volume(tmp_path / "odd", content(authority.issue("a"), key=authority.issue("b")))
     with pytest.raises((OSError, ValueError)):
         ClientCertificate(settings(volume, authority))
+
+
+def test_origins_that_trust_the_same_share_what_was_read_of_it(authority: Authority, tmp_path: Path):
+    """Reading all authorities takes long: once for a thousand routes, and again where a file has changed."""
+    other = Authority(tmp_path, "other")
+    trusted = TLSOptions(ca_file=authority.ca_file)
+    first = build_context(trusted)
+    assert build_context(TLSOptions(ca_file=authority.ca_file, server_name="x")) is first
+    assert build_context(TLSOptions(ca_file=other.ca_file)) is not first
+    authority.ca_file.write_bytes(other.ca_file.read_bytes())
+    after = build_context(trusted)
+    assert after is not first
+    assert after.get_ca_certs() == build_context(TLSOptions(ca_file=other.ca_file)).get_ca_certs()
+    assert build_context(TLSOptions()) is build_context(TLSOptions())
+
+
+def test_a_context_that_shows_a_certificate_is_nobody_elses(authority: Authority):
+    issued = authority.issue("first")
+    tls = TLSOptions(authority.ca_file, issued.cert_file, issued.key_file)
+    context = build_context(tls)
+    assert build_context(tls) is not context
+    assert build_context(TLSOptions(ca_file=authority.ca_file)) is not context
+
+
+def test_what_nobody_uses_is_not_kept(authority: Authority):
+    gone = weakref.ref(build_context(TLSOptions(ca_file=authority.ca_file)))
+    assert gone() is None

@@ -1,0 +1,128 @@
+"""Workers from the forkserver, as the supervisor sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import struct
+import sys
+from typing import Final, Self
+
+FORK: Final = (
+    b"f"  # with three descriptors: the worker's inlet and channel, and the line on which it is told of
+)
+KILL: Final = b"k"  # over a line
+ASK_SIZE: Final = 3
+REPORT: Final = struct.Struct("!i")  # over a line: first the process's number, at last its exit status
+_ENDING_TIMEOUT: Final = 5.0  # s
+
+
+class Worker:
+    """A process that was forked for us. ``pid`` is its number."""
+
+    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pid = pid
+        self._writer = writer
+        self._ending = asyncio.ensure_future(self._read_status(reader))
+
+    def kill(self) -> None:
+        """At once; nothing, where it has ended. The forkserver knows best whose number it is, as long as it lives."""
+        if not self._writer.is_closing():
+            self._writer.write(KILL)
+        elif self._ending.done() and self._ending.result() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def wait(self) -> int | None:
+        """Its exit status, below 0 for a signal's number; None where nobody can tell any more."""
+        return await asyncio.shield(self._ending)
+
+    async def _read_status(self, reader: asyncio.StreamReader) -> int | None:
+        try:
+            return await _read(reader)
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+        finally:
+            self._writer.close()
+
+
+class Forks:
+    """Asks the forkserver for workers, and starts it where there is none: it ends with the last who is inside."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._ask: socket.socket | None = None
+        self._starting = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._users += 1
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._users -= 1
+        if not self._users:
+            await self._end()
+
+    async def fork(self, inlet: socket.socket, channel: socket.socket) -> Worker:
+        """A worker that has these. Raises OSError where the system starts none."""
+        line, theirs = socket.socketpair()
+        with theirs:
+            reader, writer = await asyncio.open_connection(sock=line)
+            try:
+                async with self._starting:
+                    await self._send([inlet.fileno(), channel.fileno(), theirs.fileno()])
+            except BaseException:
+                writer.close()
+                raise
+        try:
+            return Worker(await _read(reader), reader, writer)
+        except asyncio.IncompleteReadError as error:
+            writer.close()
+            raise ChildProcessError(0, "the forkserver has ended") from error
+
+    async def _send(self, descriptors: list[int]) -> None:
+        if self._ask is not None:
+            with contextlib.suppress(OSError):  # it has ended: the next one is asked
+                socket.send_fds(self._ask, [FORK], descriptors)
+                return
+        socket.send_fds(await self._start(), [FORK], descriptors)
+
+    async def _start(self) -> socket.socket:
+        """A fresh interpreter: nothing of ours, neither threads nor loops nor keys, is in what is forked."""
+        await self._end()
+        ask, asked = socket.socketpair()
+        with asked:
+            self._ask = ask
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # the working directory is nowhere to import from
+                "-m",
+                f"{__package__}.forkserver",
+                str(asked.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(asked.fileno(),),
+                start_new_session=True,  # a terminal's Ctrl-C is for the supervisor to pass on, once
+            )
+        return ask
+
+    async def _end(self) -> None:
+        if self._ask is not None:
+            self._ask.close()
+        if self._process is not None:
+            try:
+                async with asyncio.timeout(_ENDING_TIMEOUT):
+                    await self._process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
+        self._ask = self._process = None
+
+
+async def _read(reader: asyncio.StreamReader) -> int:
+    (number,) = REPORT.unpack(await reader.readexactly(REPORT.size))
+    return int(number)

@@ -1,0 +1,91 @@
+"""Workers are forked when they are asked for, told of as they end, and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from proxy.server.workers.forking import Forks, Worker
+
+SECONDS = 20
+
+
+@contextmanager
+def ends() -> Iterator[tuple[socket.socket, socket.socket, socket.socket]]:
+    """A worker's inlet and channel, and our end of the channel."""
+    (ours, inlet), (end, channel) = socket.socketpair(), socket.socketpair()
+    with ours, inlet, end, channel:
+        yield inlet, channel, end
+
+
+@asynccontextmanager
+async def forked(forks: Forks) -> AsyncIterator[tuple[Worker, socket.socket]]:
+    """One that waits to be told what to serve, and our end of its channel."""
+    with ends() as (inlet, channel, end):
+        async with asyncio.timeout(SECONDS):
+            worker = await forks.fork(inlet, channel)
+        inlet.close()
+        channel.close()
+        yield worker, end
+
+
+async def ended(worker: Worker) -> int | None:
+    async with asyncio.timeout(SECONDS):
+        return await worker.wait()
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def descriptors(pid: int) -> set[str]:
+    """What sockets and pipes it has open."""
+    return {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def test_workers_come_from_one_process_and_leave_nothing():
+    """F-34: with nothing of each other's; a killed one ends alone; the forkserver ends with the last who needs it."""
+    forks = Forks()
+    async with forks, forked(forks) as (one, end), forked(forks) as (other, _):
+        assert parent(one.pid) == parent(other.pid) != os.getpid()
+        sockets = [{each for each in descriptors(pid) if "socket" in each} for pid in (one.pid, other.pid)]
+        assert sockets[0].isdisjoint(sockets[1])
+        server = parent(one.pid)
+        other.kill()
+        assert await ended(other) == -signal.SIGKILL
+        end.close()
+        assert await ended(one) == 0
+        assert not exists(one.pid)
+        assert not exists(other.pid)
+        one.kill()  # has ended: nothing
+    assert not exists(server)
+
+
+async def test_a_forkserver_that_is_gone_is_replaced():
+    """F-34: its workers live on, and can be killed all the same."""
+    forks = Forks()
+    async with forks, forked(forks) as (one, end):
+        os.kill(parent(one.pid), signal.SIGKILL)
+        assert await ended(one) is None
+        assert exists(one.pid)
+        async with forked(forks) as (other, _):
+            assert parent(other.pid) != parent(one.pid)
+            one.kill()
+            other.kill()
+            assert await ended(other) == -signal.SIGKILL
+        async with asyncio.timeout(SECONDS):
+            assert await asyncio.get_running_loop().sock_recv(_unblocked(end), 1) == b""
+
+
+def _unblocked(end: socket.socket) -> socket.socket:
+    end.setblocking(False)
+    return end
