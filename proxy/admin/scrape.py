@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..observability.exposition import render
 from ..observability.metrics import Gauges
 from ..observability.prometheus import MetricsCollector
 
@@ -27,6 +28,6 @@ def build_routes(app: App) -> list[Route]:
         collector(registry=registry)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await render(registry), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/metrics", metrics)]

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import Metric
-from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ...http.headers import Field
+from ...observability.exposition import render
 from .asking import SUPERVISOR_ADDRESS, Answer, WorkerUnavailable
 from .merging import Tally, add_up, merge_metrics, merge_readiness, parse_metrics
 from .place import Place
@@ -97,7 +97,7 @@ class _SupervisorAdmin:
                 return other
             tallies = {str(place.number): place.tally for place in self._supervisor.places}
             merged = merge_metrics({"supervisor": self._supervisor.count(), **tallies})
-        return _relay(next(iter(answers.values())), generate_latest(_Merged(merged)))
+        return _relay(next(iter(answers.values())), await render(_Merged(merged)))
 
     async def purge(self, request: Request) -> Response:
         answers, missing = await self._ask_all(await _read(request), _TIMEOUT)
