@@ -8,11 +8,12 @@ before it are refused instead, for it can no longer be told whose they are.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ..errors import SubjectTokenInvalid, SubjectTokenRefused
-from ..runtime import Clock
+from ..runtime import STEPS, Clock
 from .replicas import Revocable
 from .revocation import Revocation
 
@@ -41,12 +42,12 @@ class UserRevocations:
     def __init__(self, clock: Clock, most: int = MOST) -> None:
         self._clock = clock
         self._most = most
-        self._marks: dict[bytes, _Mark] = {}  # in the order in which they end
+        self._marks: OrderedDict[bytes, _Mark] = OrderedDict()  # in the order in which they end
         self._floor = _Mark(0.0, 0.0, 0.0)
         self._caches: dict[Revocable, None] = {}
 
     def __len__(self) -> int:
-        """How many are in force."""
+        """How many there are, with some that have ended but have not been forgotten yet."""
         self._forget_ended()
         return len(self._marks)
 
@@ -80,9 +81,13 @@ class UserRevocations:
 
     def all(self) -> list[Revocation]:
         """What is in force, for a process that begins."""
-        self._forget_ended()
-        marks = [Revocation("user", key, mark.not_before) for key, mark in self._marks.items()]
-        in_force = self._clock.monotonic() < self._floor.ends_at
+        now = self._clock.monotonic()
+        marks = [
+            Revocation("user", key, mark.not_before)
+            for key, mark in self._marks.items()
+            if now < mark.ends_at
+        ]
+        in_force = now < self._floor.ends_at
         return [Revocation(_FLOOR, b"", self._floor.not_before), *marks] if in_force else marks
 
     def latest(self, revocation: Revocation) -> Revocation:
@@ -139,6 +144,9 @@ class UserRevocations:
             self._floor = _Mark(*map(max, self._floor, gone))
 
     def _forget_ended(self) -> None:
+        """Some of them: each mark that comes makes room for more than itself."""
         now = self._clock.monotonic()
-        while self._marks and next(iter(self._marks.values())).ends_at <= now:
-            del self._marks[next(iter(self._marks))]
+        for _ in range(STEPS):
+            if not self._marks or next(iter(self._marks.values())).ends_at > now:
+                return
+            self._marks.popitem(last=False)

@@ -9,6 +9,7 @@ import pytest
 from proxy.cache.revocation import Revocation
 from proxy.cache.user_revocations import LASTING, MARGIN, UserRevocations
 from proxy.errors import SubjectTokenInvalid, SubjectTokenRefused
+from proxy.runtime import STEPS
 from tests.support.issuer import NOW, StillClock
 
 ALICE, BOB, CAROL = (bytes([number]) * 32 for number in range(3))
@@ -144,3 +145,25 @@ def test_what_was_obtained_before_it_was_heard_counts_no_more():
     revoke(users, at=NOW - 100)
     assert users.heard_at((BOB, ALICE)) == NOW + 7
     assert users.heard_at((BOB,)) == 0
+
+
+def test_marks_that_end_together_are_forgotten_a_few_at_a_time():
+    """C-17: at most ``STEPS`` at once, and none of them counts meanwhile."""
+    users, clock = build(most=10 * STEPS)
+    for number in range(10 * STEPS):
+        revoke(users, b"%032d" % number)
+    clock.advance(LASTING + MARGIN)
+    left = [len(users) for _ in range(10)]
+    assert left == [STEPS * number for number in range(9, -1, -1)]
+
+
+def test_ended_marks_make_room_before_the_floor_is_raised(caplog):
+    """C-17: a full table of what has ended is not full."""
+    users, clock = build(most=10)
+    for number in range(10):
+        revoke(users, b"%032d" % number)
+    clock.advance(LASTING + MARGIN)
+    assert users.all() == []
+    revoke(users, ALICE, clock.time())
+    assert not caplog.records
+    assert [each.key for each in users.all()] == [ALICE]
