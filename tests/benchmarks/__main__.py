@@ -1,4 +1,8 @@
-"""``python -m tests.benchmarks [--quick] [--out DIR] [--only …] [--peers …] [--beside PROGRAM]`` (Linux)."""
+"""``python -m tests.benchmarks [--quick] [--out DIR] [--only …] [--peers …] [--beside PROGRAM]`` (Linux).
+
+Measured is the proxy of the Python that runs this. ``--merge FILE…`` measures nothing: of the results of several runs,
+by any number of Pythons or of some works each, it writes one table and one picture.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,19 @@ from .table import build_table
 from .works import FULL, QUICK, WORKS, Scale, Work
 
 QUICK_PEERS = {OURS, "direct", "Envoy", "Envoy, no JWT cache", "nginx", "Caddy", "starlette + httpx"}
-QUICK_WORKS = {"hit", "single", "paced", "download", "upload", "misses", "routes", "idle"}
+QUICK_WORKS = {
+    "hit",
+    "single",
+    "paced",
+    "download",
+    "upload",
+    "misses",
+    "routes",
+    "idle",
+    "tls",
+    "tls-upstream",
+    "websocket",
+}
 # Seconds of measuring after which nothing more is begun; a minute and ten are promised, of which the last run and
 # the ending of the processes take their part.
 BUDGET = {True: 48, False: 540}
@@ -29,10 +45,22 @@ FAULTS = (OSError, RuntimeError, ValueError, KeyError, subprocess.SubprocessErro
 
 def main() -> None:
     arguments = _parse_arguments()
-    scale = QUICK if arguments.quick else FULL
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.merge:
+        runs = [Results.read(file) for file in arguments.merge]
+    else:
+        runs = [_run(arguments)]
+        (arguments.out / "benchmarks.json").write_text(runs[0].to_json())
+    table = build_table(runs)
+    (arguments.out / "benchmarks.md").write_text(table)
+    draw(runs, arguments.out / "benchmarks.svg")
+    print(table)
+
+
+def _run(arguments: argparse.Namespace) -> Results:
+    scale = QUICK if arguments.quick else FULL
     memory = Path("/dev/shm")
-    results = Results(_describe_machine())
+    results = Results(_describe_machine(), arguments.label)
     with (
         tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="obo-bench-") as folder,
         build_stage(Path(folder)) as stage,
@@ -44,15 +72,18 @@ def main() -> None:
         results.verifies = {peer.name: peer.verifies for peer in stage.peers}
         _measure_start(stage, results)
         _measure(stage, results, scale, _chosen_works(arguments), time.monotonic() + BUDGET[arguments.quick])
-    table = build_table(results)
-    (arguments.out / "benchmarks.md").write_text(table)
-    (arguments.out / "benchmarks.json").write_text(results.to_json())
-    draw(results, arguments.out / "benchmarks.svg")
-    print(table)
+    return results
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--merge", nargs="+", type=Path, metavar="FILE", help="benchmarks.json of several runs"
+    )
+    version = f"{platform.python_version()} ({platform.python_compiler()})"
+    parser.add_argument(
+        "--label", default=version, help="this Python's name in the table, such as who built it"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="a minute instead of ten: fewer peers, shorter runs"
     )
@@ -107,7 +138,7 @@ def _measure_work(stage: Stage, results: Results, scale: Scale, work: Work, dead
             try:
                 if time.monotonic() > deadline:
                     raise OSError("out of time")
-                figures = work.measure(stage, stage.running[name], scale, results)
+                figures = work.measure(stage, stage.find(name, work.secured), scale, results)
                 results.samples.append(Sample(work.name, name, figures))
             except FAULTS as error:
                 broken.add(name)
@@ -127,9 +158,9 @@ def _describe_machine() -> str:
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     cpu = model[0].partition(":")[2].strip() if model else platform.machine()
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {cpu}, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}. Each proxy on one core, the load and the upstream on the others; "
-        "medians of interleaved runs. CPU is the proxy's own for one request."
+        f"{len(os.sched_getaffinity(0))} cores of {cpu}, {platform.system()} {platform.release()}. "
+        "Each proxy on one core, the load and the upstream on the others; medians of interleaved rounds. "
+        "CPU is the proxy's own for one request."
     )
 
 

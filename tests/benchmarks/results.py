@@ -1,21 +1,23 @@
-"""What was measured: figures by work and peer, one sample a repetition."""
+"""What was measured: figures by work and peer, one sample a repetition; and one run's results as a JSON file."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Self
 
 OURS = "obo-proxy"
 REFERENCE = "Envoy"
+REFERENCES = ("nginx", REFERENCE)
 PROVEN = "proofs"  # ours, where each request brings one
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One run. Rates are per second, times in seconds, sizes in bytes; ``fault`` says why there are no figures."""
+    """One repetition. Rates are per second, times in s, sizes in bytes; ``fault`` says why there are no figures."""
 
     work: str
     peer: str
@@ -31,17 +33,27 @@ class Spread(NamedTuple):
     most: float
 
     @classmethod
-    def of(cls, values: list[float]) -> Self | None:
+    def of(cls, values: Sequence[float]) -> Self | None:
         """None without values."""
         return cls(statistics.median(values), min(values), max(values)) if values else None
 
 
 @dataclass
 class Results:
+    """Those of one run."""
+
     machine: str
+    python: str = ""
     verifies: dict[str, str] = field(default_factory=dict)  # by peer, in the order of the table
     missing: dict[str, str] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """What ``to_json`` wrote. Raises OSError, ValueError or TypeError."""
+        fields = json.loads(file.read_text())
+        fields["samples"] = [Sample(**sample) for sample in fields["samples"]]
+        return cls(**fields)
 
     def of(self, work: str, peer: str) -> list[Sample]:
         return [sample for sample in self.samples if (sample.work, sample.peer) == (work, peer)]

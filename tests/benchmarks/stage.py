@@ -7,14 +7,17 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.support.certificates import Authority, Issued
+
 from . import install, processes, tokens
 from .load.transfer import get
-from .peers import Peer, Surroundings
+from .peers import Peer, Secured, Surroundings
 from .peers.nginx import nginx_file
 
 APPS = Path(__file__).parent / "apps"
@@ -25,6 +28,7 @@ BIG = 100 * 1024 * 1024
 UPSTREAM = """
   default_type application/json;
   upstream events {{ server unix:{folder}/events.sock; }}
+  upstream echo {{ server unix:{folder}/echo.sock; }}
   upstream stored {{ server unix:{folder}/stored.sock; }}
   server {{
     listen unix:{folder}/stored.sock;
@@ -32,6 +36,8 @@ UPSTREAM = """
   }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{secure_port} ssl backlog=4096;
+    ssl_certificate {cert_file}; ssl_certificate_key {key_file};
     location = /small {{ return 200 '{{"id":1042,"state":"shipped","items":[{{"sku":"A-1","count":2}}]}}'; }}
     location = /seen {{ return 200 "$http_authorization"; }}
     location = /big {{ alias {folder}/big; }}
@@ -40,6 +46,10 @@ UPSTREAM = """
       proxy_pass_request_body off; proxy_pass_request_headers off;
     }}
     location = /events {{ proxy_pass http://events; proxy_buffering off; proxy_read_timeout 600s; }}
+    location = /echo {{
+      proxy_pass http://echo; proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
+    }}
   }}
 """
 
@@ -57,6 +67,7 @@ class Stage:
     running: dict[str, processes.Running] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     start_seconds: dict[str, float] = field(default_factory=dict)
+    _secured: dict[tuple[str, Secured], processes.Running] = field(default_factory=dict)
 
     def admit(self, peer: Peer) -> None:
         """Starts ``peer``, or notes why it is missing."""
@@ -70,20 +81,38 @@ class Stage:
         if reason is not None:
             self.missing[peer.name] = reason
 
-    def launch(self, peer: Peer, name: str, cores: frozenset[int] | None = None) -> processes.Running:
+    def find(self, name: str, secured: Secured | None) -> processes.Running:
+        """The peer of that name; a second one, started when it is first asked for, where there is to be TLS."""
+        if secured is None:
+            return self.running[name]
+        if (name, secured) not in self._secured:
+            (peer,) = (peer for peer in self.peers if peer.name == name)
+            # A copy, for some note their ports in themselves.
+            started = self.launch(copy(peer), f"{name}, TLS, {secured}", secured=secured)
+            self._secured[name, secured] = started
+        return self._secured[name, secured]
+
+    def launch(
+        self,
+        peer: Peer,
+        name: str,
+        cores: frozenset[int] | None = None,
+        secured: Secured | None = None,
+    ) -> processes.Running:
         """A started peer that answers, and that sends the upstream its own token instead of the user's."""
         folder = self.folder / "".join(c if c.isalnum() else "-" for c in name)
         folder.mkdir()
-        around = replace(self.around, folder=folder, cores=cores or self.around.cores)
+        around = replace(self.around, folder=folder, cores=cores or self.around.cores, secured=secured)
         running = peer.start(around, processes.free_port())
         self.stack.callback(running.stop)
         if peer.name != "direct":
-            self.start_seconds[name] = processes.wait_until(lambda: self._forwards(running), running)
+            secure = secured == "caller"
+            self.start_seconds[name] = processes.wait_until(lambda: self._forwards(running, secure), running)
         return running
 
-    def _forwards(self, running: processes.Running) -> bool:
+    def _forwards(self, running: processes.Running, secure: bool) -> bool:
         try:
-            seen = get(running.port, "/seen", self.user)
+            seen = get(running.port, "/seen", self.user, secure=secure)
         except (OSError, KeyError, ValueError):
             return False
         if not seen or self.user.encode() in seen:
@@ -106,8 +135,14 @@ def build_stage(folder: Path) -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
         issuer = tokens.Issuer()
         (folder / "keys.json").write_text(issuer.jwks())
+        authority = Authority(folder)
+        certificate = authority.issue()
+        ports = _start_upstream(stack, folder, load_cores, certificate)
         around = Surroundings(
-            upstream_port=_start_upstream(stack, folder, load_cores),
+            upstream_port=ports[0],
+            secure_upstream_port=ports[1],
+            certificate=certificate,
+            ca_file=authority.ca_file,
             authorization_server_port=_start_authorization_server(stack, folder, load_cores),
             jwks=issuer.jwks(),
             public_key_pem=issuer.rsa_public_key.public_bytes(
@@ -130,14 +165,18 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def _start_upstream(stack: contextlib.ExitStack, folder: Path, cores: set[int]) -> int:
+def _start_upstream(
+    stack: contextlib.ExitStack, folder: Path, cores: set[int], certificate: Issued
+) -> tuple[int, int]:
+    """Its ports, without TLS and with."""
     with (folder / "big").open("wb") as big:
         big.truncate(BIG)
-    command = [sys.executable, APPS / "event_source.py", folder / "events.sock"]
-    events = processes.start(command, cores=cores, log=folder / "events.log")
-    stack.callback(events.stop)
-    port = processes.free_port()
-    file = nginx_file(folder, UPSTREAM.format(port=port, folder=folder))
+    for app, socket in (("event_source.py", "events.sock"), ("echo.py", "echo.sock")):
+        command = [sys.executable, APPS / app, folder / socket]
+        stack.callback(processes.start(command, cores=cores, log=folder / f"{app}.log").stop)
+    port, secure_port = processes.free_port(), processes.free_port()
+    content = UPSTREAM.format(port=port, secure_port=secure_port, folder=folder, **vars(certificate))
+    file = nginx_file(folder, content)
     nginx = install.find_program("nginx", "nginx-light")
     command = [nginx, "-p", folder, "-e", folder / "log", "-c", file]
     running = processes.start(
@@ -145,7 +184,7 @@ def _start_upstream(stack: contextlib.ExitStack, folder: Path, cores: set[int]) 
     )
     stack.callback(running.stop)
     processes.wait_until(lambda: _answers(port, "/small"), running)
-    return port
+    return port, secure_port
 
 
 def _start_authorization_server(stack: contextlib.ExitStack, folder: Path, cores: set[int]) -> int:

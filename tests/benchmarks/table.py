@@ -1,15 +1,20 @@
-"""The results as Markdown."""
+"""The results of one run, or of several, as Markdown.
+
+Of one run each cell is a median, and each ratio of CPU times has its spread over the rounds. Of several runs each
+cell is the range of their medians: the least and the most, never the best alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from . import targets
 from .growth import GROWTH
-from .results import Results, Spread
+from .results import REFERENCES, Results, Spread
 from .works import WORKS, Work
 
-MIB = 1024 * 1024
+KIB, MIB = 1024, 1024 * 1024
 TITLES = {
     "routes": "Growth: routes",
     "proofs": "Growth: callers with proofs (ES256)",
@@ -19,90 +24,143 @@ TITLES = {
 }
 
 
-def build_table(results: Results) -> str:
-    """The whole report: what was promised, then a table for each work, then who is missing."""
-    parts = [f"# obo-proxy beside its peers\n\n{results.machine}", "\n".join(_promises(results))]
-    parts += ["\n".join(_section(results, work)) for work in WORKS if _measured(results, work.name)]
-    parts += ["\n".join(_growth(results, name)) for name in GROWTH if _measured(results, name)]
-    parts.append("\n".join(_absent(results)))
-    return "\n\n".join(part for part in parts if part) + "\n"
+@dataclass(frozen=True)
+class Column:
+    """One figure of a peer at a work, as ``measure`` finds it in a run; ``unit`` is what the column counts in."""
+
+    title: str
+    measure: Callable[[Results, str, str], float | Spread | None]
+    unit: float = 1
+
+    def show(self, runs: Sequence[Results], work: str, peer: str) -> str:
+        found = [value for run in runs if (value := self.measure(run, work, peer)) is not None]
+        if len(found) == 1 and isinstance(found[0], Spread):
+            median, least, most = (number(part / self.unit) for part in found[0])
+            return f"{median} ({least} to {most})"
+        medians = [value.median if isinstance(value, Spread) else value for value in found]
+        return show_range([median / self.unit for median in medians])
 
 
-def _measured(results: Results, work: str) -> bool:
-    return any(sample.work == work for sample in results.samples)
+def _figure(title: str, figure: str, unit: float = 1) -> Column:
+    return Column(title, lambda run, work, peer: run.median(work, peer, figure), unit)
 
 
-def _promises(results: Results) -> Iterator[str]:
-    yield "## What is promised\n"
-    yield from _rows("promise", "demanded", "measured", "kept")
-    for target, measured in targets.check(results):
-        demanded = f"{'≥' if target.at_least else '≤'} {target.limit:,g}"
-        verdict = "not measured" if measured is None else ("yes" if target.met(measured) else "**no**")
-        yield _row(target.text, demanded, _number(measured), verdict)
-
-
-def _section(results: Results, work: Work) -> Iterator[str]:
-    yield f"## {work.title} (`{work.name}`)\n"
-    large = work.name in {"download", "upload"}
-    if work.name == "events":
-        yield from _rows("peer", "events", "p50 ms", "p99 ms")
-    elif large:
-        yield from _rows("peer", "MiB/s", "of Envoy", "CPU s", "memory MiB")
-    else:
-        yield from _rows(
-            "peer",
-            "verifies",
-            "CPU µs",
-            "of Envoy, by CPU",
-            "requests/s",
-            "of Envoy",
-            "p50 ms",
-            "p99 ms",
-            "memory MiB",
-            "failed",
-        )
-    for peer in results.verifies:
-        if results.of(work.name, peer):
-            yield _row(peer, *_cells(results, work.name, peer, large))
-
-
-def _cells(results: Results, work: str, peer: str, large: bool) -> list[str]:
-    def cell(figure: str, unit: float = 1) -> str:
-        value = results.median(work, peer, figure)
-        return _number(None if value is None else value / unit)
-
-    share = _number(results.share(work, peer))
-    if work == "events":
-        return [cell("events"), cell("p50", 1e-3), cell("p99", 1e-3)]
-    if large:
-        return [cell("rate", MIB), share, cell("cpu"), cell("memory", MIB)]
+def _by_cpu() -> list[Column]:
     return [
-        results.verifies[peer],
-        cell("cpu", 1e-6),
-        _spread(results.efficiency(work, peer)),
-        cell("rate"),
-        share,
-        *(cell(figure, 1e-3) for figure in ("p50", "p99")),
-        cell("memory", MIB),
-        cell("failed"),
+        Column(f"of {name}, by CPU", lambda run, work, peer, name=name: run.efficiency(work, peer, name))
+        for name in REFERENCES
     ]
 
 
-def _growth(results: Results, name: str) -> Iterator[str]:
+def _by_rate() -> list[Column]:
+    return [
+        Column(f"of {name}", lambda run, work, peer, name=name: run.share(work, peer, reference=name))
+        for name in REFERENCES
+    ]
+
+
+TIMES = (_figure("p50 ms", "p50", 1e-3), _figure("p99 ms", "p99", 1e-3))
+MEMORY = _figure("memory MiB", "memory", MIB)
+REQUESTS = (
+    _figure("CPU µs", "cpu", 1e-6),
+    *_by_cpu(),
+    _figure("a second", "rate"),
+    *_by_rate(),
+    *TIMES,
+    _figure("p99.9 ms", "p999", 1e-3),
+    MEMORY,
+    _figure("failed", "failed"),
+)
+TRANSFER = (_figure("CPU s", "cpu"), *_by_cpu(), _figure("MiB/s", "rate", MIB), *_by_rate(), MEMORY)
+COLUMNS = {
+    "download": TRANSFER,
+    "upload": TRANSFER,
+    "events": (_figure("events", "events"), *TIMES),
+}
+GROWING = (
+    _figure("requests/s", "rate"),
+    _figure("p99 ms", "p99", 1e-3),
+    _figure("CPU µs", "cpu", 1e-6),
+    MEMORY,
+    _figure("KiB for each", "memory_each", KIB),
+)
+
+
+def build_table(runs: Sequence[Results]) -> str:
+    """The whole report: what was promised, then a table for each work, then who is missing."""
+    parts = ["# obo-proxy beside its peers", "\n".join(_describe(runs)), "\n".join(_promises(runs))]
+    parts += ["\n".join(_section(runs, work)) for work in WORKS if _measured(runs, work.name)]
+    parts += ["\n".join(_growth(runs, name)) for name in GROWTH if _measured(runs, name)]
+    parts.append("\n".join(_absent(runs)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def show_range(values: Sequence[float]) -> str:
+    """A dash where there are none; one figure where both ends read alike."""
+    if not values:
+        return "-"
+    return " to ".join(dict.fromkeys((number(min(values)), number(max(values)))))
+
+
+def number(value: float) -> str:
+    """Three figures that mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _describe(runs: Sequence[Results]) -> Iterator[str]:
+    yield from dict.fromkeys(run.machine for run in runs)
+    pythons = ", ".join(dict.fromkeys(run.python for run in runs if run.python))
+    several = f" {len(runs)} runs: each figure is the range of their medians." if len(runs) > 1 else ""
+    yield f"Python: {pythons or 'unknown'}.{several}"
+
+
+def _measured(runs: Sequence[Results], work: str) -> bool:
+    return any(sample.work == work for run in runs for sample in run.samples)
+
+
+def _promises(runs: Sequence[Results]) -> Iterator[str]:
+    yield "## What is promised\n"
+    yield from _rows("promise", "demanded", "measured", "kept")
+    for target in targets.TARGETS:
+        demanded = f"{'≥' if target.at_least else '≤'} {target.limit:,g}"
+        measured = [value for run in runs if (value := target.measure(run)) is not None]
+        yield _row(target.text, demanded, show_range(measured), _judge(list(map(target.met, measured))))
+
+
+def _judge(kept: Sequence[bool]) -> str:
+    if not kept:
+        return "not measured"
+    if all(kept):
+        return "yes"
+    return f"in {sum(kept)} of {len(kept)}" if any(kept) else "**no**"
+
+
+def _section(runs: Sequence[Results], work: Work) -> Iterator[str]:
+    columns = COLUMNS.get(work.name, REQUESTS)
+    yield f"## {work.title} (`{work.name}`)\n"
+    yield from _rows("peer", "verifies", *(column.title for column in columns))
+    verifies = {peer: how for run in runs for peer, how in run.verifies.items()}
+    for peer, how in verifies.items():
+        if any(run.of(work.name, peer) for run in runs):
+            yield _row(peer, how, *(column.show(runs, work.name, peer) for column in columns))
+
+
+def _growth(runs: Sequence[Results], name: str) -> Iterator[str]:
     yield f"## {TITLES[name]} (`{name}`)\n"
-    yield from _rows("obo-proxy with", "requests/s", "p99 ms", "CPU µs", "memory MiB", "KiB for each")
-    for peer in dict.fromkeys(sample.peer for sample in results.samples if sample.work == name):
-        units = {"rate": 1, "p99": 1e-3, "cpu": 1e-6, "memory": MIB, "memory_each": 1024}
-        medians = {figure: results.median(name, peer, figure) for figure in units}
-        yield _row(peer, *(_number(None if v is None else v / units[f]) for f, v in medians.items()))
+    yield from _rows("obo-proxy with", *(column.title for column in GROWING))
+    peers = dict.fromkeys(sample.peer for run in runs for sample in run.samples if sample.work == name)
+    for peer in peers:
+        yield _row(peer, *(column.show(runs, name, peer) for column in GROWING))
 
 
-def _absent(results: Results) -> Iterator[str]:
-    if results.missing or results.faults():
+def _absent(runs: Sequence[Results]) -> Iterator[str]:
+    missing = {(peer, "all"): reason for run in runs for peer, reason in run.missing.items()}
+    faults = {(peer, work): why for run in runs for (work, peer), why in run.faults().items()}
+    if missing or faults:
         yield "## Missing\n"
         yield from _rows("peer", "work", "reason")
-        yield from (_row(peer, "all", _one_line(reason)) for peer, reason in results.missing.items())
-        yield from (_row(peer, work, _one_line(why)) for (work, peer), why in results.faults().items())
+        for (peer, work), reason in (missing | faults).items():
+            yield _row(peer, work, _one_line(reason))
 
 
 def _one_line(text: str) -> str:
@@ -115,14 +173,3 @@ def _rows(*titles: str) -> Iterable[str]:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _spread(spread: Spread | None) -> str:
-    return "-" if spread is None else f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"
-
-
-def _number(value: float | None) -> str:
-    """Three figures that mean something; a dash where there is none."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

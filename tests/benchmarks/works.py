@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 
 from .load.events import read_events
 from .load.transfer import download, upload
+from .load.websocket import send_messages
 from .load.wrk import Load, run_wrk
+from .peers import Secured
 from .peers.ours import Ours
 from .processes import Running
-from .results import OURS, REFERENCE, Results
+from .results import OURS, REFERENCE, REFERENCES, Results
 from .stage import Stage
 
 Figures = Mapping[str, float]
 EXCHANGING = frozenset(
     {OURS, REFERENCE}
 )  # first requests cost something only where tokens are verified and kept
+BESIDE = frozenset({OURS, *REFERENCES})
 _fresh = itertools.count()  # no two files of new users hold the same
 
 
@@ -33,7 +36,7 @@ class Scale:
     idle: int
 
 
-FULL = Scale(seconds=2, repetitions=5, new_users=10_000, readers=200, cached_users=100_000, idle=10_000)
+FULL = Scale(seconds=2, repetitions=5, new_users=5_000, readers=200, cached_users=100_000, idle=10_000)
 QUICK = Scale(seconds=1, repetitions=2, new_users=1_000, readers=50, cached_users=2_000, idle=1_000)
 
 
@@ -44,6 +47,7 @@ class Work:
     measure: Callable[[Stage, Running, Scale, Results], Figures]
     fewer: int = 0  # repetitions less than the scale's; once at least
     peers: frozenset[str] | None = None
+    secured: Secured | None = None
 
 
 def measure_requests(running: Running, load: Load, seconds: float) -> Figures:
@@ -58,6 +62,7 @@ def measure_requests(running: Running, load: Load, seconds: float) -> Figures:
         "rate": answered / run["seconds"],
         "p50": run["p50"],
         "p99": run["p99"],
+        "p999": run["p999"],
         "cpu": spent / answered,
         "memory": running.memory(),
         "failed": run["refused"] + run["broken"],
@@ -79,6 +84,10 @@ def asked(stage: Stage, running: Running, scale: Scale, results: Results) -> Fig
     return measure_requests(replace(running, port=ours.authorizer_port), load, scale.seconds)
 
 
+def tls(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    return measure_requests(running, replace(_hot(stage), secure=True), scale.seconds)
+
+
 def post(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
     load = Load(_hot(stage).tokens, path="/upload", method="POST", body=16 * 1024)
     return measure_requests(running, load, scale.seconds)
@@ -91,7 +100,7 @@ def single(stage: Stage, running: Running, scale: Scale, results: Results) -> Fi
 def paced(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
     """Half of what the slower of Envoy and us can do, so that both stand the same rate easily."""
     most = [results.median("hit", peer, "rate") or 4_000 for peer in (OURS, REFERENCE)]
-    figures = measure_requests(running, Load(_hot(stage).tokens, rate=min(most) / 2), scale.seconds)
+    figures = measure_requests(running, Load(_hot(stage).tokens, rate=min(most) / 2), 2 * scale.seconds)
     if figures["rate"] < 0.8 * min(most) / 2:
         raise OSError(f"cannot hold {min(most) / 2:,.0f} requests a second")
     return figures
@@ -131,6 +140,11 @@ def events(stage: Stage, running: Running, scale: Scale, results: Results) -> Fi
     return read_events(running.port, "/events", stage.user, scale.readers, 2)
 
 
+def websocket(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
+    figures = send_messages(running.port, "/echo", stage.user, 32, scale.seconds, running.cpu_seconds)
+    return {**figures, "memory": running.memory()}
+
+
 WORKS = (
     Work("hit", "Small JSON answer, 32 connections, one known user", hit),
     Work(
@@ -141,7 +155,20 @@ WORKS = (
         peers=frozenset({OURS}),
     ),
     Work("single", "The same over one connection", single, fewer=3),
-    Work("paced", "The same over 32 connections, held at one rate for all", paced, fewer=3),
+    Work(
+        "paced",
+        "The same over 32 connections, held at half of what the slower of Envoy and us does",
+        paced,
+        fewer=2,
+    ),
+    Work("tls", "The same over 32 kept TLS connections", tls, peers=BESIDE, secured="caller"),
+    Work("tls-upstream", "The same with TLS towards the API", hit, peers=BESIDE, secured="upstream"),
+    Work(
+        "websocket",
+        "A message through a websocket to an echo and back, 32 websockets",
+        websocket,
+        peers=BESIDE,
+    ),
     Work("post", "POST of 16 KiB, 32 connections", post, fewer=3),
     Work("download", "100 MiB down, one connection", big_download, fewer=2),
     Work("upload", "100 MiB up, one connection", big_upload, fewer=2),
@@ -151,7 +178,7 @@ WORKS = (
         "misses",
         "First requests of new users (Envoy verifies, we also exchange)",
         misses,
-        fewer=4,
+        fewer=2,
         peers=EXCHANGING,
     ),
 )

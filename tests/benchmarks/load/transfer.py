@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -32,9 +33,12 @@ def upload(port: int, path: str, token: str, file: Path) -> dict[str, float]:
     return {"bytes": size, "seconds": time.monotonic() - began}
 
 
-def get(port: int, path: str, token: str) -> bytes:
-    """The body of one small answer."""
-    with _request(port, f"GET {path}", token) as connection, connection.makefile("rb") as answer:
+def get(port: int, path: str, token: str, *, secure: bool = False) -> bytes:
+    """The body of one small answer; ``secure`` is over TLS."""
+    with (
+        _request(port, f"GET {path}", token, secure=secure) as connection,
+        connection.makefile("rb") as answer,
+    ):
         headers = _read_head(answer)
         if headers.get("transfer-encoding") == "chunked":
             answer.readline()
@@ -42,8 +46,10 @@ def get(port: int, path: str, token: str) -> bytes:
         return answer.read(int(headers["content-length"]))
 
 
-def _request(port: int, start: str, token: str, more: str = "") -> socket.socket:
+def _request(port: int, start: str, token: str, more: str = "", *, secure: bool = False) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    if secure:
+        connection = ssl._create_unverified_context().wrap_socket(connection)
     head = (
         f"{start} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n{more}\r\n"
     )

@@ -56,7 +56,8 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '\n{"requests": %d, "seconds": %f, "p50": %f, "p99": %f, "refused": %d, "broken": %d}\n',
+    '\n{"requests": %d, "seconds": %f, "p50": %f, "p99": %f, "p999": %f, "refused": %d, "broken": %d}\n',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e6, latency:percentile(99) / 1e6,
+    latency:percentile(99.9) / 1e6,
     errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end

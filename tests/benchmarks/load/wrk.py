@@ -18,7 +18,10 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """One shape of traffic. ``rate`` (per second) holds wrk back by a random pause before each request."""
+    """One shape of traffic. ``rate`` (per second) holds wrk back by a random pause before each request.
+
+    ``secure`` is over TLS, on connections that are kept; who answers is not verified.
+    """
 
     tokens: Path
     fresh: Path | None = None
@@ -28,13 +31,14 @@ class Load:
     connections: int = 32
     once: bool = False
     rate: float | None = None
+    secure: bool = False
 
 
 def run_wrk(port: int, load: Load, seconds: float) -> dict[str, float]:
-    """Figures of one run: ``requests`` whole answers in ``seconds``, ``p50`` and ``p99`` in seconds, and failures."""
+    """Figures of one run: whole answers (``requests``) in ``seconds``; ``p50``, ``p99``, ``p999`` in s; failures."""
     program = install.find_program("wrk", "wrk")
     command = [program, "-t1", f"-c{load.connections}", f"-d{seconds:.0f}", "--timeout", "5s", "-s", SCRIPT]
-    command.append(f"http://127.0.0.1:{port}{load.path}")
+    command.append(f"{'https' if load.secure else 'http'}://127.0.0.1:{port}{load.path}")
     environment = os.environ | install.library_path() | _environment(load)
     done = subprocess.run(
         list(map(str, command)),

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+from tests.support.certificates import Issued
 
 from ..processes import Running
+
+Secured = Literal["caller", "upstream"]  # on which side there is TLS, where there is any
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,20 @@ class Surroundings:
 
     upstream_port: int
     authorization_server_port: int
+    secure_upstream_port: int  # the same upstream, over TLS
     jwks: str
     public_key_pem: str
+    certificate: Issued  # of localhost, for whoever serves TLS; by the authority in ``ca_file``
+    ca_file: Path
     cores: frozenset[int]
     folder: Path  # the peer's own, for configuration and log
+    secured: Secured | None = None
     upstream_token: str = "Bearer upstream-token-set-by-the-proxy"
+
+    @property
+    def forwards_to(self) -> int:
+        """The upstream's port, as ``secured`` has it."""
+        return self.secure_upstream_port if self.secured == "upstream" else self.upstream_port
 
 
 class Peer(Protocol):

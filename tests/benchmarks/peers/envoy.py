@@ -40,8 +40,9 @@ class Envoy(CommandPeer):
             "stat_prefix": "front",
             "route_config": {"virtual_hosts": [self._virtual_host(around)]},
             "http_filters": [self._authenticate(around), _filter("router", "router.v3.Router")],
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
         }
-        chain = {"filters": [{"name": "http", "typed_config": manager}]}
+        chain = {"filters": [{"name": "http", "typed_config": manager}], **_serve_tls(around)}
         return {
             "static_resources": {
                 "listeners": [{"address": address, "filter_chains": [chain]}],
@@ -58,7 +59,7 @@ class Envoy(CommandPeer):
         return {"name": "all", "domains": ["*"], "routes": [route], "request_headers_to_add": [token]}
 
     def _clusters(self, around: Surroundings) -> list[dict]:
-        return [_cluster("api", around.upstream_port)]
+        return [_cluster("api", around.forwards_to) | _ask_by_tls(around)]
 
     def _authenticate(self, around: Surroundings) -> dict:
         issuer = {
@@ -114,6 +115,30 @@ class EnvoyAsking(Envoy):
 def _filter(name: str, kind: str, **fields: object) -> dict:
     typed = {"@type": f"{EXTENSIONS}.filters.http.{kind}", **fields}
     return {"name": f"envoy.filters.http.{name}", "typed_config": typed}
+
+
+def _serve_tls(around: Surroundings) -> dict:
+    if around.secured != "caller":
+        return {}
+    issued = around.certificate
+    files = {
+        "certificate_chain": {"filename": str(issued.cert_file)},
+        "private_key": {"filename": str(issued.key_file)},
+    }
+    return _socket("DownstreamTlsContext", common_tls_context={"tls_certificates": [files]})
+
+
+def _ask_by_tls(around: Surroundings) -> dict:
+    if around.secured != "upstream":
+        return {}
+    name = {"san_type": "DNS", "matcher": {"exact": "localhost"}}
+    trusted = {"trusted_ca": {"filename": str(around.ca_file)}, "match_typed_subject_alt_names": [name]}
+    return _socket("UpstreamTlsContext", sni="localhost", common_tls_context={"validation_context": trusted})
+
+
+def _socket(kind: str, **fields: object) -> dict:
+    typed = {"@type": f"{EXTENSIONS}.transport_sockets.tls.v3.{kind}", **fields}
+    return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": typed}}
 
 
 def _cluster(name: str, port: int) -> dict:

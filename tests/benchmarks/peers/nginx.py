@@ -26,13 +26,21 @@ FORWARDING = """
   {script}
   upstream api {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} {ssl} backlog=4096;
+    {certificates}
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization {token};
     proxy_request_buffering off; proxy_max_temp_file_size 0;
-    location / {{ proxy_pass http://api; }}
-    location /events {{ proxy_pass http://api; proxy_buffering off; }}
+    location / {{ proxy_pass {scheme}://api; }}
+    location /events {{ proxy_pass {scheme}://api; proxy_buffering off; }}
+    location /echo {{
+      proxy_pass {scheme}://api; proxy_set_header Authorization {token};
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
+    }}
   }}
 """
+
+CERTIFICATES = """ssl_certificate {cert_file}; ssl_certificate_key {key_file};
+    proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca_file}; proxy_ssl_name localhost;"""
 
 # Neither verifies: js_set is synchronous, and njs' WebCrypto is not.
 SCRIPT = """
@@ -68,10 +76,22 @@ class Nginx(CommandPeer):
 
     def command(self, around: Surroundings, port: int) -> list[str | Path]:
         content = FORWARDING.format(
-            upstream=around.upstream_port, port=port, script=self.script, token=self.token(around)
+            upstream=around.forwards_to,
+            port=port,
+            ssl="ssl" if around.secured == "caller" else "",
+            scheme="https" if around.secured == "upstream" else "http",
+            certificates=_certificates(around),
+            script=self.script,
+            token=self.token(around),
         )
         file = nginx_file(around.folder, content, self.modules)
         return [self.program, "-p", around.folder, "-e", around.folder / "log", "-c", file]
+
+
+def _certificates(around: Surroundings) -> str:
+    if around.secured is None:
+        return ""
+    return CERTIFICATES.format(**vars(around.certificate), ca_file=around.ca_file)
 
 
 class NginxWithNjs(Nginx):

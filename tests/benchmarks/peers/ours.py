@@ -61,6 +61,7 @@ class Ours(CommandPeer):
                 "workers": self._workers,
                 "max_connections": 20_000,
                 "external_url": self._external_url,
+                **self._tls(around),
             },
             "admin": {"port": self.admin_port},
             **({"authorizer": {"port": self.authorizer_port}} if self._asked else {}),
@@ -91,8 +92,22 @@ class Ours(CommandPeer):
         return {
             "name": name,
             "path": path,
-            "upstream": f"http://127.0.0.1:{around.upstream_port}",
+            **self._upstream(around),
             "audience": "api://orders",
             "scopes": ["orders:read"],
             "max_connections": 1024,  # one user has at most three quarters of them
+        }
+
+    def _tls(self, around: Surroundings) -> dict:
+        if around.secured != "caller":
+            return {}
+        issued = around.certificate
+        return {"tls": {"cert_file": str(issued.cert_file), "key_file": str(issued.key_file)}}
+
+    def _upstream(self, around: Surroundings) -> dict:
+        if around.secured != "upstream":
+            return {"upstream": f"http://127.0.0.1:{around.forwards_to}"}
+        return {
+            "upstream": f"https://127.0.0.1:{around.forwards_to}",
+            "tls": {"ca_file": str(around.ca_file), "server_name": "localhost"},
         }
