@@ -7,7 +7,7 @@ them; nobody else makes a key. Nothing here verifies anything: only verified cla
 
 from __future__ import annotations
 
-import struct
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -23,11 +23,13 @@ NOBODY = bytes(32)  # the owner of tokens that are ours alone (client credential
 
 # What is hashed begins with what it is, so that no part can stand in for another. Change the number with
 # the encoding: replicas of two versions then share no entries.
-_IDENTITY = b"obo-proxy identity 1\0"
+_IDENTITY = b"obo-proxy identity 2\0"
 _TOKEN = b"obo-proxy token 1\0"
-_REQUEST = b"obo-proxy request 1\0"
-_OWNER = b"obo-proxy owner 1\0"
+_REQUEST = b"obo-proxy request 2\0"
+_OWNER = b"obo-proxy owner 2\0"
 _KEY = b"obo-proxy key 1\0"
+# Escapes would make one text of a lone surrogate pair and the character that it stands for.
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class CacheKey(NamedTuple):
@@ -101,30 +103,5 @@ def _list_identifiers(subject_token: SubjectToken) -> tuple[bytes, ...]:
 
 
 def _encode(value: Any) -> bytes:
-    """A JSON value as a type tag, a length and its content: different values never encode alike."""
-    match value:  # most frequent first; to ask what is a Mapping costs most
-        case str():
-            return _tagged(b"s", value.encode("utf-8", "surrogatepass"))  # JSON may hold lone surrogates
-        case None | bool() | int() | float():
-            return _encode_plain(value)
-        case list() | tuple():
-            return _tagged(b"l", b"".join(map(_encode, value)))
-        case Mapping():
-            members = sorted((_encode(name), _encode(member)) for name, member in value.items())
-            return _tagged(b"o", b"".join(name + member for name, member in members))
-        case _:
-            raise TypeError(f"a {type(value).__name__} is not a JSON value")
-
-
-def _encode_plain(value: float | bool | None) -> bytes:
-    if value is None:
-        return b"n"
-    if isinstance(value, bool):  # before int, of which it is a kind
-        return b"t" if value else b"f"
-    if isinstance(value, int):
-        return _tagged(b"i", value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-    return b"d" + struct.pack(">d", value)
-
-
-def _tagged(tag: bytes, content: bytes) -> bytes:
-    return tag + len(content).to_bytes(8, "big") + content
+    """A JSON value in its one spelling: members sorted, nothing between. Different values never encode alike."""
+    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")  # JSON may hold lone surrogates
