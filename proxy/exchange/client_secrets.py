@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from urllib.parse import quote
 
 from ..config.models import Client
 from ..config.secret_file import SecretFile
 from .credentials import Alternation, ClientAuthentication, Credentials
+from .token_exchange import encode_component
 
 
 class ClientSecret(ClientAuthentication):
@@ -30,7 +30,7 @@ class ClientSecret(ClientAuthentication):
                 form=[("client_id", self._client_id), ("client_secret", secret)], source=source
             )
         # Both halves are form-encoded first, or a colon or a percent sign would break the pair apart.
-        pair = f"{quote(self._client_id, safe='')}:{quote(secret, safe='')}"
+        pair = f"{encode_component(self._client_id)}:{encode_component(secret)}"
         return Credentials(authorization=f"Basic {b64encode(pair.encode()).decode()}", source=source)
 
     def refuse(self, credentials: Credentials) -> None:

@@ -112,7 +112,14 @@ def build_form(
 
 def encode_form(form: Form) -> bytes:
     """``application/x-www-form-urlencoded``; a space becomes ``%20``, which every decoder reads alike."""
-    return "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in form]).encode()
+    return "&".join([f"{encode_component(name)}={encode_component(value)}" for name, value in form]).encode()
+
+
+def encode_component(text: str) -> str:
+    """All but RFC 3986's unreserved characters (§2.3) as ``%XX`` of their UTF-8."""
+    if not text.encode().translate(None, _UNRESERVED):  # most often: a token
+        return text
+    return text.translate(_SPELLINGS) if text.isascii() else quote(text, safe="")
 
 
 def _build_token_exchange(request: TokenRequest, subject_token: str) -> Form:
@@ -144,6 +151,8 @@ def _build_assertion(_request: TokenRequest, subject_token: str) -> Form:
     return [("grant_type", JWT_BEARER), ("assertion", subject_token)]
 
 
+_SPELLINGS = [quote(chr(code), safe="") for code in range(128)]
+_UNRESERVED = bytes(code for code, spelling in enumerate(_SPELLINGS) if len(spelling) == 1)
 _BUILDERS = {
     "token_exchange": _build_token_exchange,
     "client_credentials": _build_client_credentials,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from proxy.exchange.actors import ActorToken
 from proxy.exchange.token_exchange import (
     TokenRequest,
     build_form,
+    encode_component,
     encode_form,
 )
 
@@ -113,3 +114,9 @@ def test_types_of_a_vendors_own(requested, grant_type):
     request = TokenRequest("a", "token_exchange", requested_token_type=requested)
     form = dict(build_form(request, ALICE))
     assert (form["grant_type"], form["requested_token_type"]) == (grant_type, requested)
+
+
+@given(st.text() | st.text(st.characters(max_codepoint=127)))
+def test_only_unreserved_characters_stand_for_themselves(text):
+    """RFC 3986 §2.3: all others are percent-encoded."""
+    assert encode_component(text) == quote(text, safe="")
