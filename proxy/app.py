@@ -207,7 +207,8 @@ class App:
             record.authorization_server, record.outcome, record.seconds, leg=record.request.leg
         )
         level = logging.INFO if record.outcome == "ok" else logging.WARNING
-        log.log(level, "exchange", extra=record.fields())
+        if log.isEnabledFor(level):
+            log.log(level, "exchange", extra=record.fields())
         if self._tracing is not None:
             self._tracing.note_exchange(record)
 

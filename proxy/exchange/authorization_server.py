@@ -163,7 +163,8 @@ class AuthorizationServer:
         asker = _build_asker(request, subject_token)
         self._pauses.check(asker)
         call = call or Call()
-        call.private = find_private_values(subject_token) if subject_token else ()
+        if subject_token is not None:
+            call.private = partial(find_private_values, subject_token)
         form = build_form(request, subject_token, actor_token)
         try:
             return await self._post(form, request, asker, subject_token is not None, call)

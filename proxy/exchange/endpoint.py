@@ -50,7 +50,7 @@ jitter: Random = SystemRandom().random
 class Call:
     """What became of a call: requests made, the last answer, and what was learnt on the way.
 
-    ``private`` are texts that no report of it may repeat.
+    ``private`` gives the texts that no report of it may repeat.
     """
 
     tries: int = 0
@@ -58,7 +58,7 @@ class Call:
     request_id: str | None = None
     lessons: set[str] = field(default_factory=set)
     last_error: ProxyError | None = None
-    private: Sequence[str] = field(default=(), repr=False)
+    private: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,7 @@ class Endpoint:
 
 def _secrets(form: Form, credentials: Credentials, call: Call) -> list[str]:
     """What the answer's texts might repeat; the longest first, for one may hold another."""
-    found = [*call.private, *(value for name, value in form if name in _SECRET_FIELDS and value)]
+    found = [*call.private(), *(value for name, value in form if name in _SECRET_FIELDS and value)]
     if not credentials.signed:
         found.append(credentials.source.decode())
     return sorted(found, key=len, reverse=True)

@@ -63,12 +63,16 @@ class RateGate:
     def observe(self, answer: Answer, *, per_user: bool = False) -> None:
         """Learn from an answer; a 429 closes the gate, unless one user alone is meant, and so may a 503."""
         self.rate_limit = self._parse_rate_limit(answer) or self.rate_limit
+        if answer.status not in (429, 503):
+            return
         wait = self._parse_wait(answer)
         if (answer.status == 429 and not per_user) or (answer.status == 503 and wait is not None):
             wait = min(max(SHORTEST if wait is None else wait, SHORTEST), LONGEST)
             self._opens_at = max(self._opens_at, self._clock.monotonic() + wait)
 
     def _parse_rate_limit(self, answer: Answer) -> RateLimit | None:
+        if "x-rate-limit-limit" not in answer.headers:
+            return None
         limit, remaining, reset = (
             _parse_integer(answer.headers.get(f"x-rate-limit-{name}"))
             for name in ("limit", "remaining", "reset")

@@ -7,9 +7,8 @@ whoever knows the subject; of tokens, secrets and extra parameters there is noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..authentication.claims import IMPERSONAL
 from ..authentication.subject_token import SubjectToken
@@ -23,8 +22,7 @@ _ACTORS = 8  # of a chain, the latest first
 _DIGITS = 16  # of the digest: 64 bits tell any number of users apart
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeRecord:
+class ExchangeRecord(NamedTuple):
     """One grant with all its tries.
 
     ``issuer`` and ``subject`` (a digest) are the user's, None without one; ``outcome`` is ``ok`` or the error's
