@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -181,6 +182,7 @@ def refuse_org_token(token: UnverifiedToken, *, id_tokens: bool = False) -> None
         )
 
 
+@lru_cache(maxsize=64)
 def is_org_issuer(issuer: str) -> bool:
     """Whether ``issuer`` is an Okta org itself rather than a custom authorization server in it."""
     try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from ..authentication.subject_token import SubjectToken
@@ -100,10 +102,15 @@ def _parse_jwt(value: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None
     if len(segments) != 3:
         return None
     try:
-        header, claims = (parse_json_object(decode_base64url(segment)) for segment in segments[:2])
+        header, claims = _parse_header(segments[0]), parse_json_object(decode_base64url(segments[1]))
     except ValueError:
         return None
     return (header, claims) if "alg" in header else None
+
+
+@lru_cache(maxsize=64)  # all tokens of one key have the same
+def _parse_header(segment: str) -> Mapping[str, Any]:
+    return MappingProxyType(parse_json_object(decode_base64url(segment)))
 
 
 def _read_claims(

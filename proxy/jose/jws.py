@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -44,7 +46,7 @@ def parse_jws(value: str) -> UnverifiedJws:
     if len(parts) != 3:
         raise SubjectTokenInvalid("the token does not have the three parts of a JWS")
     try:
-        header = _parse_header(decode_base64url(parts[0]))
+        header = _parse_header(parts[0])
         payload = decode_base64url(parts[1])
         signature = decode_base64url(parts[2])
     except ValueError:
@@ -90,10 +92,12 @@ def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection
         raise SubjectTokenInvalid("the signature does not hold")
 
 
-def _parse_header(data: bytes) -> dict[str, Any]:
+@lru_cache(maxsize=64)  # all tokens of one key have the same
+def _parse_header(part: str) -> Mapping[str, Any]:
+    data = decode_base64url(part)
     if sum(map(data.count, (b",", b"{", b"["))) > MAX_HEADER_VALUES:
         raise ValueError("too many values in the header")
-    return parse_json_object(data)
+    return MappingProxyType(parse_json_object(data))
 
 
 def _not_strict() -> SubjectTokenInvalid:
