@@ -34,7 +34,7 @@ class Column:
 
     def show(self, runs: Sequence[Results], work: str, peer: str) -> str:
         found = [value for run in runs if (value := self.measure(run, work, peer)) is not None]
-        if len(found) == 1 and isinstance(found[0], Spread):
+        if len(found) == 1 and isinstance(found[0], Spread) and found[0].least < found[0].most:
             median, least, most = (number(part / self.unit) for part in found[0])
             return f"{median} ({least} to {most})"
         medians = [value.median if isinstance(value, Spread) else value for value in found]

@@ -100,7 +100,7 @@ def single(stage: Stage, running: Running, scale: Scale, results: Results) -> Fi
 def paced(stage: Stage, running: Running, scale: Scale, results: Results) -> Figures:
     """Half of what the slower of Envoy and us can do, so that both stand the same rate easily."""
     most = [results.median("hit", peer, "rate") or 4_000 for peer in (OURS, REFERENCE)]
-    figures = measure_requests(running, Load(_hot(stage).tokens, rate=min(most) / 2), 2 * scale.seconds)
+    figures = measure_requests(running, Load(_hot(stage).tokens, rate=min(most) / 2), scale.seconds)
     if figures["rate"] < 0.8 * min(most) / 2:
         raise OSError(f"cannot hold {min(most) / 2:,.0f} requests a second")
     return figures
@@ -159,14 +159,15 @@ WORKS = (
         "paced",
         "The same over 32 connections, held at half of what the slower of Envoy and us does",
         paced,
-        fewer=2,
+        fewer=1,
     ),
-    Work("tls", "The same over 32 kept TLS connections", tls, peers=BESIDE, secured="caller"),
-    Work("tls-upstream", "The same with TLS towards the API", hit, peers=BESIDE, secured="upstream"),
+    Work("tls", "The same over 32 kept TLS connections", tls, fewer=1, peers=BESIDE, secured="caller"),
+    Work("tls-upstream", "The same with TLS towards the API", hit, fewer=1, peers=BESIDE, secured="upstream"),
     Work(
         "websocket",
         "A message through a websocket to an echo and back, 32 websockets",
         websocket,
+        fewer=1,
         peers=BESIDE,
     ),
     Work("post", "POST of 16 KiB, 32 connections", post, fewer=3),
