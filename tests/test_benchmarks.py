@@ -126,10 +126,17 @@ def test_runs_are_merged_from_their_files(
     """What a run has written is all that the table and the picture need."""
     pytest.importorskip("matplotlib")
     files = [tmp_path / "a.json", tmp_path / "b.json"]
+    readme = tmp_path / "README.md"
+    readme.write_text("# Fast\n\n<!-- measured -->\n| old |\n<!-- end -->\nMore.\n")
     for file, run in zip(files, (results, _slower(results)), strict=True):
         file.write_text(run.to_json())
         assert Results.read(file) == run
-    monkeypatch.setattr(sys, "argv", ["benchmarks", "--merge", *map(str, files), "--out", str(tmp_path)])
+    places = ["--out", str(tmp_path), "--readme", str(readme)]
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--merge", *map(str, files), *places])
     main()
     assert (tmp_path / "benchmarks.md").read_text() == build_table([results, _slower(results)])
     assert "0.5 to 1" in (tmp_path / "benchmarks.svg").read_text()
+    text = readme.read_text()
+    assert text.startswith("# Fast\n\n<!-- measured -->\n\n| | measured |\n|---|---|\n| CPU time a request")
+    assert "JWT cache; of nginx, which verifies nothing | 0.5 to 1; - |\n" in text
+    assert text.endswith(" |\n\n<!-- end -->\nMore.\n")

@@ -20,6 +20,7 @@ from .peers.ours import Ours
 from .plot import draw
 from .results import OURS, Results, Sample
 from .stage import Stage, build_stage
+from .summary import write_summary
 from .table import build_table
 from .works import FULL, QUICK, WORKS, Scale, Work
 
@@ -53,6 +54,8 @@ def main() -> None:
     table = build_table(runs)
     (arguments.out / "benchmarks.md").write_text(table)
     draw(runs, arguments.out / "benchmarks.svg")
+    if arguments.readme:
+        write_summary(runs, arguments.readme)
     print(table)
 
 
@@ -78,6 +81,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
         "--merge", nargs="+", type=Path, metavar="FILE", help="benchmarks.json of several runs"
+    )
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="put the short table into this one as well"
     )
     version = f"{platform.python_version()} ({platform.python_compiler()})"
     parser.add_argument(

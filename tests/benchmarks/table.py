@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import targets
+from .figures import KIB, MIB
 from .growth import GROWTH
 from .results import REFERENCES, Results, Spread
 from .works import WORKS, Work
 
-KIB, MIB = 1024, 1024 * 1024
 TITLES = {
     "routes": "Growth: routes",
     "proofs": "Growth: callers with proofs (ES256)",
