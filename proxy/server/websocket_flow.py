@@ -104,7 +104,8 @@ class WebSocketFlow(Deadlines, WebSocketsSansIOProtocol):
         message = await self.queue.get()
         if self.queue.empty():
             self._waiting = 0
-            self._note_held()
+            if self in MESSAGES:
+                self._note_held()
             self._intake.release(Hold.MESSAGE)
         return message
 

@@ -68,7 +68,8 @@ class Connection(asyncio.Protocol):
             await self._wait()
         message = self._messages.popleft()
         if not self._messages:
-            self._note_held()
+            if self in MESSAGES:
+                self._note_held()
             self._intake.release(Hold.MESSAGE)
         return message
 

@@ -28,6 +28,10 @@ class Allowance:
         """Bytes."""
         return self._total
 
+    def __contains__(self, holder: Holder) -> bool:
+        """Whether ``holder`` was last noted with more than is free."""
+        return holder in self._held
+
     def note(self, holder: Holder, size: int) -> None:
         """``holder`` now holds ``size`` bytes."""
         if size > FREE:

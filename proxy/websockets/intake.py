@@ -47,6 +47,9 @@ class Intake:
 
     def feed(self, data: bytes) -> None:
         """What has been read."""
+        if self._parse is not None and not self._unparsed and not self._holds and len(data) <= PIECE:
+            self._parse(data)
+            return
         self._unparsed += data
         if self._turn is None:
             self._parse_some()
@@ -58,7 +61,8 @@ class Intake:
     def release(self, reason: int) -> None:
         """Go on, unless it is held for another reason."""
         self._holds &= ~reason
-        self._steer()
+        if self._unparsed or self.paused:
+            self._steer()
 
     def close(self) -> None:
         """The connection is lost. The circle through ``parse`` ends here, not with the garbage collector."""

@@ -42,6 +42,7 @@ def test_what_one_connection_holds(sizes: list[int], held: int):
     for size in sizes:
         allowance.note(one, size)
     assert allowance.held == held
+    assert (one in allowance) is (held > 0)
     assert not one.gave_up
 
 
