@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ _NO_VALUES = [b""]
 _NONCE = b"dpop-nonce"
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 _random = random.Random()  # noqa: S311  no secret, and a system call less for each request
+os.register_at_fork(after_in_child=_random.seed)  # workers are forked, and each has ids of its own
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -96,6 +98,23 @@ def test_request_ids_never_inject_into_logs(values):
     """H-52: whatever is sent, the id is printable ASCII without white space."""
     found = parse_request_id(values)
     assert found is None or (found.isascii() and found.isprintable() and " " not in found)
+
+
+_TWO_CHILDREN = """
+import os
+from proxy.downstream.request import build_request_id
+for _ in range(2):
+    if os.fork() == 0:
+        os.write(1, build_request_id().encode())
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_forked_workers_have_request_ids_of_their_own():
+    ids = subprocess.run([sys.executable, "-c", _TWO_CHILDREN], stdout=subprocess.PIPE, check=True).stdout
+    assert len(ids) == 64
+    assert ids[:32] != ids[32:]
 
 
 @pytest.mark.parametrize(
