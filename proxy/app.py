@@ -178,7 +178,14 @@ class App:
                 downstream.unwatch()
                 self._departures.discard(downstream)
             parts.leave()
-            self._count(downstream, time.monotonic() - began)
+            self._count_request(
+                downstream.route,
+                downstream.status or DEPARTED,
+                time.monotonic() - began,
+                method=downstream.method,
+                request_id=downstream.request_id,
+                dialect=downstream.dialect,
+            )
 
     def _read_gauges(self) -> Gauges:
         return self._parts.gauges()  # those that serve now: a reload replaces them
@@ -234,16 +241,6 @@ class App:
             extra={"request_id": downstream.request_id, "route": downstream.route, "reason": str(error)},
         )
         downstream.abort()
-
-    def _count(self, downstream: Downstream, seconds: float) -> None:
-        self._count_request(
-            downstream.route,
-            downstream.status or DEPARTED,
-            seconds,
-            method=downstream.method,
-            request_id=downstream.request_id,
-            dialect=downstream.dialect,
-        )
 
     def _count_request(
         self,

@@ -174,12 +174,14 @@ class ResponseParser:
             self.on_body(data)
 
     def _feed_length(self, data: bytes) -> None:
-        if len(data) > self._remaining:
+        remaining = self._remaining - len(data)
+        if remaining < 0:
             self.excess = True
-            data = data[: self._remaining]
-        self._remaining -= len(data)
+            data = data[:remaining]
+            remaining = 0
+        self._remaining = remaining
         self.on_body(data)
-        self.whole = not self._remaining
+        self.whole = not remaining
 
     def _feed_chunked(self, data: bytes) -> None:
         before = self.buffered
