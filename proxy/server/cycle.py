@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import traceback
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -22,6 +23,21 @@ log = logging.getLogger(__name__)
 HIGH_WATER = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
 _LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
 DISCONNECT = {"type": "http.disconnect"}
+
+
+if sys.version_info >= (3, 12):
+
+    def _create_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+
+else:
+
+    def _create_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        return loop.create_task(coroutine)
 
 
 class Owner(Protocol):
@@ -127,6 +143,12 @@ class Cycle:
         self._callback = callback
         if self.departed:
             self._call_back()
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the application in a task of its own, from Python 3.12 on at once up to where it first waits."""
+        task = _create_task(loop, self.run())
+        if not task.done():
+            self.task = task
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""

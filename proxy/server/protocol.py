@@ -189,7 +189,7 @@ class HttpProtocol(TimedProtocol):
             self._answer_refusal(answer)
             return
         self._active = answer
-        answer.task = self.loop.create_task(answer.run())
+        answer.begin(self.loop)
         if self.flow.read_paused and not self._waiting and not self._reader.done:
             self._resume_reading()
 

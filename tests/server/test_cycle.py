@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
+from proxy.server.protocol import HttpProtocol
 from tests.support.raw_client import Truncated, connected
 
 from .apps import Held, Recorder, answer, listening
 from .messages import get
 
 GET = get(b"GET / HTTP/1.1")
+on_end = HttpProtocol.on_end
 GET_1_0 = get(b"GET / HTTP/1.0", b"Connection: keep-alive")
 
 
@@ -37,6 +40,26 @@ async def exchange(app, request=GET, method="GET"):
     async with listening(app) as listener, connected(listener.address) as client:
         await client.send(request)
         return await client.response(method)
+
+
+async def test_the_application_begins_with_its_request(monkeypatch):
+    """From Python 3.12 on no round of the loop passes before anything is done for a request; it has a task always."""
+    tasks, begun = [], []
+
+    async def app(scope, receive, send):
+        tasks.append(asyncio.current_task())
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def end_and_look(protocol):
+        on_end(protocol)
+        protocol.loop.call_soon(lambda: begun.append(bool(tasks)))
+
+    monkeypatch.setattr(HttpProtocol, "on_end", end_and_look)
+    response = await exchange(app)
+    assert response.status == 204
+    assert begun == [sys.version_info >= (3, 12)]
+    assert None not in tasks
 
 
 async def test_fields_go_out_as_the_application_gave_them():
