@@ -53,8 +53,8 @@ def users(stage: Stage, scale: Scale) -> Iterator[Sample]:
 
 def idle(stage: Stage, scale: Scale) -> Iterator[Sample]:
     """The same hit beside connections that rest, and what each of these takes in memory."""
-    # A proxy keeps a descriptor back for the upstream's side of each connection.
-    count = min(scale.idle, raise_descriptor_limit() // 2 - 500)
+    # Ours keeps two descriptors back for each connection: for the upstream's side, and for one of its authorizer's.
+    count = min(scale.idle, raise_descriptor_limit() // 3 - 500)
     running = stage.launch(Ours(), "idle")
     load = Load(stage.token_file("hot", [stage.user]))
     measure_requests(running, load, 1)

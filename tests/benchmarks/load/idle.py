@@ -15,6 +15,7 @@ def idle_connections(port: int, path: str, token: str, count: int) -> Iterator[N
         for _ in range(count):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
             connection.sendall(head)
-            if b" 200 " not in connection.recv(65536)[:20]:
-                raise OSError("a connection was refused")
+            answer = connection.recv(65536)
+            if b" 200 " not in answer[:20]:
+                raise OSError(f"answered {answer[:40]!r} … {answer[-120:]!r}")
         yield
