@@ -15,6 +15,7 @@ import socket
 import sys
 import traceback
 
+from ..process import find_loop_factory
 from . import worker
 from .forking import ASK_SIZE, FORK, KILL, REPORT
 
@@ -29,6 +30,7 @@ def main() -> None:
     """``argv``: the descriptor over which it is asked."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    find_loop_factory()  # imported once for all, too
     gc.collect()
     gc.freeze()  # no collection writes to pages that are shared
     with socket.socket(fileno=int(sys.argv[1])) as asked:
