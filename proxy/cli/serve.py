@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..config.models import Settings
     from ..observability.logs import Logging
     from ..server import Server
-    from ..server.workers import Supervisor
+    from ..server.workers.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
 
 async def _supervise(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:
     from ..config.load import load_settings
-    from ..server.workers import supervise
+    from ..server.workers.supervisor import supervise
 
     caution = _Cautions()
     caution(settings)

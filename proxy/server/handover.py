@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 
+SUPERVISOR_ADDRESS = b"x-obo-supervisor-address"  # a field line: where the supervisor's admin side was called
 DATA, ADMIN, AUTHORIZER = b"d", b"a", b"z"  # which of a worker's listeners a connection is for
 
 

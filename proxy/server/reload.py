@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..app import App
-from ..config.models import Settings
-from .serve import Server
+if TYPE_CHECKING:  # a supervisor reports reloads, and has none of these
+    from ..app import App
+    from ..config.models import Settings
+    from .serve import Server
 
 log = logging.getLogger(__name__)
 

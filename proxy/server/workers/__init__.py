@@ -2,7 +2,3 @@
 
 Each has caches, pools and upstream connections of its own; a shared cache is shared by them as by replicas.
 """
-
-from .supervisor import Supervisor, supervise
-
-__all__ = ["Supervisor", "supervise"]

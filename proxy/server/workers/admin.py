@@ -20,7 +20,8 @@ from starlette.routing import Route
 
 from ...http.headers import Field
 from ...observability.exposition import render
-from .asking import SUPERVISOR_ADDRESS, Answer, WorkerUnavailable
+from ..handover import SUPERVISOR_ADDRESS
+from .asking import Answer, WorkerUnavailable
 from .merging import Tally, add_up, merge_metrics, merge_readiness, parse_metrics
 from .place import Place
 

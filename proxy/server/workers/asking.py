@@ -11,8 +11,6 @@ import httpcore
 
 from ...http.headers import Field
 
-SUPERVISOR_ADDRESS = b"x-obo-supervisor-address"  # a field line: where the supervisor's admin side was called
-
 _ORIGIN = httpcore.Origin(b"http", b"worker", 80)
 _READ = 64 * 1024
 

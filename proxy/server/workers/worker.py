@@ -16,11 +16,10 @@ from ...app import App, build_app
 from ...config.models import Settings
 from ...http.asgi import ASGIApp, Receive, Scope, Send
 from ...observability.logs import Logging, configure
-from ..handover import Inlet
+from ..handover import SUPERVISOR_ADDRESS, Inlet
 from ..process import calm_garbage_collection, find_loop_factory
 from ..reload import Reload
 from ..serve import Server, prepare_process
-from .asking import SUPERVISOR_ADDRESS
 from .channel import Channel
 from .fellows import FellowWorkers, News
 

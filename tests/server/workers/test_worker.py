@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from proxy.config.models import Settings, UpstreamTLS
-from proxy.server.handover import DATA
-from proxy.server.workers.asking import SUPERVISOR_ADDRESS, ask
+from proxy.server.handover import DATA, SUPERVISOR_ADDRESS
+from proxy.server.workers.asking import ask
 from proxy.server.workers.place import Place
 from proxy.server.workers.worker import _take_share
 
