@@ -290,6 +290,7 @@ class Verifier:
 
     def _remember(self, known: KnownToken) -> None:
         keep_from_collector(known)
+        self._forget(known.value)
         leaving = self._known.find_leaving(known.value)
         if leaving is not None:
             self._forget(leaving)

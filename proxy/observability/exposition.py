@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from copy import copy
 from typing import Final
 
 from prometheus_client.core import Metric
@@ -17,10 +18,10 @@ async def render(registry: Collector) -> bytes:
     """As ``generate_latest`` does, some lines in each turn of the event loop."""
     parts = []
     for family in registry.collect():
-        samples = family.samples
-        for first in range(0, max(1, len(samples)), LINES):
-            family.samples = samples[first : first + LINES]
-            text = generate_latest(_One(family))
+        for first in range(0, max(1, len(family.samples)), LINES):
+            some = copy(family)
+            some.samples = family.samples[first : first + LINES]
+            text = generate_latest(_One(some))
             parts.append(text.split(b"\n", 2)[2] if first else text)  # its name and type are told once
             await asyncio.sleep(0)
     return b"".join(parts)

@@ -170,6 +170,21 @@ async def test_a_doubt_has_everybody_looked_up_again():
             await verifier.verify(tokens[0])
 
 
+async def test_a_token_that_is_verified_again_takes_nobodys_place():
+    """C-17: a full table stays as it is."""
+    async with benched() as bench:
+        verifier = bench.build(bench.accept(), size=2, revoked=FakeRevoked())
+        tokens = [OKTA.mint(sub=name) for name in ("alice", "bob")]
+        for token in tokens:
+            await verifier.verify(token)
+        verifier.doubt()
+        await verifier.verify(tokens[1])
+        assert set(verifier._known.of(tokens[0])) == set(tokens)
+        assert len(verifier._identified) == 2
+        assert verifier.recall(tokens[0]) is None
+        assert verifier.recall(tokens[1])
+
+
 async def test_recall_ends_with_the_token():
     """A-27: a verdict ends with the token and the tolerance, and does not come back with a clock set back."""
     async with benched() as bench:
