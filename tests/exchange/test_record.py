@@ -19,7 +19,7 @@ ALICE = SubjectToken(
     authorization_server="okta",
     issuer=ISSUER,
     subject="alice",
-    claims=CLAIMS,
+    kept_claims=CLAIMS,
     identity=b"i" * 32,
     expires_at=9.0,
 )
