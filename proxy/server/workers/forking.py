@@ -70,19 +70,17 @@ class Forks:
     async def fork(self, inlet: socket.socket, channel: socket.socket) -> Worker:
         """A worker that has these. Raises OSError where the system starts none."""
         line, theirs = socket.socketpair()
-        with theirs:
-            reader, writer = await asyncio.open_connection(sock=line)
-            try:
+        reader, writer = await asyncio.open_connection(sock=line)
+        try:
+            with theirs:
                 async with self._starting:
                     await self._send([inlet.fileno(), channel.fileno(), theirs.fileno()])
-            except BaseException:
-                writer.close()
-                raise
-        try:
             return Worker(await _read(reader), reader, writer)
-        except asyncio.IncompleteReadError as error:
+        except BaseException as error:
             writer.close()
-            raise ChildProcessError(0, "the forkserver has ended") from error
+            if isinstance(error, asyncio.IncompleteReadError):
+                raise ChildProcessError(0, "the forkserver has ended") from error
+            raise
 
     async def _send(self, descriptors: list[int]) -> None:
         if self._ask is not None:
