@@ -22,7 +22,7 @@ from .architecture import (
 
 # In the order of a request: each room depends only on those before it.
 ROOMS = [
-    "errors", "runtime", "jose", "http", "config", "websockets",
+    "errors", "runtime", "jose", "http", "config", "websockets", "http2",
     "authentication", "downstream", "upstream", "exchange", "cache", "signals", "gateway", "authorizer",
     "observability", "parts", "wiring", "app",
     "diagnosis", "admin", "server", "demo", "cli",

@@ -85,6 +85,7 @@ class Listen(Section):
     max_connections: int = Field(10_000, ge=1)
     drain_timeout: Duration = 30.0
     server_timing: bool = False
+    http2: bool = False
 
 
 class Admin(Section):
@@ -274,6 +275,7 @@ class Route(Section):
     timeouts: Timeouts = Timeouts()
     tls: UpstreamTLS | None = None
     max_connections: int = Field(256, ge=1)
+    http2: bool = False
 
 
 class SharedCache(Section):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from ..errors import ProxyError
-from .headers import Field
+from .headers import Field, Fields
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -24,6 +24,9 @@ class Connection(Protocol):
     head_size: int
     """Bytes that the request's head has at the most, as it was received."""
 
+    trailers: Fields
+    """What came behind the request's body, once that is whole; empty where the protocol's do not go on."""
+
     refusal: ProxyError | None
     """What the server has answered in the application's place, because the rest of the request is faulty."""
 
@@ -37,6 +40,10 @@ class Connection(Protocol):
 
         False, and nothing is written, where the peer is behind and ``send`` would wait.
         """
+        ...
+
+    def end(self, trailers: Fields) -> None:
+        """End the body of a response that was begun, with ``trailers`` where the protocol passes any on."""
         ...
 
     def abort(self) -> None:

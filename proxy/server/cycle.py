@@ -13,7 +13,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Message, Scope
-from ..http.headers import Field
+from ..http.headers import Field, Fields
 from ..http.pieces import SMALL, Pieces, gather
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
 from .state import State
@@ -85,6 +85,7 @@ class Cycle:
     complete = False
     departed = False
     refusal: ProxyError | None = None
+    trailers: Fields = ()
     _buffered = 0
     _delivered = False
     _waiter: asyncio.Future[None] | None = None
@@ -129,6 +130,11 @@ class Cycle:
             self._start(status, headers)
             self._write(body, more=False)
         return True
+
+    def end(self, trailers: Fields) -> None:
+        """Without them: whoever speaks HTTP/1.1 can hardly do anything with trailers (RFC 9110 §6.5.1)."""
+        if not (self.departed or self.complete):
+            self._write(b"", more=False)
 
     def abort(self) -> None:
         self._callback = None

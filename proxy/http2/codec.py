@@ -1,0 +1,156 @@
+"""The port of the codec: frames and header compression of one connection (RFC 9113 §4-§6, RFC 7541), no networking.
+
+Flow control is the user's: nothing is sent beyond ``room``, and the peer gets no credit for a stream's bytes but
+by ``consume``. SETTINGS and PING are acknowledged by the codec itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from ..http.headers import Field, Fields
+
+
+class ErrorCode(IntEnum):
+    """RFC 9113 §7."""
+
+    NO_ERROR = 0x0
+    PROTOCOL_ERROR = 0x1
+    INTERNAL_ERROR = 0x2
+    FLOW_CONTROL_ERROR = 0x3
+    SETTINGS_TIMEOUT = 0x4
+    STREAM_CLOSED = 0x5
+    FRAME_SIZE_ERROR = 0x6
+    REFUSED_STREAM = 0x7
+    CANCEL = 0x8
+    COMPRESSION_ERROR = 0x9
+    CONNECT_ERROR = 0xA
+    ENHANCE_YOUR_CALM = 0xB
+    INADEQUATE_SECURITY = 0xC
+    HTTP_1_1_REQUIRED = 0xD
+
+
+class ConnectionFault(Exception):
+    """The peer has broken the rules of the connection: ``take`` still gives the GOAWAY that says so, and no more."""
+
+    def __init__(self, code: ErrorCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """``fields`` as received, pseudo-header fields first; ``ended``: neither body nor trailers follow."""
+
+    stream_id: int
+    fields: list[Field]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReceived:
+    """A final response; ``fields`` and ``ended`` as above. Interim ones are not told."""
+
+    stream_id: int
+    fields: list[Field]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DataReceived:
+    """``size`` is what it takes of the peer's credit in bytes: ``data`` and its padding."""
+
+    stream_id: int
+    data: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """The peer has sent all of its message; ``trailers`` as received."""
+
+    stream_id: int
+    trailers: Sequence[Field] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReset:
+    """The stream is over: the peer has reset it, or the codec has, because it broke the rules of a stream."""
+
+    stream_id: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoneAway:
+    """The peer serves no stream above ``last_stream_id``."""
+
+    last_stream_id: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMade:
+    """More may be sent on ``stream_id``; on any, where that is 0."""
+
+    stream_id: int
+
+
+Event = RequestReceived | ResponseReceived | DataReceived | StreamEnded | StreamReset | GoneAway | RoomMade
+
+
+class Codec(Protocol):
+    """One connection, of a server or of a client.
+
+    What is said of a stream that is over already (the peer may have reset it meanwhile) has no effect.
+    """
+
+    @property
+    def max_streams(self) -> int:
+        """How many streams the peer lets us have open at once."""
+        ...
+
+    def begin(self) -> None:
+        """Our preface: SETTINGS, of a client behind its magic."""
+        ...
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Raises ConnectionFault; nothing is fed after that."""
+        ...
+
+    def take(self) -> bytes:
+        """What is to be written now."""
+        ...
+
+    def open(self, fields: Fields, *, ended: bool) -> int:
+        """Send a request, pseudo-header fields first; its stream."""
+        ...
+
+    def respond(self, stream_id: int, fields: Fields, *, ended: bool) -> None:
+        """Send the head of a response, ``:status`` first."""
+        ...
+
+    def room(self, stream_id: int) -> int:
+        """Bytes that may be sent now."""
+        ...
+
+    def send_data(self, stream_id: int, data: bytes, *, ended: bool) -> None:
+        """Send ``data``, of ``room`` bytes at most."""
+        ...
+
+    def send_trailers(self, stream_id: int, trailers: Fields) -> None:
+        """They end our message."""
+        ...
+
+    def consume(self, stream_id: int, size: int) -> None:
+        """Bytes received on the stream have been passed on: the peer may send as many more."""
+        ...
+
+    def reset(self, stream_id: int, code: ErrorCode) -> None: ...
+
+    def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
+        """No stream beyond those that are here will be served."""
+        ...
