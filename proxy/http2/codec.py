@@ -61,7 +61,7 @@ class ResponseReceived:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """``size`` is what it takes of the peer's credit in bytes: ``data`` and its padding."""
+    """``size`` bytes of the peer's credit, which ``consume`` gives back; padding is given back at once."""
 
     stream_id: int
     data: bytes
@@ -99,18 +99,25 @@ class RoomMade:
     stream_id: int
 
 
-Event = RequestReceived | ResponseReceived | DataReceived | StreamEnded | StreamReset | GoneAway | RoomMade
+StreamEvent = RequestReceived | ResponseReceived | DataReceived | StreamEnded | StreamReset | RoomMade
+Event = StreamEvent | GoneAway
 
 
 class Codec(Protocol):
     """One connection, of a server or of a client.
 
-    What is said of a stream that is over already (the peer may have reset it meanwhile) has no effect.
+    What is said of a stream that is over already (the peer may have reset it meanwhile) has no effect. It can be
+    over while not all of what it brought is consumed: that still has to be, or be let go by ``reset``.
     """
 
     @property
+    def held(self) -> int:
+        """Bytes received and not consumed, of all streams."""
+        ...
+
+    @property
     def max_streams(self) -> int:
-        """How many streams the peer lets us have open at once."""
+        """How many streams we may have open at once: 0 once no more may be opened on this connection."""
         ...
 
     def begin(self) -> None:
@@ -118,7 +125,7 @@ class Codec(Protocol):
         ...
 
     def feed(self, data: bytes) -> list[Event]:
-        """Raises ConnectionFault; nothing is fed after that."""
+        """Raises ConnectionFault; nothing is fed after that, and no stream is left."""
         ...
 
     def take(self) -> bytes:
@@ -149,8 +156,17 @@ class Codec(Protocol):
         """Bytes received on the stream have been passed on: the peer may send as many more."""
         ...
 
-    def reset(self, stream_id: int, code: ErrorCode) -> None: ...
+    def reset(self, stream_id: int, code: ErrorCode) -> None:
+        """End the stream, and let go of what was received on it and not consumed."""
+        ...
 
-    def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
-        """No stream beyond those that are here will be served."""
+    def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR, *, final: bool = True) -> None:
+        """No stream beyond those that are here will be served; unless ``final`` this is only announced.
+
+        Those that a peer opens before it hears of it are refused once it is final (RFC 9113 §6.8).
+        """
+        ...
+
+    def close(self) -> None:
+        """The connection is over: free all that is held. Nothing is called after that."""
         ...

@@ -1,0 +1,141 @@
+"""What holds for each codec, as a client and as a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.http2.codec import (
+    DataReceived,
+    ErrorCode,
+    GoneAway,
+    RequestReceived,
+    ResponseReceived,
+    RoomMade,
+    StreamEnded,
+    StreamReset,
+)
+from tests.http2.pairs import CODECS, OK, REQUEST, Pair
+
+
+@pytest.fixture(params=[(client, server) for client in CODECS for server in CODECS], ids=" to ".join)
+def pair(request) -> Pair:
+    return Pair(*request.param)
+
+
+def told(events):
+    """Without what only says that there is room."""
+    return [event for event in events if not isinstance(event, RoomMade)]
+
+
+def test_a_request_and_its_response(pair: Pair):
+    stream_id = pair.client.open(REQUEST, ended=True)
+    assert told(pair.talk()[1]) == [RequestReceived(stream_id, REQUEST, ended=True)]
+    pair.server.respond(stream_id, OK, ended=True)
+    assert told(pair.talk()[0]) == [ResponseReceived(stream_id, OK, ended=True)]
+    assert not pair.client._streams
+    assert not pair.server._streams
+
+
+def test_bodies_and_trailers_both_ways(pair: Pair):
+    stream_id = pair.client.open(REQUEST, ended=False)
+    pair.client.send_data(stream_id, b"one", ended=False)
+    pair.client.send_trailers(stream_id, [(b"a", b"b")])
+    pair.server.respond(stream_id, OK, ended=False)  # not heard of it yet: no effect
+    assert told(pair.talk()[1]) == [
+        RequestReceived(stream_id, REQUEST, ended=False),
+        DataReceived(stream_id, b"one", 3),
+        StreamEnded(stream_id, [(b"a", b"b")]),
+    ]
+    pair.server.respond(stream_id, OK, ended=False)
+    pair.server.send_data(stream_id, b"two", ended=True)
+    assert told(pair.talk()[0]) == [
+        ResponseReceived(stream_id, OK, ended=False),
+        DataReceived(stream_id, b"two", 3),
+        StreamEnded(stream_id),
+    ]
+
+
+def test_room_comes_back_as_it_is_consumed(pair: Pair):
+    """Credit for a stream's bytes is given by ``consume`` alone."""
+    stream_id = pair.client.open(REQUEST, ended=False)
+    pair.talk()
+    room = pair.client.room(stream_id)
+    assert room == 128 * 1024
+    pair.client.send_data(stream_id, bytes(room), ended=False)
+    told_server = told(pair.talk()[1])
+    assert sum(event.size for event in told_server) == room == pair.server.held
+    assert pair.client.room(stream_id) == 0
+    pair.server.consume(stream_id, room)
+    assert pair.talk()[0] == [RoomMade(stream_id)]
+    assert pair.client.room(stream_id) == room
+    assert pair.server.held == 0
+
+
+def test_a_stalled_stream_stops_no_other(pair: Pair):
+    stalled, other = (pair.client.open(REQUEST, ended=False) for _ in range(2))
+    pair.talk()
+    pair.client.send_data(stalled, bytes(pair.client.room(stalled)), ended=False)
+    sent = 0
+    for _ in range(64):
+        room = pair.client.room(other)
+        assert room > 0
+        pair.client.send_data(other, bytes(room), ended=False)
+        pair.talk()
+        pair.server.consume(other, room)
+        pair.talk()
+        sent += room
+    assert sent > 4 * 1024 * 1024
+    assert pair.server.held == 128 * 1024
+
+
+def test_reset_by_either_side(pair: Pair):
+    for resets, hears in ((pair.client, 1), (pair.server, 0)):
+        stream_id = pair.client.open(REQUEST, ended=False)
+        pair.client.send_data(stream_id, bytes(1000), ended=False)
+        pair.talk()
+        resets.reset(stream_id, ErrorCode.CANCEL)
+        assert told(pair.talk()[hears]) == [StreamReset(stream_id, ErrorCode.CANCEL)]
+        assert pair.server.held == 0
+        assert not pair.client._streams
+        assert not pair.server._streams
+
+
+def test_what_is_late_for_a_stream_that_was_reset(pair: Pair):
+    """RFC 9113 §5.1: frames already on their way have no effect, and their credit comes back."""
+    stream_id = pair.client.open(REQUEST, ended=False)
+    pair.talk()
+    pair.server.reset(stream_id, ErrorCode.CANCEL)
+    pair.client.send_data(stream_id, bytes(100_000), ended=False)
+    pair.client.send_trailers(stream_id, [(b"a", b"b")])
+    _, server = pair.talk()
+    assert told(server) == []
+    assert pair.server.held == 0
+    stream_id = pair.client.open(REQUEST, ended=True)
+    assert told(pair.talk()[1]) == [RequestReceived(stream_id, REQUEST, ended=True)]
+
+
+def test_streams_go_on_behind_goaway(pair: Pair):
+    """RFC 9113 §6.8: those that are open come to their end; later ones are refused."""
+    first = pair.client.open(REQUEST, ended=False)
+    pair.talk()
+    pair.server.go_away(final=False)
+    second = pair.client.open(REQUEST, ended=True)
+    client, server = pair.talk()
+    assert told(client) == [GoneAway(0x7FFF_FFFF, 0)]
+    assert told(server) == [RequestReceived(second, REQUEST, ended=True)]
+    assert pair.client.max_streams == 0
+    pair.server.go_away()
+    late = pair.client.open(REQUEST, ended=True)
+    assert told(pair.talk()[0]) == [GoneAway(second, 0), StreamReset(late, ErrorCode.REFUSED_STREAM)]
+    pair.client.send_data(first, b"body", ended=True)
+    assert told(pair.talk()[1]) == [DataReceived(first, b"body", 4), StreamEnded(first)]
+    pair.server.respond(first, OK, ended=True)
+    assert told(pair.talk()[0]) == [ResponseReceived(first, OK, ended=True)]
+
+
+def test_streams_at_once(pair: Pair):
+    """A stream too many is refused by itself: the peer may not know the bound yet."""
+    assert pair.client.max_streams == 100
+    for _ in range(100):
+        pair.client.open(REQUEST, ended=True)
+    assert len(told(pair.talk()[1])) == 100
