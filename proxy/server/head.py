@@ -13,61 +13,27 @@ from ..errors import (
     BadRequest,
     ExpectationFailed,
     HeaderTooLarge,
-    MethodNotAllowed,
     NotImplementedHere,
     TargetTooLong,
     VersionNotSupported,
 )
 from ..http.headers import Fields
+from ..http.request_head import (
+    CONTENT_LENGTH,
+    FEWER_FIELDS,
+    METHODS,
+    SHORTER_LINES,
+    SOUND_HOSTS,
+    check_host,
+    refuse_method,
+)
 from .limits import Limits
 
-# The HTTP method registry, without CONNECT and TRACE.
-METHODS = frozenset(
-    [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "DELETE",
-        "OPTIONS",
-        "PATCH",
-        "QUERY",
-        "ACL",
-        "BIND",
-        "CHECKOUT",
-        "COPY",
-        "LINK",
-        "LOCK",
-        "MERGE",
-        "MKACTIVITY",
-        "MKCALENDAR",
-        "MKCOL",
-        "MOVE",
-        "PROPFIND",
-        "PROPPATCH",
-        "REBIND",
-        "REPORT",
-        "SEARCH",
-        "UNBIND",
-        "UNLINK",
-        "UNLOCK",
-    ]
-)
 METHOD_NAMES = {method.encode("ascii"): method for method in METHODS}
-FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE"})  # a tunnel; an echo of the exchanged token
 SINGLE_FIELDS = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-
-HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
-CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-
-FEWER_FIELDS = "Send fewer header fields, or raise listen.max_header_fields."
-SHORTER_LINES = "Send shorter header fields: a single one has a limit of its own, which is fixed."
-
 _HASH = ord("#")  # as a number: ``b"#" in target`` makes an exception first, and drops it
 ANY_SIZE = 1 << 62  # of a head that took several reads
-_KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
-_sound_hosts: set[bytes] = set()
 
 
 # What the server needs of a request head: the target in origin-form, or ``*``; the field line that frames the
@@ -85,7 +51,7 @@ def read_head(
     if version not in {"1.1", "1.0"}:
         raise VersionNotSupported(f"HTTP/{version}")
     if method not in METHODS:
-        raise _refuse_method(method)
+        raise refuse_method(method)
     if len(target) > limits.max_target_bytes:
         raise TargetTooLong("the target is too long")
     if len(headers) > limits.max_header_fields:
@@ -94,7 +60,7 @@ def read_head(
         _bound_size(headers, limits)
     fields = _single_fields(headers)
     host = fields.get(b"host")
-    if host not in _sound_hosts:
+    if host not in SOUND_HOSTS:
         host = _check_host(host, version)
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     framing = b"" if length is None and coding is None else _read_framing(coding, length, version)
@@ -108,11 +74,6 @@ def read_head(
 def names_websocket(headers: Fields) -> bool:
     """Whether ``Upgrade`` asks for nothing but a websocket (RFC 6455 §4.2.1)."""
     return [value.lower() for name, value in headers if name == b"upgrade"] == [b"websocket"]
-
-
-def _refuse_method(method: str) -> MethodNotAllowed | NotImplementedHere:
-    refusal = MethodNotAllowed if method in FORBIDDEN_METHODS else NotImplementedHere
-    return refusal(f"method {method}")
 
 
 def _bound_size(headers: Fields, limits: Limits) -> None:
@@ -140,11 +101,7 @@ def _check_host(host: bytes | None, version: str) -> bytes:
         if version == "1.0":
             return b""
         raise BadRequest("no Host")
-    match = HOST.fullmatch(host)
-    if match is None or len(host) > 261 or int(match[1] or b"0") > 65535:  # RFC 1035 §2.3.4, and a port
-        raise BadRequest("Host is not host[:port]")
-    if len(_sound_hosts) < _KNOWN_HOSTS:
-        _sound_hosts.add(host)
+    check_host(host)
     return host
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..http.asgi import Receive, Scope, Send
-from .head import METHODS
+from ..http.request_head import METHODS
 
 ALLOW = (b"allow", ", ".join(sorted(METHODS)).encode())
 

@@ -16,7 +16,8 @@ from ..errors import (
     VersionNotSupported,
 )
 from ..http.headers import Field
-from .head import ANY_SIZE, FEWER_FIELDS, METHOD_NAMES, SHORTER_LINES, names_websocket, read_head
+from ..http.request_head import FEWER_FIELDS, SHORTER_LINES
+from .head import ANY_SIZE, METHOD_NAMES, names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
