@@ -269,6 +269,8 @@ class FrameCodec(ABC):
                 self._accept_request(event, events)
             elif stream is not None:
                 self._accept_of_stream(event, stream, events)
+            elif isinstance(event, StreamReset):
+                self._count_reset()
 
     def _accept_request(self, event: RequestReceived, events: list[Event]) -> None:
         stream_id = event.stream_id

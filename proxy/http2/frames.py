@@ -106,6 +106,17 @@ def build_frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
     return _HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
 
 
+def build_block(stream_id: int, block: bytes, *, ended: bool) -> bytes:
+    """HEADERS, and CONTINUATION behind it where the block is too large for one frame."""
+    pieces = [block[at : at + MAX_FRAME_SIZE] for at in range(0, len(block), MAX_FRAME_SIZE)]
+    flags = [END_STREAM if ended else 0, *(0 for _ in pieces[1:])]
+    flags[-1] |= END_HEADERS
+    kinds = [HEADERS, *(CONTINUATION for _ in pieces[1:])]
+    return b"".join(
+        build_frame(*one[:2], stream_id, one[2]) for one in zip(kinds, flags, pieces, strict=True)
+    )
+
+
 def build_settings(settings: Mapping[int, int]) -> bytes:
     """SETTINGS, none of which needs to be the default."""
     return build_frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*one) for one in settings.items()))
