@@ -1,4 +1,4 @@
-"""One request and its response, as ASGI shows them to the application."""
+"""One request and its response, as ASGI shows them to the application; here by HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -40,11 +40,16 @@ else:
         return loop.create_task(coroutine)
 
 
-class Owner(Protocol):
+class Serving(Protocol):
+    """The connection that a request came by."""
+
+    state: State
+
+
+class Owner(Serving, Protocol):
     """The connection that a cycle belongs to: what it writes to, and whom it tells of its end."""
 
     flow: FlowControl
-    state: State
 
     @property
     def client_certificate(self) -> str | None:
@@ -72,13 +77,15 @@ class Owner(Protocol):
         ...
 
 
-class Cycle:
-    """Implements ``Connection``; ``more_body`` is whether the request is still on its way.
+class ServedRequest:
+    """The request, whatever its protocol: its body as it comes, and the run of the application.
 
-    ``written`` is whether bytes of the response have left, ``departed`` whether nobody is there to read it: the peer
-    has left, or we have cut.
+    ``more_body`` is whether the request is still on its way, ``written`` whether bytes of the response have left,
+    ``departed`` whether nobody is there to read it: the peer has left, or we have cut.
     """
 
+    app: ASGIApp
+    scope: Scope
     task: asyncio.Task[None] | None = None
     more_body = True
     written = False
@@ -90,56 +97,13 @@ class Cycle:
     _delivered = False
     _waiter: asyncio.Future[None] | None = None
     _callback: Callable[[], None] | None = None
-    _started = False
-    _held = b""
-    _framing = NONE
-    _left = 0
-
-    def __init__(
-        self,
-        owner: Owner,
-        app: ASGIApp,
-        *,
-        target: bytes,
-        head_size: int,
-        keep_alive: bool,
-        expects_continue: bool,
-    ) -> None:
-        self.scope: Scope = {}
-        self.app = app
-        self.target = target
-        self.head_size = head_size
-        self.keep_alive = keep_alive
-        self._owner = owner
-        self._expects_continue = expects_continue
-        self._pieces: Pieces = []
-
-    @property
-    def client_certificate(self) -> str | None:
-        return self._owner.client_certificate
-
-    @property
-    def framed(self) -> bool:
-        """Whether a peer can tell a cut response from a whole one."""
-        return self._framing is not CLOSE
-
-    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
-        if self._owner.flow.write_paused:
-            return False
-        if not (self.departed or self._started):
-            self._start(status, headers)
-            self._write(body, more=False)
-        return True
-
-    def end(self, trailers: Fields) -> None:
-        """Without them: whoever speaks HTTP/1.1 can hardly do anything with trailers (RFC 9110 §6.5.1)."""
-        if not (self.departed or self.complete):
-            self._write(b"", more=False)
+    _owner: Serving
+    _pieces: Pieces
 
     def abort(self) -> None:
         self._callback = None
         if not (self.complete or self.departed):
-            self._owner.cut(self)
+            self._cut()
 
     def cancel(self) -> None:
         if self.task is not None:
@@ -167,7 +131,7 @@ class Cycle:
         finally:
             self._callback = None
             if not (self.complete or self.departed):
-                self._owner.end_early(self)
+                self._end_early()
             self._owner.state.running -= 1
             self.scope = {}  # it holds us, and so does a task that was cancelled:
             self.task = None  # only the garbage collector would end these circles
@@ -204,10 +168,85 @@ class Cycle:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    # ASGI
+    def _take_body(self) -> Message:
+        body: bytes = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        self._buffered = 0
+        self._delivered = not self.more_body
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    # What a protocol does in its own way
 
     async def receive(self) -> Message:
         """``http.request`` for each piece of body that is there, ``http.disconnect`` at the end of all."""
+        raise NotImplementedError
+
+    async def send(self, message: Message) -> None:
+        """Write; returns without an effect once the peer has left."""
+        raise NotImplementedError
+
+    def _cut(self) -> None:
+        """Break off what is being written, so that the peer can tell."""
+        raise NotImplementedError
+
+    def _end_early(self) -> None:
+        """The application has returned without a whole response."""
+        raise NotImplementedError
+
+
+class Cycle(ServedRequest):
+    """Implements ``Connection`` by HTTP/1.1."""
+
+    _started = False
+    _held = b""
+    _framing = NONE
+    _left = 0
+    _owner: Owner
+
+    def __init__(
+        self,
+        owner: Owner,
+        app: ASGIApp,
+        *,
+        target: bytes,
+        head_size: int,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        self.scope = {}
+        self.app = app
+        self.target = target
+        self.head_size = head_size
+        self.keep_alive = keep_alive
+        self._owner = owner
+        self._expects_continue = expects_continue
+        self._pieces = []
+
+    @property
+    def client_certificate(self) -> str | None:
+        return self._owner.client_certificate
+
+    @property
+    def framed(self) -> bool:
+        """Whether a peer can tell a cut response from a whole one."""
+        return self._framing is not CLOSE
+
+    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
+        if self._owner.flow.write_paused:
+            return False
+        if not (self.departed or self._started):
+            self._start(status, headers)
+            self._write(body, more=False)
+        return True
+
+    def end(self, trailers: Fields) -> None:
+        """Without them: whoever speaks HTTP/1.1 can hardly do anything with trailers (RFC 9110 §6.5.1)."""
+        if not (self.departed or self.complete):
+            self._write(b"", more=False)
+
+    # ASGI
+
+    async def receive(self) -> Message:
         if self._expects_continue and self.more_body and not (self.written or self.departed):
             self._expects_continue = False
             self._owner.write_parts([b"HTTP/1.1 100 Continue\r\n\r\n"], joined=True)
@@ -220,15 +259,7 @@ class Cycle:
             await self._waiter
         return DISCONNECT
 
-    def _take_body(self) -> Message:
-        body: bytes = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces = []
-        self._buffered = 0
-        self._delivered = not self.more_body
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
-
     async def send(self, message: Message) -> None:
-        """Write; returns without an effect once the peer has left."""
         if self._owner.flow.write_paused:
             await self._owner.flow.drain()
         if self.departed:
@@ -272,6 +303,12 @@ class Cycle:
         self._owner.write_parts(parts, joined=len(body) < _LARGE)
         if not more:
             self._complete()
+
+    def _cut(self) -> None:
+        self._owner.cut(self)
+
+    def _end_early(self) -> None:
+        self._owner.end_early(self)
 
     def _complete(self) -> None:
         self.complete = True
