@@ -95,6 +95,11 @@ class Bounds:
         elif kind not in (frames.RST_STREAM, frames.GOAWAY):
             self.count_idle()
 
+    @property
+    def in_block(self) -> bool:
+        """Whether a field block has begun and not ended."""
+        return self._block != 0
+
     def count_idle(self) -> None:
         """A frame without effect. Raises ConnectionFault."""
         _spend(self._control, self._clock, "control frames")

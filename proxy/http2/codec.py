@@ -116,6 +116,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def in_head(self) -> bool:
+        """Whether the peer has yet to end its preface, or a head, trailers or control frame that has begun."""
+        ...
+
+    @property
     def max_streams(self) -> int:
         """How many streams we may have open at once: 0 once no more may be opened on this connection."""
         ...
@@ -141,7 +146,7 @@ class Codec(Protocol):
         ...
 
     def room(self, stream_id: int) -> int:
-        """Bytes that may be sent now."""
+        """Bytes that may be sent now on the stream; on the connection, whatever streams have, where that is 0."""
         ...
 
     def send_data(self, stream_id: int, data: bytes, *, ended: bool) -> None:

@@ -89,7 +89,7 @@ class FrameCodec(ABC):
 
     @abstractmethod
     def _room(self, stream_id: int) -> int:
-        """May be negative (RFC 9113 §6.9.2)."""
+        """As ``room``; may be negative (RFC 9113 §6.9.2)."""
 
     @abstractmethod
     def _give(self, stream_id: int, increment: int) -> None:
@@ -109,6 +109,10 @@ class FrameCodec(ABC):
     @property
     def held(self) -> int:
         return self._credit.held
+
+    @property
+    def in_head(self) -> bool:
+        return self._bounds.in_block or self._reader.in_control
 
     @property
     def max_streams(self) -> int:
@@ -163,6 +167,8 @@ class FrameCodec(ABC):
                 self._end_sent(stream_id, stream)
 
     def room(self, stream_id: int) -> int:
+        if stream_id == 0:
+            return max(0, self._room(0))
         stream = self._streams.get(stream_id)
         return 0 if stream is None or stream.sent else max(0, self._room(stream_id))
 

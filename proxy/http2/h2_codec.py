@@ -161,6 +161,8 @@ class H2Codec(FrameCodec):
         self._connection.reset_stream(stream_id, code)
 
     def _room(self, stream_id: int) -> int:
+        if stream_id == 0:
+            return self._connection.outbound_flow_control_window
         return self._connection.local_flow_control_window(stream_id)
 
     def _give(self, stream_id: int, increment: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.http2.codec import (
+    ConnectionFault,
     DataReceived,
     ErrorCode,
     GoneAway,
@@ -14,6 +15,8 @@ from proxy.http2.codec import (
     StreamEnded,
     StreamReset,
 )
+from proxy.http2.frames import DATA, HEADERS, MAGIC, PING, build_frame
+from proxy.http2.options import CodecOptions
 from tests.http2.pairs import CODECS, OK, REQUEST, Pair
 
 
@@ -139,3 +142,38 @@ def test_streams_at_once(pair: Pair):
     for _ in range(100):
         pair.client.open(REQUEST, ended=True)
     assert len(told(pair.talk()[1])) == 100
+
+
+def test_room_on_the_connection_is_told_apart_from_a_streams(pair: Pair):
+    """A stream that takes nothing is no reason for the others to wait."""
+    first, other = (pair.client.open(REQUEST, ended=False) for _ in range(2))
+    pair.talk()
+    pair.client.send_data(first, bytes(pair.client.room(first)), ended=False)
+    pair.talk()
+    assert pair.client.room(first) == 0
+    assert pair.client.room(0) > 0
+    assert pair.client.room(other) > 0
+
+
+def test_a_head_that_has_not_ended_is_told(pair: Pair):
+    """Preface, field blocks and control frames are to come whole; DATA may take its time."""
+    assert CODECS["h2"](CodecOptions(client=False)).in_head
+    server = pair.server
+    assert not server.in_head
+    pair.client.open(REQUEST, ended=False)
+    head = pair.client.take()
+    assert server.feed(head[:-1]) == []
+    assert server.in_head
+    server.feed(head[-1:])
+    assert not server.in_head
+    server.feed(build_frame(DATA, 0, 1, b"data")[:-1])
+    assert not server.in_head
+    server.feed(b"a" + build_frame(HEADERS, 0, 3, b"\x82\x84"))
+    assert server.in_head
+
+
+def test_the_first_frame_is_settings():
+    """RFC 9113 §3.4."""
+    server = CODECS["h2"](CodecOptions(client=False))
+    with pytest.raises(ConnectionFault):
+        server.feed(MAGIC + build_frame(PING, 0, 0, bytes(8)))
