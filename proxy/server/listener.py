@@ -28,7 +28,8 @@ _QUIET_PERIOD = 0.05  # s: how often the end of the last connection is looked fo
 class Listener:
     """Serves ``app`` on one socket; ``address`` is that of the socket once it is bound.
 
-    Without ``refusing`` what the server refuses by itself is logged, and not counted.
+    Without ``refusing`` what the server refuses by itself is logged, and not counted. With ``http2`` a connection
+    may speak that as well.
     """
 
     def __init__(
@@ -37,11 +38,15 @@ class Listener:
         limits: Limits,
         app_state: dict[str, Any] | None = None,
         refusing: Refusing | None = None,
+        *,
+        http2: bool = False,
     ) -> None:
         self._limits = limits
         self._state = State(app, limits, refusing or OnlyLogged())
         self._app_state = app_state or {}
         self._config = _build_config(app)
+        self._http2 = http2
+        self._protocol = _find_protocol(http2=http2)
         self._background = Background()
         self._stopped = False
         self._server: asyncio.Server | None = None
@@ -66,7 +71,7 @@ class Listener:
 
     def prepare(self, tls: ListenTLS | None = None) -> None:
         """Be ready for connections that another process has accepted; ``start`` is not needed then."""
-        self._tls = build_tls_context(tls) if tls is not None else None
+        self._tls = build_tls_context(tls, http2=self._http2) if tls is not None else None
 
     def adopt(self, connection: socket.socket) -> None:
         """Serve a connection that was accepted elsewhere; after ``stop``, and where there are too many, close it."""
@@ -91,8 +96,8 @@ class Listener:
             # Until 3.12.2 its traceback is part of a circle with 256 KiB of buffers (python/cpython#109534).
             traceback.clear_frames(error.__traceback__)
 
-    def _accept(self) -> HttpProtocol:
-        return HttpProtocol(self._config, self._state, self._app_state)
+    def _accept(self) -> asyncio.Protocol:
+        return self._protocol(self._config, self._state, self._app_state)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -115,7 +120,7 @@ class Listener:
         """
         if self._tls is None or tls is None:
             return lambda: None
-        context = build_tls_context(tls)
+        context = build_tls_context(tls, http2=self._http2)
 
         def swap() -> None:
             self._tls = context
@@ -162,6 +167,15 @@ class Listener:
                 while self._state.running:  # noqa: ASYNC110 once in a process's life
                     await asyncio.sleep(0)
         await asyncio.sleep(0)  # the transports tell of their end in the next turn
+
+
+def _find_protocol(*, http2: bool) -> Callable[[Config, State, dict[str, Any]], asyncio.Protocol]:
+    """What speaks first on a connection."""
+    if not http2:
+        return HttpProtocol
+    from .http2.preface import PrefaceProtocol  # noqa: PLC0415 - who does not speak it has nothing of it in memory
+
+    return PrefaceProtocol
 
 
 def _build_config(app: ASGIApp) -> Config:

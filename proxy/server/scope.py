@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from ..http.asgi import Scope
-from .reader import RequestReader
+from ..http.headers import Field
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+class RequestHead(Protocol):
+    """Read and checked, by whichever protocol it came. ``headers`` have lower-case names."""
+
+    @property
+    def version(self) -> str:
+        """Of HTTP."""
+        ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def target(self) -> bytes:
+        """In origin-form, or ``*``."""
+        ...
+
+    @property
+    def headers(self) -> list[Field]: ...
 
 
 def build_connection_scope(transport: asyncio.Transport) -> Scope:
@@ -26,18 +46,18 @@ def build_connection_scope(transport: asyncio.Transport) -> Scope:
     }
 
 
-def build_scope(connection: Scope, reader: RequestReader, app_state: dict[str, Any]) -> Scope:
+def build_scope(connection: Scope, head: RequestHead, app_state: dict[str, Any]) -> Scope:
     """The scope of the request whose head has just been read; ``app_state`` is what the lifespan has left."""
-    raw_path, _, query = reader.target.partition(b"?")
+    raw_path, _, query = head.target.partition(b"?")
     path = raw_path.decode("ascii", "replace")
     scope = {
         **connection,
-        "http_version": reader.version,
-        "method": reader.method,
+        "http_version": head.version,
+        "method": head.method,
         "path": unquote(path) if "%" in path else path,
         "raw_path": raw_path,
         "query_string": query,
-        "headers": reader.headers,
+        "headers": head.headers,
     }
     if app_state:
         scope["state"] = app_state.copy()

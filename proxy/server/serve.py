@@ -43,10 +43,13 @@ class Server:
         self._limits = replace(limits, max_connections=affordable)
         self._lifespan = Lifespan(app)
         self._sweep = Sweep()
-        self._data = Listener(app, self._limits, self._lifespan.state, app)
+        http2 = settings.listen.http2
+        self._data = Listener(app, self._limits, self._lifespan.state, app, http2=http2)
         self._admin = Listener(admin_app, self._limits)
         asked = replace(self._limits, websockets=False)
-        self._authorizer = Listener(app.authorize, asked, refusing=app) if settings.authorizer else None
+        self._authorizer = (
+            Listener(app.authorize, asked, refusing=app, http2=http2) if settings.authorizer else None
+        )
         self._public = [self._data, self._authorizer] if self._authorizer else [self._data]
         self._hurry = asyncio.Event()
 

@@ -11,15 +11,15 @@ from ..config.models import ListenTLS
 from ..jose.encoding import encode_base64url
 
 
-def build_tls_context(tls: ListenTLS) -> ssl.SSLContext:
-    """TLS 1.2 or later; HTTP/1.1 is what is spoken inside (RFC 7301). Raises OSError.
+def build_tls_context(tls: ListenTLS, *, http2: bool = False) -> ssl.SSLContext:
+    """TLS 1.2 or later; inside HTTP/1.1 is spoken, or with ``http2`` what both prefer (RFC 7301). Raises OSError.
 
     Callers may show a certificate where there is a ``client_ca_file``, and a handshake with one that nobody named
     there has issued fails; none need show any.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     load_pair(context, tls.cert_file, tls.key_file)
     if tls.client_ca_file is not None:
         context.verify_mode = ssl.CERT_OPTIONAL

@@ -16,9 +16,9 @@ USUAL_LIMITS = Limits.of(Listen())
 
 
 @asynccontextmanager
-async def listening(app, tls=None, **limits) -> AsyncIterator[Listener]:
+async def listening(app, tls=None, *, http2=False, **limits) -> AsyncIterator[Listener]:
     """A listener on loopback whose limits are the usual ones but for ``limits``."""
-    listener = Listener(app, replace(USUAL_LIMITS, **limits))
+    listener = Listener(app, replace(USUAL_LIMITS, **limits), http2=http2)
     sweep = Sweep()
     sweep.add(listener.expire)
     await listener.start("127.0.0.1", 0, tls)

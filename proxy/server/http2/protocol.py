@@ -1,0 +1,287 @@
+"""One connection of HTTP/2: what comes by it, to which stream, and what is refused.
+
+A request reaches the application once its head is whole and checked (``head``). What is refused of it is answered
+here, on its stream alone. All deadlines are looked at by one sweep, so that a stream costs no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from functools import cached_property
+from typing import Any, cast
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from ...errors import BadRequest, Overloaded, ProxyError
+from ...http.problem import Problem
+from ...http2.choose import make_codec
+from ...http2.codec import (
+    ConnectionFault,
+    DataReceived,
+    ErrorCode,
+    Event,
+    GoneAway,
+    RequestReceived,
+    RoomMade,
+    StreamEnded,
+    StreamReset,
+)
+from ...http2.options import CodecOptions
+from ..deadlines import NEVER
+from ..options import ALLOW, answer_options
+from ..scope import build_connection_scope, build_scope
+from ..state import State
+from ..tls import find_client_certificate
+from .allowance import STREAMS
+from .deadlines import TimedConnection
+from .flow import Outflow
+from .head import read_request
+from .patience import Patience
+from .stream import Stream
+
+MAX_STREAMS = 100  # at once; as many applications may run on, of streams that are over
+_MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
+_LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
+
+
+class Http2Protocol(TimedConnection):
+    """Made before its connection, or once that has begun as one of HTTP/2."""
+
+    def __init__(self, state: State, app_state: dict[str, Any]) -> None:
+        super().__init__(state)
+        self._app_state = app_state
+        self._tasks: set[asyncio.Task[None]] = set()  # of applications that have not returned
+        self._refusal: ProxyError | None = None  # of all streams
+
+    @cached_property
+    def client_certificate(self) -> str | None:
+        """Found once for all requests of the connection, and not before one needs it."""
+        return find_client_certificate(self.transport)
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        limits = self._limits
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = FlowControl(self.transport)
+        self.codec = make_codec(
+            CodecOptions(client=False, max_header_bytes=limits.max_header_bytes, max_streams=MAX_STREAMS)
+        )
+        self.outflow = Outflow(
+            self.codec, self.transport, patience=limits.write_timeout, least=limits.least_taken
+        )
+        self._scope = build_connection_scope(self.transport)
+        self.state.connections.add(self)
+        if self.state.is_flooded():
+            self.transport.abort()
+            return
+        if self.state.overloaded:
+            self._refusal = Overloaded("connection limit reached", remedy=_MORE_CONNECTIONS)
+        self.codec.begin()
+        self.outflow.write()
+        self._watch_head()
+        if self.state.draining:
+            self.shutdown()
+
+    def data_received(self, data: bytes) -> None:
+        if self._done:
+            return
+        try:
+            events = self.codec.feed(data)
+        except ConnectionFault as fault:
+            self._told = True
+            self._fail(BadRequest(str(fault)))
+            return
+        for event in events:
+            self._take(event)
+        self._watch_head()
+        self._rest()
+        self.outflow.write_soon()
+
+    def pause_writing(self) -> None:
+        self.flow.pause_writing()
+        self.outflow.paused = True
+        self._expect_writes()
+
+    def resume_writing(self) -> None:
+        self.flow.resume_writing()
+        self.write_deadline = NEVER
+        self.outflow.paused = False
+        self.outflow.run()
+        self.await_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.state.connections.discard(self)
+        self._done = True
+        self._end_streams()
+        self._head_deadline = self._idle_deadline = self._final_deadline = NEVER
+        self.read_deadline = self.write_deadline = NEVER
+        self.outflow.close()
+        self.flow.resume_writing()
+        self.codec.close()
+
+    # What the peer sends
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case RequestReceived():
+                self._on_request(event)
+            case DataReceived():
+                self._on_data(event)
+            case StreamEnded():
+                self._on_end(event)
+            case StreamReset():
+                self._on_reset(event)
+            case RoomMade():
+                self.outflow.make_room(event.stream_id)
+                self.await_room()
+            case GoneAway():  # it opens no more streams here
+                self._leaving = True
+
+    def _on_request(self, event: RequestReceived) -> None:
+        stream = Stream(self, self.state.app, event.stream_id, Patience(self._limits))
+        self._streams[event.stream_id] = stream
+        self._idle_deadline = NEVER
+        try:
+            self._check_load()
+            request = read_request(event.fields, self._limits, ended=event.ended)
+        except ProxyError as error:
+            self._refuse(stream, error)
+            return
+        stream.begin(request, build_scope(self._scope, request, self._app_state))
+        if request.target == b"*":
+            stream.app = answer_options
+        if event.ended:
+            stream.feed_end()
+        task = stream.task = self.loop.create_task(stream.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _check_load(self) -> None:
+        """Raises Overloaded."""
+        if self._refusal is not None:
+            self._leave()
+            raise self._refusal
+        if len(self._tasks) >= 2 * MAX_STREAMS or self.state.running >= self._limits.max_connections:
+            raise Overloaded("too many requests under way", remedy=_MORE_CONNECTIONS)
+
+    def _on_data(self, event: DataReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is None or stream.departed:
+            self.codec.consume(event.stream_id, event.size)
+            return
+        stream.patience.extend(event.size, self.loop.time())
+        try:
+            stream.take(event.data)
+        except BadRequest as error:
+            self._refuse(stream, error)
+        self._count_held()
+
+    def _on_end(self, event: StreamEnded) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is None or stream.departed:
+            return
+        stream.patience.end()
+        stream.trailers = event.trailers
+        try:
+            stream.take_end()
+        except BadRequest as error:
+            self._refuse(stream, error)
+
+    def _on_reset(self, event: StreamReset) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            self._forget(stream)
+            stream.withdraw()
+
+    # What a stream asks for
+
+    def await_room(self) -> None:
+        super().await_room()
+        self._count_held()
+
+    def consume(self, stream: Stream, size: int) -> None:
+        """The application has passed on as many bytes of the body."""
+        self.codec.consume(stream.stream_id, size)
+        self.outflow.write_soon()
+        self._count_held()
+
+    def on_response_complete(self, stream: Stream) -> None:
+        """The response is sent whole. What is still to come of the request is not wanted (RFC 9113 §8.1)."""
+        if self._streams.get(stream.stream_id) is not stream:
+            return
+        if stream.refusal is None:
+            self.state.total_requests += 1
+        self._end_stream(stream, ErrorCode.NO_ERROR)
+
+    def cut(self, stream: Stream) -> None:
+        if self._streams.get(stream.stream_id) is stream:
+            self._end_stream(stream, ErrorCode.INTERNAL_ERROR)
+            stream.depart()
+
+    def end_early(self, stream: Stream) -> None:
+        """The application has returned without a whole response."""
+        self._refuse(stream, ProxyError("the application gave no response", remedy=_LOOK_ABOVE))
+
+    def _end_stream(self, stream: Stream, code: ErrorCode) -> None:
+        self._forget(stream)
+        self.codec.reset(stream.stream_id, code)
+        self.outflow.write_soon()
+        self._count_held()
+        self._rest()
+
+    def _forget(self, stream: Stream) -> None:
+        del self._streams[stream.stream_id]
+        self.outflow.drop(stream.stream_id)
+
+    # Refusals
+
+    def _refuse(self, stream: Stream, error: ProxyError) -> None:
+        if stream.written:
+            self.cut(stream)
+            return
+        stream.refusal = error
+        begun = stream.withdraw()
+        status, headers, body = self._tell(error, method=stream.method, begun=begun)
+        if status == 405:
+            headers.append(ALLOW)
+        stream.answer(status, headers, body)
+
+    def _tell(self, error: ProxyError, *, method: str, begun: bool) -> Problem:
+        return self.state.refusing.refuse(error, method=method, request_id=secrets.token_hex(16), begun=begun)
+
+    def _fail(self, error: ProxyError) -> None:
+        self._tell(error, method="", begun=False)
+        self._end_streams()
+        self._say_goodbye(ErrorCode.ENHANCE_YOUR_CALM)
+        self._finish()
+
+    # Ends
+
+    def _end_streams(self) -> None:
+        streams = tuple(self._streams.values())
+        self._streams.clear()
+        for stream in streams:
+            self.outflow.drop(stream.stream_id)
+            stream.withdraw()
+        STREAMS.note(self, 0)
+
+    def _count_held(self) -> None:
+        STREAMS.note(self, self.codec.held + self.outflow.waiting)
+
+    def give_up(self) -> None:
+        """The memory is needed."""
+        self.abort()
+
+    def abort(self) -> None:
+        """End at once; responses under way end visibly."""
+        for stream in self._streams.values():
+            self.codec.reset(stream.stream_id, ErrorCode.INTERNAL_ERROR)
+        self._end_streams()
+        for task in self._tasks:
+            task.cancel()
+        self._say_goodbye()
+        self.outflow.write()
+        self._done = True
+        self.transport.abort()
