@@ -1,11 +1,11 @@
-"""A caller that speaks HTTP/2 by the ``h2`` package, and may break its rules: what it sends and gets, frame by frame."""
+"""A caller that speaks HTTP/2 by the ``h2`` package, and may break its rules."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ class Http2Response:
 
 
 class Http2Client:
-    """One connection. ``gone`` is the last GOAWAY; ``credit`` whether room is given back for what comes."""
+    """One connection. ``gone`` are the GOAWAYs that came; ``credit`` is whether room is given for what comes."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, credit: bool = True
@@ -187,7 +187,5 @@ async def speaking(
         yield client
     finally:
         writer.close()
-        try:
+        with suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
-        except (OSError, ssl.SSLError):
-            pass

@@ -31,7 +31,7 @@ def read_request(fields: list[Field], limits: Limits, *, ended: bool) -> Request
     headers.insert(0, (b"host", pseudo.get(b":authority", b"")))
     size = sum(len(name) + len(value) + 4 for name, value in fields)
     method = pseudo[b":method"].decode()
-    target, framing, expects, _ = read_head(method, pseudo[b":path"], "1.1", headers, limits, size=size)
+    target, _, expects, _ = read_head(method, pseudo[b":path"], "1.1", headers, limits, size=size)
     lengths = [int(value) for name, value in headers if name == b"content-length"]
     length = lengths[0] if lengths else None
     if ended:
