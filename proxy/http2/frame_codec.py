@@ -209,6 +209,10 @@ class FrameCodec(ABC):
         self._out += frames.build_go_away(last, code)
 
     def close(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of all streams."""
         self._streams.clear()
         self._reset.clear()
         self._credit = Credit()
@@ -357,4 +361,4 @@ class FrameCodec(ABC):
 
     def _fail(self, code: ErrorCode) -> None:
         self.go_away(code)
-        self.close()
+        self._let_go()

@@ -177,3 +177,11 @@ def test_the_first_frame_is_settings():
     server = CODECS["h2"](CodecOptions(client=False))
     with pytest.raises(ConnectionFault):
         server.feed(MAGIC + build_frame(PING, 0, 0, bytes(8)))
+
+
+def test_a_fault_is_still_told(pair: Pair):
+    """By the GOAWAY that ``take`` gives after it."""
+    pair.server.take()
+    with pytest.raises(ConnectionFault):
+        pair.server.feed(build_frame(DATA, 0, 1, b"of no stream"))
+    assert pair.client.feed(pair.server.take()) == [GoneAway(0, ErrorCode.PROTOCOL_ERROR)]

@@ -12,7 +12,8 @@ from typing import Any
 import h2.config
 import h2.connection
 import h2.events
-import h2.exceptions
+import h2.settings
+from h2.connection import ConnectionInputs, ConnectionState
 
 from .raw_client import PATIENCE
 
@@ -38,6 +39,22 @@ class Http2Response:
         return dict(self.headers).get(name)
 
 
+def make_connection() -> h2.connection.H2Connection:
+    """A client's, which sends what it is told and goes on with its streams after a GOAWAY (RFC 9113 §6.8)."""
+    connection = h2.connection.H2Connection(
+        h2.config.H2Configuration(
+            header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+        )
+    )
+    machine = connection.state_machine
+    going = {
+        (state, ConnectionInputs.RECV_GOAWAY): (None, state)
+        for state in (ConnectionState.IDLE, ConnectionState.CLIENT_OPEN)
+    }
+    machine._transitions = {**machine._transitions, **going}
+    return connection
+
+
 class Http2Client:
     """One connection. ``gone`` are the GOAWAYs that came; ``credit`` is whether room is given for what comes."""
 
@@ -50,14 +67,7 @@ class Http2Client:
         self.streams: dict[int, Http2Response] = {}
         self.gone: list[h2.events.ConnectionTerminated] = []
         self.closed = False
-        self.connection = h2.connection.H2Connection(
-            h2.config.H2Configuration(
-                client_side=True,
-                header_encoding=None,
-                validate_outbound_headers=False,
-                normalize_outbound_headers=False,
-            )
-        )
+        self.connection = make_connection()
 
     async def begin(self, settings: dict[int, int] | None = None) -> None:
         """The preface; ``settings`` of ours."""
@@ -145,8 +155,6 @@ class Http2Client:
         answer = self.streams.get(stream_id) if stream_id else None
         if isinstance(event, h2.events.ConnectionTerminated):
             self.gone.append(event)
-            # ``h2`` takes no more frames then, though streams go on (RFC 9113 §6.8)
-            self.connection.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
         if answer is None:
             return
         if isinstance(event, h2.events.InformationalResponseReceived):

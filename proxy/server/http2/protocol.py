@@ -27,6 +27,7 @@ from ...http2.codec import (
     StreamEnded,
     StreamReset,
 )
+from ...http2.messages import read_request, read_trailers
 from ...http2.options import CodecOptions
 from ..deadlines import NEVER
 from ..options import ALLOW, answer_options
@@ -36,11 +37,12 @@ from ..tls import find_client_certificate
 from .allowance import STREAMS
 from .deadlines import TimedConnection
 from .flow import Outflow
-from .head import read_request
 from .patience import Patience
 from .stream import Stream
 
 MAX_STREAMS = 100  # at once; as many applications may run on, of streams that are over
+# What applications are told, as HTTP/1.1 would, of a body whose length is not known.
+_UNTIL_ITS_END = (b"transfer-encoding", b"chunked")
 _MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
 _LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
 
@@ -149,6 +151,8 @@ class Http2Protocol(TimedConnection):
         except ProxyError as error:
             self._refuse(stream, error)
             return
+        if request.content_length is None and not event.ended:
+            request.headers.append(_UNTIL_ITS_END)
         stream.begin(request, build_scope(self._scope, request, self._app_state))
         if request.target == b"*":
             stream.app = answer_options
@@ -183,9 +187,8 @@ class Http2Protocol(TimedConnection):
         if stream is None or stream.departed:
             return
         stream.patience.end()
-        stream.trailers = event.trailers
         try:
-            stream.take_end()
+            stream.take_end(read_trailers(event.trailers, self._limits))
         except BadRequest as error:
             self._refuse(stream, error)
 

@@ -12,10 +12,10 @@ from ...errors import BadRequest
 from ...http.asgi import ASGIApp, Message, Scope
 from ...http.headers import Field, Fields
 from ...http2.codec import Codec
+from ...http2.messages import BodyLength, Request
 from ..cycle import DISCONNECT, ServedRequest
 from ..state import State
 from .flow import Outflow, Part
-from .head import RequestHead
 from .patience import Patience
 from .response_head import KNOWN, NONE, build_response_head
 
@@ -66,7 +66,7 @@ class Stream(ServedRequest):
     target = b""
     head_size = 0
     method = ""
-    _announced: int | None = None  # bytes of the body that must still come, where the head says so
+    _length: BodyLength
     _expects_continue = False
     _taken = 0  # bytes that the application has and we have given no credit for
     _head: list[Field] | None = None  # begun, and not sent
@@ -122,27 +122,26 @@ class Stream(ServedRequest):
             part.gone = asyncio.get_running_loop().create_future()
             part.gone.add_done_callback(lambda _: self._complete())
 
-    def begin(self, request: RequestHead, scope: Scope) -> None:
+    def begin(self, request: Request, scope: Scope) -> None:
         """The head is read, and may be served."""
         self.scope = scope
         self.method = request.method
         self.target = request.target
         self.head_size = request.size
         self._expects_continue = request.expects_continue
-        self._announced = request.length
+        self._length = BodyLength(request.content_length)
 
     def take(self, data: bytes) -> None:
         """A piece of the body has come. Raises BadRequest where that is longer than announced (RFC 9113 §8.1.1)."""
-        if self._announced is not None:
-            self._announced -= len(data)
-            if self._announced < 0:
-                raise BadRequest("the body is longer than its Content-Length")
+        if not self._length.count(len(data)):
+            raise BadRequest("the body is longer than its Content-Length")
         self.feed(data)
 
-    def take_end(self) -> None:
+    def take_end(self, trailers: Fields) -> None:
         """The body is whole. Raises BadRequest where that is shorter than announced."""
-        if self._announced:
+        if not self._length.end():
             raise BadRequest("the body is shorter than its Content-Length")
+        self.trailers = trailers
         self.feed_end()
 
     def withdraw(self) -> bool:
@@ -154,6 +153,7 @@ class Stream(ServedRequest):
         shown = "extensions" in self.scope
         if not shown:
             self.cancel()
+            self.task = None  # it will hold us, by its traceback
         return shown
 
     # ASGI

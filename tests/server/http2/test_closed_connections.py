@@ -8,8 +8,6 @@ import ssl
 import struct
 from contextlib import suppress
 
-import h2.config
-import h2.connection
 import h2.events
 import pytest
 
@@ -17,7 +15,8 @@ from proxy.config.models import ListenTLS
 from tests.server.apps import listening
 from tests.server.test_closed_connections import app
 from tests.support.certificates import Authority
-from tests.support.leftovers import leftovers
+from tests.support.http2_client import make_connection
+from tests.support.leftovers import TIMES, leftovers
 
 SOON = 0.3  # s: a shortened limit
 LIMITS = {"header_timeout": SOON, "keep_alive_timeout": SOON, "body_timeout": SOON, "linger_timeout": SOON}
@@ -30,11 +29,7 @@ class Caller:
     def __init__(self, address, tls=None):
         sock = socket.create_connection(address, timeout=20)
         self.socket = tls.wrap_socket(sock) if tls is not None else sock
-        self.http2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(
-                header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
-            )
-        )
+        self.http2 = make_connection()
         self.http2.initiate_connection()
 
     def open(self, stream_id=1, path=b"/", *fields, ended=True, body=b""):
@@ -191,7 +186,9 @@ async def test_nothing_is_left_of_a_connection(visit):
         assert await leftovers(visitor(listener, visit)) == {}
 
 
-@pytest.mark.parametrize("visit", [answered, unfinished_body, within_a_response], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "visit", [answered, unfinished_body, within_a_response], ids=lambda one: one.__name__
+)
 async def test_nothing_is_left_of_a_connection_that_is_reset(visit):
     """F-36: by who is tired of it."""
     async with listening(app, http2=True) as listener:
@@ -254,20 +251,20 @@ async def test_nothing_is_left_of_a_connection_that_was_cut():
 async def test_nothing_is_left_of_a_stream_while_its_connection_lasts():
     """F-36: many requests on one connection take no more memory than one."""
     async with listening(app, http2=True) as listener:
-        callers = [Caller(listener.address) for _ in range(4)]
-        numbers = {id(caller): iter(range(1, 1000, 2)) for caller in callers}
+        callers = [(Caller(listener.address), iter(range(1, 9, 2))) for _ in range(TIMES)]
 
-        def call(caller):
-            stream_id = next(numbers[id(caller)])
-            caller.open(stream_id, body=b"body")
+        def call(caller, stream_ids):
+            caller.open(next(stream_ids), body=b"body")
             caller.wait_for(h2.events.StreamEnded)
             caller.http2.ping(b"12345678")
             caller.wait_for(h2.events.PingAckReceived)
 
-        async def visit():
-            await asyncio.to_thread(lambda: [call(caller) for caller in callers])
+        def visit():
+            callers.append(callers.pop(0))
+            return asyncio.to_thread(call, *callers[0])
 
-        await visit()
-        assert await leftovers(visit) == {}
-        for caller in callers:
+        for _ in range(TIMES):  # what each connection makes once does not count
+            await visit()
+        assert await leftovers(visit, patience=1) == {}
+        for caller, _ in callers:
             caller.socket.close()
