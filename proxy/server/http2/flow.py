@@ -151,8 +151,10 @@ class Outflow:
     def write(self) -> None:
         self._writes_soon = False
         self._unwritten = 0
+        if self._closed:
+            return
         data = self._codec.take()
-        if data and not (self._closed or self._transport.is_closing()):
+        if data and not self._transport.is_closing():
             self._transport.write(data)
             if self._transport.get_write_buffer_size() > MOST_UNTAKEN:
                 self._transport.abort()
