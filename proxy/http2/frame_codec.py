@@ -68,6 +68,7 @@ class FrameCodec(ABC):
         self._last = _LAST_STREAM_ID  # that is served
         self._fault: tuple[ErrorCode, str] | None = None
         self._gone = False  # the peer has said so
+        self._begun = False  # whether the peer's preface is here
         self._out = bytearray()
 
     # What the library does
@@ -112,7 +113,7 @@ class FrameCodec(ABC):
 
     @property
     def in_head(self) -> bool:
-        return self._bounds.in_block or self._reader.in_control
+        return not self._begun or self._bounds.in_block or self._reader.in_control
 
     @property
     def max_streams(self) -> int:
@@ -137,6 +138,8 @@ class FrameCodec(ABC):
             for frame in self._reader.feed(data):
                 if self._fault:
                     raise ConnectionFault(*self._fault)
+                if not self._begun:
+                    self._begin(frame)
                 self._bounds.check(frame)
                 self._receive(frame, events)
         except ConnectionFault as fault:
@@ -218,6 +221,12 @@ class FrameCodec(ABC):
         self._credit = Credit()
 
     # What arrives
+
+    def _begin(self, frame: Frame) -> None:
+        """RFC 9113 §3.4: SETTINGS end the peer's preface."""
+        if frame.kind != frames.SETTINGS or frame.flags & frames.ACK:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+        self._begun = True
 
     def _receive(self, frame: Frame, events: list[Event]) -> None:
         kind, stream_id = frame.kind, frame.stream_id

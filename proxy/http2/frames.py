@@ -69,17 +69,16 @@ class Frame(NamedTuple):
 class FrameReader:
     """Cuts what arrives into frames; of one that is not whole it keeps no more than ``MAX_FRAME_SIZE`` allows."""
 
-    __slots__ = ("_begun", "_kept", "_magic")
+    __slots__ = ("_kept", "_magic")
 
     def __init__(self, magic: bytes = b"") -> None:
         self._magic = magic
         self._kept = b""
-        self._begun = False
 
     @property
     def in_control(self) -> bool:
-        """Whether the peer has yet to end its preface, or a frame that is not DATA."""
-        return not self._begun or (len(self._kept) > _KIND and self._kept[_KIND] != DATA)
+        """Whether a frame has begun, and not ended, that is not DATA."""
+        return len(self._kept) > _KIND and self._kept[_KIND] != DATA
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are whole now. Raises ConnectionFault."""
@@ -102,9 +101,6 @@ class FrameReader:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame is too large")
             if end - at < HEADER_SIZE + size:
                 break
-            if not self._begun and (kind != SETTINGS or flags & ACK):  # it ends the preface (§3.4)
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-            self._begun = True
             start, at = at, at + HEADER_SIZE + size
             yield Frame(kind, flags, stream_id & _STREAM_ID, data[start:at])
         self._kept = data[at:]

@@ -141,6 +141,8 @@ class ZttpCodec(FrameCodec):
             self._connection.data_to_send()
 
     def _room(self, stream_id: int) -> int:
+        if stream_id == 0:
+            return int(self._connection.send_window)
         window = self._connection.stream(stream_id).send_window
         return min(window or 0, self._connection.send_window)
 

@@ -331,16 +331,19 @@ async def test_there_are_no_more_requests_than_connections_may_be():
 
 async def test_a_connection_too_many_is_told_so():
     """By a response to its first requests, and GOAWAY."""
-    async with listening(Recorder(), http2=True, max_connections=0) as listener:
-        async with speaking(listener.address) as client:
-            response = await client.get()
-            assert (response.status, json.loads(response.body)["code"]) == (503, "overloaded")
-            await client.rest()
-            assert [one.error_code for one in client.gone] == [ErrorCode.NO_ERROR]
+    async with (
+        listening(Recorder(), http2=True, max_connections=0) as listener,
+        speaking(listener.address) as client,
+    ):
+        response = await client.get()
+        assert (response.status, json.loads(response.body)["code"]) == (503, "overloaded")
+        await client.rest()
+        assert [one.error_code for one in client.gone] == [ErrorCode.NO_ERROR]
 
 
 async def test_a_broken_connection_is_told_why(caplog):
     """And the refusal is logged, once."""
+    caplog.set_level("INFO", "proxy")
     async with listening(Recorder(), http2=True) as listener, speaking(listener.address) as client:
         await client.get()
         await client.send_raw(b"\0\0\4\1\4\0\0\0\3" + b"\xff\xff\xff\xff")  # no field block
