@@ -206,12 +206,12 @@ class Stream(ServedRequest):
         """Returns what waits for room."""
         self._count(body, more=more)
         if self._extent is NONE:
-            body = b""
-        if self._head is not None:
-            ended = not (body or more)
-            self._send_head(ended=ended)
-            if ended:
-                return None
+            self._send_head(ended=True)
+            return None
+        if not (body or more) and self._head is not None:
+            self._send_head(ended=True)
+            return None
+        self._send_head(ended=False)
         return self._owner.outflow.send(self.stream_id, body, ended=not more)
 
     def _send_head(self, *, ended: bool) -> None:
