@@ -235,7 +235,7 @@ async def test_credit_comes_once_a_piece_is_passed_on():
         await receive()
 
     async with serving(app) as listener, speaking(listener.address) as client:
-        stream_id = await client.request(method="POST", body=PIECE, ended=False)
+        await client.request(method="POST", body=PIECE, ended=False)
         await taken.wait()
         (connection,) = listener._state.live()
         assert connection.codec.held == len(PIECE)
