@@ -183,7 +183,10 @@ class FrameCodec(ABC):
                 self._end_sent(stream_id, stream)
 
     def send_trailers(self, stream_id: int, trailers: Fields) -> None:
-        self.respond(stream_id, trailers, ended=True)
+        if trailers:
+            self.respond(stream_id, trailers, ended=True)
+        else:
+            self.send_data(stream_id, b"", ended=True)
 
     def consume(self, stream_id: int, size: int) -> None:
         increment = self._credit.consume(stream_id, size)
@@ -213,12 +216,6 @@ class FrameCodec(ABC):
 
     def close(self) -> None:
         self._let_go()
-
-    def _let_go(self) -> None:
-        """Of all streams."""
-        self._streams.clear()
-        self._reset.clear()
-        self._credit = Credit()
 
     # What arrives
 
@@ -371,3 +368,8 @@ class FrameCodec(ABC):
     def _fail(self, code: ErrorCode) -> None:
         self.go_away(code)
         self._let_go()
+
+    def _let_go(self) -> None:
+        self._streams.clear()
+        self._reset.clear()
+        self._credit = Credit()

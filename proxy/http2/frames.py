@@ -114,7 +114,7 @@ def build_frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
 
 def build_block(stream_id: int, block: bytes, *, ended: bool) -> bytes:
     """HEADERS, and CONTINUATION behind it where the block is too large for one frame."""
-    pieces = [block[at : at + MAX_FRAME_SIZE] for at in range(0, len(block), MAX_FRAME_SIZE)]
+    pieces = [block[at : at + MAX_FRAME_SIZE] for at in range(0, len(block) or 1, MAX_FRAME_SIZE)]
     flags = [END_STREAM if ended else 0, *(0 for _ in pieces[1:])]
     flags[-1] |= END_HEADERS
     kinds = [HEADERS, *(CONTINUATION for _ in pieces[1:])]

@@ -10,7 +10,7 @@ from proxy.jose.encoding import decode_base64url
 from tests.support.issuer import NOW, b64
 from tests.wire import answers, framing, heads, targets
 
-from . import connection, tokens, wire
+from . import connection, http2, tokens, wire
 
 
 class Target(NamedTuple):
@@ -122,4 +122,6 @@ TARGETS = {
         [json.dumps(_ANSWER | more).encode() for more in ({}, {"expires_in": "1"}, {"access_token": _JWT})],
     ),
     "response": Target(wire.read_response_of_upstream, list(map(_said, answers.ANSWERS))),
+    "http2_server": Target(http2.serve, http2.SEEDS),
+    "http2_client": Target(http2.ask, http2.SEEDS),
 }

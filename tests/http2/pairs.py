@@ -8,7 +8,7 @@ from proxy.http2.codec import Event
 from proxy.http2.frame_codec import FrameCodec
 from proxy.http2.h2_codec import H2Codec
 from proxy.http2.options import CodecOptions
-from proxy.http2.zttp_codec import ZttpCodec
+from tests.http2.zttp_codec import ZttpCodec
 
 CODECS: dict[str, Callable[..., FrameCodec]] = {"h2": H2Codec, "zttp": ZttpCodec}
 REQUEST = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/"), (b"host", b"api.example")]

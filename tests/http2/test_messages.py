@@ -179,6 +179,8 @@ REFUSED = {
     "many bytes": ([*pseudo(), *[(b"a", b"b" * 10_000)] * 7], HeaderTooLarge),
     "many entries": ([*pseudo(), *[(b"cookie", b"")] * 2000], HeaderTooLarge),
 }
+PSEUDO_FIELDS = pseudo()
+OFFERED = [*(fields for fields, _ in READS), *(fields for fields, _ in REFUSED.values())]
 
 
 @pytest.mark.parametrize(("fields", "refusal"), REFUSED.values(), ids=REFUSED)
