@@ -11,6 +11,7 @@ from .authorizer_rules import find_authorizer_faults
 from .binding_rules import find_binding_faults, find_proof_faults
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
+from .http2_rules import find_http2_faults
 from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
 from .route_rules import find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
@@ -52,6 +53,7 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
         yield from _find_aimless_exchange(sound, place, route)
         yield from _find_leg_faults(sound, place, route)
         yield from _find_displaced_proof(sound, place, route)
+    yield from find_http2_faults(sound)
     yield from _find_twins(sound)
     yield from _find_missing_clients(sound)
     yield from _find_cache_faults(settings.cache)

@@ -98,10 +98,11 @@ def test_every_platform_can_install_the_lock() -> None:
     ("lock", "asked"),
     [
         ("requirements.lock", PROJECT["project"]["dependencies"]),
+        ("requirements.lock", PROJECT["project"]["optional-dependencies"]["http2"]),
         ("requirements.lock", PROJECT["project"]["optional-dependencies"]["valkey"]),
         ("requirements-build.lock", PROJECT["build-system"]["requires"]),
     ],
-    ids=["dependencies", "valkey", "build"],
+    ids=["dependencies", "http2", "valkey", "build"],
 )
 def test_the_locks_are_in_step_with_the_project(lock: str, asked: list[str]) -> None:
     """After a change of pyproject.toml: .ci/lock."""
