@@ -111,6 +111,11 @@ class Codec(Protocol):
     """
 
     @property
+    def settled(self) -> bool:
+        """Whether the peer's SETTINGS have come: its first frame, by which it shows that it speaks HTTP/2."""
+        ...
+
+    @property
     def held(self) -> int:
         """Bytes received and not consumed, of all streams."""
         ...

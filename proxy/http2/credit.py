@@ -2,14 +2,13 @@
 
 A stream's credit comes back as its bytes are consumed. The connection's comes back at once, as long as little is
 held, so that a stream that is stalled does not stop the others; what is held and what may still come never
-exceed ``MOST_HELD`` together.
+exceed ``max_held`` together.
 """
 
 from __future__ import annotations
 
 STREAM_WINDOW = 128 * 1024  # bytes; as many again may wait on the other side
 CONNECTION_WINDOW = 512 * 1024  # bytes that may be on their way to us
-MOST_HELD = 1024 * 1024  # bytes of all streams of a connection that are not consumed or may still come
 DEFAULT_WINDOW = 65_535  # RFC 9113 §6.9.2: every window as a connection begins
 
 
@@ -47,12 +46,12 @@ class Window:
 
 
 class Credit:
-    """The windows of one connection."""
+    """The windows of one connection; ``max_held`` bytes of all its streams are not consumed or may still come."""
 
     __slots__ = ("_connection", "_streams")
 
-    def __init__(self) -> None:
-        self._connection = Window(CONNECTION_WINDOW, MOST_HELD, DEFAULT_WINDOW)
+    def __init__(self, max_held: int) -> None:
+        self._connection = Window(CONNECTION_WINDOW, max_held, DEFAULT_WINDOW)
         self._streams: dict[int, Window] = {}
 
     @property

@@ -58,17 +58,17 @@ class FrameCodec(ABC):
     """A ``Codec``, but for what its library does: that is the abstract methods."""
 
     def __init__(self, options: CodecOptions, clock: Clock = time.monotonic) -> None:
+        self.settled = False
         self._options = options
         self._reader = FrameReader(b"" if options.client else frames.MAGIC)
         self._bounds = Bounds(options.most_header_bytes, clock)
-        self._credit = Credit()
+        self._credit = Credit(self._options.max_held)
         self._streams: dict[int, Stream] = {}
         self._reset: dict[int, None] = {}  # by us, the oldest first
         self._highest = 0  # stream that was opened, by whoever is the client
         self._last = _LAST_STREAM_ID  # that is served
         self._fault: tuple[ErrorCode, str] | None = None
         self._gone = False  # the peer has said so
-        self._begun = False  # whether the peer's preface is here
         self._out = bytearray()
 
     # What the library does
@@ -113,7 +113,7 @@ class FrameCodec(ABC):
 
     @property
     def in_head(self) -> bool:
-        return not self._begun or self._bounds.in_block or self._reader.in_control
+        return not self.settled or self._bounds.in_block or self._reader.in_control
 
     @property
     def max_streams(self) -> int:
@@ -138,8 +138,8 @@ class FrameCodec(ABC):
             for frame in self._reader.feed(data):
                 if self._fault:
                     raise ConnectionFault(*self._fault)
-                if not self._begun:
-                    self._begin(frame)
+                if not self.settled:
+                    self._settle(frame)
                 self._bounds.check(frame)
                 self._receive(frame, events)
         except ConnectionFault as fault:
@@ -219,12 +219,6 @@ class FrameCodec(ABC):
 
     # What arrives
 
-    def _begin(self, frame: Frame) -> None:
-        """RFC 9113 §3.4: SETTINGS end the peer's preface."""
-        if frame.kind != frames.SETTINGS or frame.flags & frames.ACK:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-        self._begun = True
-
     def _receive(self, frame: Frame, events: list[Event]) -> None:
         kind, stream_id = frame.kind, frame.stream_id
         if kind == frames.DATA:
@@ -238,6 +232,12 @@ class FrameCodec(ABC):
             self._receive_of_stream(frame, events)
         else:
             events.extend(self._read(frame))
+
+    def _settle(self, frame: Frame) -> None:
+        """RFC 9113 §3.4: nothing comes before SETTINGS."""
+        if frame.kind != frames.SETTINGS or frame.flags & frames.ACK:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+        self.settled = True
 
     def _receive_data(self, frame: Frame, events: list[Event]) -> None:
         stream_id = frame.stream_id
@@ -372,4 +372,4 @@ class FrameCodec(ABC):
     def _let_go(self) -> None:
         self._streams.clear()
         self._reset.clear()
-        self._credit = Credit()
+        self._credit = Credit(self._options.max_held)

@@ -15,6 +15,7 @@ class CodecOptions:
 
     client: bool
     max_header_bytes: int = 64 * 1024
+    max_held: int = 1024 * 1024  # of all streams, received and not consumed
     max_streams: int = 100  # that the peer may have open at once (RFC 9113 §5.1.2 wants no fewer)
 
     @property
