@@ -143,11 +143,11 @@ class Codec(Protocol):
         ...
 
     def open(self, fields: Fields, *, ended: bool) -> int:
-        """Send a request, pseudo-header fields first; its stream."""
+        """Send a request, pseudo-header fields first; its stream. Only where ``max_streams`` has room for it."""
         ...
 
     def respond(self, stream_id: int, fields: Fields, *, ended: bool) -> None:
-        """Send the head of a response, ``:status`` first."""
+        """Send the head of a response, ``:status`` first; an interim one (1xx) has no end."""
         ...
 
     def room(self, stream_id: int) -> int:
@@ -159,7 +159,7 @@ class Codec(Protocol):
         ...
 
     def send_trailers(self, stream_id: int, trailers: Fields) -> None:
-        """They end our message."""
+        """They end our message, also where there are none."""
         ...
 
     def consume(self, stream_id: int, size: int) -> None:

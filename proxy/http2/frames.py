@@ -27,6 +27,7 @@ ACK = 0x1
 END_STREAM = 0x1
 END_HEADERS = 0x4
 PADDED = 0x8
+PRIORITIZED = 0x20
 
 _HEADER = Struct(">HBBBL")
 _KIND = 3  # where in it the frame's type stands
@@ -104,6 +105,18 @@ class FrameReader:
             start, at = at, at + HEADER_SIZE + size
             yield Frame(kind, flags, stream_id & _STREAM_ID, data[start:at])
         self._kept = data[at:]
+
+
+def read_fragment(frame: Frame) -> bytes:
+    """A part of a field block, without padding and priority (§6.2). Raises ConnectionFault."""
+    payload = frame.payload
+    if frame.kind == CONTINUATION:
+        return payload
+    start = (1 if frame.flags & PADDED else 0) + (5 if frame.flags & PRIORITIZED else 0)
+    end = len(payload) - (payload[0] if frame.flags & PADDED and payload else 0)
+    if end < start:
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "more padding than there is of the frame")
+    return payload[start:end]
 
 
 def build_frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:

@@ -19,7 +19,7 @@ import hpack
 from h2.settings import SettingCodes, Settings
 
 from ..http.headers import Field, Fields
-from . import field_block
+from . import field_block, frames
 from .bounds import Clock
 from .codec import (
     ConnectionFault,
@@ -69,7 +69,7 @@ class _Encoder(hpack.Encoder):
 
 
 class _Decoder(hpack.Decoder):
-    """Keeps ``fields`` for us. h2 sees no Content-Length: it would end the connection for one that is wrong."""
+    """Puts ``fields`` by for us. h2 sees no Content-Length: it would end the connection for one that is wrong."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most)
@@ -79,6 +79,17 @@ class _Decoder(hpack.Decoder):
         fields = super().decode(data, raw=True)
         self.fields = [(bytes(name), bytes(value)) for name, value in fields]
         return [field for field in fields if field[0] != b"content-length"]
+
+    def pass_over(self, block: bytes) -> None:
+        """Read it for the sake of the table. Raises ConnectionFault."""
+        try:
+            super().decode(block, raw=True)
+            return
+        except hpack.OversizedHeaderListError:
+            code = ErrorCode.ENHANCE_YOUR_CALM
+        except hpack.HPACKError:
+            code = ErrorCode.COMPRESSION_ERROR
+        raise ConnectionFault(code, "a field block that cannot be read")
 
 
 class _Connection(h2.connection.H2Connection):
@@ -101,6 +112,7 @@ class H2Codec(FrameCodec):
             )
         )
         self._connection.encoder = _Encoder()
+        self._block = b""  # of a stream that is over
         self._decoder = self._connection.decoder = _Decoder(options.most_header_bytes)
         self._connection.local_settings = Settings(
             client=options.client,
@@ -113,31 +125,40 @@ class H2Codec(FrameCodec):
         self._connection.initiate_connection()
         self._connection.clear_outbound_data_buffer()  # ``begin`` writes ours
         if not options.client:
-            self._connection.receive_data(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")  # ``FrameReader`` has read it
+            self._connection.receive_data(frames.MAGIC)  # ``FrameReader`` has read it
 
     def close(self) -> None:
         super().close()
-        vars(
-            self._connection
-        ).clear()  # it refers to itself: only the garbage collector would end this circle
+        # It refers to itself: only the garbage collector would end this circle.
+        vars(self._connection).clear()
 
     @property
     def _peer_streams(self) -> int:
         return self._connection.remote_settings.max_concurrent_streams
 
-    def _read(self, frame: Frame) -> Iterator[StreamEvent]:
+    def _read(self, frame: Frame) -> list[StreamEvent]:
         try:
             told = self._connection.receive_data(frame.raw)
         except h2.exceptions.ProtocolError as error:
-            self._connection.clear_outbound_data_buffer()  # its GOAWAY: ours follows
-            raise ConnectionFault(ErrorCode(error.error_code), type(error).__name__) from None
-        return self._translate(told)
+            fault = ErrorCode(error.error_code), type(error).__name__
+        else:
+            fields, self._decoder.fields = self._decoder.fields, []
+            return list(self._translate(told, fields))
+        self._connection.clear_outbound_data_buffer()  # its GOAWAY: ours follows
+        raise ConnectionFault(*fault)  # without a context, whose frames would hold the connection
 
-    def _translate(self, told: Iterable[h2.events.Event]) -> Iterator[StreamEvent]:
+    def _read_late(self, frame: Frame) -> None:
+        """h2 would answer it, and leave an exception that refers to itself and to the fields."""
+        self._block += frames.read_fragment(frame)
+        if frame.flags & frames.END_HEADERS:
+            block, self._block = self._block, b""
+            self._decoder.pass_over(block)
+
+    def _translate(self, told: Iterable[h2.events.Event], fields: list[Field]) -> Iterator[StreamEvent]:
         for one in told:
             translate = _TRANSLATIONS.get(type(one))
             if translate is not None:
-                yield from translate(one, self._decoder.fields)
+                yield from translate(one, fields)
             elif isinstance(one, h2.events.InformationalResponseReceived):
                 self._bounds.count_idle()
 

@@ -7,6 +7,7 @@ behind its length. ``run`` plays it to one codec, and returns what it was told.
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -108,6 +109,7 @@ def run(make: type[FrameCodec], program: bytes, *, client: bool) -> Told:
         for ended in (True, False, True, False):
             codec.open(PSEUDO_FIELDS, ended=ended)
         codec.take()
+    gc.disable()  # what is let go must be gone by itself
     tracemalloc.start()
     try:
         _play(codec, program, told)
@@ -116,6 +118,7 @@ def run(make: type[FrameCodec], program: bytes, *, client: bool) -> Told:
         told = told._replace(fault=True)
     finally:
         tracemalloc.stop()
+        gc.enable()
         codec.close()
     return told
 

@@ -68,6 +68,9 @@ class ZttpCodec(FrameCodec):
         self._sift()
         return list(self._translate(told))
 
+    def _read_late(self, frame: Frame) -> None:
+        self._read(frame)
+
     def _sift(self) -> ErrorCode | None:
         """Keep what zttp has to say but for what is ours to say; the code of its GOAWAY."""
         code = None
