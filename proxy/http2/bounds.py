@@ -18,6 +18,7 @@ from .frames import Frame
 
 MAX_SETTINGS = 32  # in one frame; the registry has ten
 _CONTINUATIONS = 8  # more than a block of its size needs
+_CONTROL_PER_STREAM = 4  # PRIORITY, a PING or two, and RST_STREAM behind the end, which some clients send
 _UPDATES_PER_FRAME = 10  # WINDOW_UPDATE frames for a DATA frame that we send: one or two are usual
 
 Clock = Callable[[], float]
@@ -111,7 +112,7 @@ class Bounds:
     def finish_stream(self) -> None:
         """A stream came to its regular end."""
         self._resets.earn(1)
-        self._control.earn(1)
+        self._control.earn(_CONTROL_PER_STREAM)
 
     def send_data(self, sent: int) -> None:
         """We have sent so many DATA frames: the peer answers by giving credit."""
