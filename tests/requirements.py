@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "proxy"
-_CODE = re.compile(r"\b([ACDFHKOX]-[0-9]{2})\b")
-_ROW = re.compile(r"^\| ([A-Z]-[0-9]{2}) \| (\w+) \| (.+) \|$", re.MULTILINE)
+_CODE = re.compile(r"\b((?:[ACDFHKOX]|H2)-[0-9]{2})\b")
+_ROW = re.compile(r"^\| ((?:[A-Z]|H2)-[0-9]{2}) \| (\w+) \| (.+) \|$", re.MULTILINE)
 
 
 class Requirement(NamedTuple):

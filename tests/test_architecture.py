@@ -48,6 +48,8 @@ PURE = [
 
 # Modules without a test file of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
+    "http2.codec": "the port: its tests are those of ``http2.frame_codec``",
+    "http2.options": "values: the codec's tests show them at work",
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
     "signals.record": "values: the receivers' tests show what is told",
     **dict.fromkeys(

@@ -11,7 +11,9 @@ from .targets import TARGETS
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds(name: str):
-    """A-22, F-36, H-04, H-23, H-25, H-26, H-28, H-32, H-42, X-13: no seed breaks what must always hold."""
+    """A-22, F-36, H2-03, H2-08, H2-13, H2-18, H-04, H-23, H-25, H-26, H-28, H-32, H-42, X-13:
+    no seed breaks what must always hold.
+    """
     for seed in TARGETS[name].seeds:
         TARGETS[name].check(seed)
 
@@ -35,5 +37,7 @@ def altered(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_altered_seeds(name: str, data: st.DataObject):
-    """A-22, F-36, H-04, H-23, H-25, H-26, H-28, H-32, H-42, X-13: nor anything that is made of one."""
+    """A-22, F-36, H2-03, H2-08, H2-13, H2-18, H-04, H-23, H-25, H-26, H-28, H-32, H-42, X-13:
+    nor anything that is made of one.
+    """
     TARGETS[name].check(data.draw(altered(list(TARGETS[name].seeds))))

@@ -59,7 +59,7 @@ def test_bodies_and_trailers_both_ways(pair: Pair):
 
 
 def test_room_comes_back_as_it_is_consumed(pair: Pair):
-    """Credit for a stream's bytes is given by ``consume`` alone."""
+    """H2-10: credit for a stream's bytes is given by ``consume`` alone."""
     stream_id = pair.client.open(REQUEST, ended=False)
     pair.talk()
     room = pair.client.room(stream_id)
@@ -75,6 +75,7 @@ def test_room_comes_back_as_it_is_consumed(pair: Pair):
 
 
 def test_a_stalled_stream_stops_no_other(pair: Pair):
+    """H2-10."""
     stalled, other = (pair.client.open(REQUEST, ended=False) for _ in range(2))
     pair.talk()
     pair.client.send_data(stalled, bytes(pair.client.room(stalled)), ended=False)
@@ -104,7 +105,7 @@ def test_reset_by_either_side(pair: Pair):
 
 
 def test_what_is_late_for_a_stream_that_was_reset(pair: Pair):
-    """RFC 9113 §5.1: frames already on their way have no effect, and their credit comes back."""
+    """H2-11, RFC 9113 §5.1: frames already on their way have no effect, and their credit comes back."""
     stream_id = pair.client.open(REQUEST, ended=False)
     pair.talk()
     pair.server.reset(stream_id, ErrorCode.CANCEL)
@@ -118,7 +119,7 @@ def test_what_is_late_for_a_stream_that_was_reset(pair: Pair):
 
 
 def test_streams_go_on_behind_goaway(pair: Pair):
-    """RFC 9113 §6.8: those that are open come to their end; later ones are refused."""
+    """H2-16, RFC 9113 §6.8: those that are open come to their end; later ones are refused."""
     first = pair.client.open(REQUEST, ended=False)
     pair.talk()
     pair.server.go_away(final=False)
@@ -137,7 +138,7 @@ def test_streams_go_on_behind_goaway(pair: Pair):
 
 
 def test_streams_at_once(pair: Pair):
-    """A stream too many is refused by itself: the peer may not know the bound yet."""
+    """H2-09: the peer learns how many there may be."""
     assert pair.client.max_streams == 100
     for _ in range(100):
         pair.client.open(REQUEST, ended=True)
