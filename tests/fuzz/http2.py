@@ -25,7 +25,6 @@ from proxy.http2.codec import (
     StreamEnded,
     StreamReset,
 )
-from proxy.http2.credit import MOST_HELD
 from proxy.http2.frame_codec import FrameCodec
 from proxy.http2.h2_codec import H2Codec
 from proxy.http2.messages import Request, read_request, read_response, read_trailers
@@ -148,7 +147,7 @@ def _feed(codec: FrameCodec, sent: bytes, piece: int, told: Told, before: int) -
             _note(event, told)
         written = len(codec.take())
         held, peak = tracemalloc.get_traced_memory()
-        assert codec.held <= MOST_HELD
+        assert codec.held <= codec._options.max_held
         assert len(codec._streams) <= codec._options.max_streams
         assert written <= ANSWER * len(read) + 64 * 1024, f"{written} bytes in answer to {len(read)}"
         kept = sum(map(len, told.bodies.values()))

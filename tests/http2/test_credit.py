@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.http2.credit import CONNECTION_WINDOW, DEFAULT_WINDOW, MOST_HELD, STREAM_WINDOW, Credit, Window
+from proxy.http2.credit import CONNECTION_WINDOW, DEFAULT_WINDOW, STREAM_WINDOW, Credit, Window
+
+MAX_HELD = 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def test_a_window(left: int, held: int, more: int):
 
 def test_a_streams_credit_comes_back_as_it_is_consumed():
     """H2-10."""
-    credit = Credit()
+    credit = Credit(MAX_HELD)
     credit.open(1)
     assert credit.receive(1, STREAM_WINDOW) == (False, True)  # the connection's is less as it begins
     assert credit.consume(1, STREAM_WINDOW // 2) == STREAM_WINDOW // 2
@@ -40,8 +42,8 @@ def test_a_streams_credit_comes_back_as_it_is_consumed():
 
 
 def test_the_connections_comes_back_at_once_until_it_holds_much():
-    """H2-10: stalled streams hold what they hold, and no more than ``MOST_HELD`` altogether."""
-    credit = Credit()
+    """H2-10: stalled streams hold what they hold, and no more than ``max_held`` altogether."""
+    credit = Credit(MAX_HELD)
     given = DEFAULT_WINDOW + credit.grant()
     assert given == CONNECTION_WINDOW
     received = 0
@@ -53,13 +55,13 @@ def test_the_connections_comes_back_at_once_until_it_holds_much():
             assert credit.receive(stream_id, 1024) == (True, True)
             received += 1024
             given += credit.grant()
-    assert credit.held == received == MOST_HELD
+    assert credit.held == received == MAX_HELD
     assert credit.consume(1, 2048) == 2048
     assert credit.grant() == 2048
 
 
 def test_of_what_was_let_go_nothing_is_held():
-    credit = Credit()
+    credit = Credit(MAX_HELD)
     credit.open(1)
     credit.receive(1, 1000)
     credit.close(1)
@@ -71,7 +73,7 @@ def test_of_what_was_let_go_nothing_is_held():
 
 def test_a_stream_that_has_ended_gets_no_more():
     """H2-10: it is held until it is consumed, and then forgotten."""
-    credit = Credit()
+    credit = Credit(MAX_HELD)
     credit.open(1)
     credit.receive(1, 1000)
     credit.end(1)
@@ -84,7 +86,7 @@ def test_a_stream_that_has_ended_gets_no_more():
 
 
 def test_beyond_its_credit():
-    credit = Credit()
+    credit = Credit(MAX_HELD)
     credit.open(1)
     credit.grant()
     assert credit.receive(1, STREAM_WINDOW) == (True, True)
