@@ -83,7 +83,7 @@ class TimedConnection(Deadlines, asyncio.Protocol):
             self._final_deadline = NEVER
             self._leave()
         if self._head_deadline < now:
-            self._fail(RequestTimeout("the head of a request did not arrive in time"))
+            self._expire_head()
         elif self._idle_deadline < now:
             self._expire_idle()
         self._look_again()
@@ -96,6 +96,13 @@ class TimedConnection(Deadlines, asyncio.Protocol):
             self.outflow.deadline,
             *(stream.patience.deadline for stream in self._streams.values()),
         )
+
+    def _expire_head(self) -> None:
+        """Who has not even said what it speaks has not asked for anything that could be refused."""
+        if self.codec.settled:
+            self._fail(RequestTimeout("the head of a request did not arrive in time"))
+        else:
+            self._finish()
 
     def _expire_idle(self) -> None:
         if self._done:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from ...http.headers import Fields
 from ...http2.codec import Codec
 from ..deadlines import NEVER
 
 TURN = 16 * 1024  # bytes that a stream sends before it is another's turn: one frame
-MOST_UNWRITTEN = 64 * 1024  # bytes of data that are gathered for one write
+MOST_UNWRITTEN = 64 * 1024  # bytes of heads and data that are gathered for one write
 MOST_UNTAKEN = 512 * 1024  # bytes written and not taken: data stops far below, so the rest answers floods
 
 
@@ -79,6 +80,12 @@ class Outflow:
         """Whether a stream would have to wait for its turn."""
         return self.paused or bool(self._turns)
 
+    def send_head(self, stream_id: int, fields: Fields, *, ended: bool) -> None:
+        """Heads take no room of the peer's; what is gathered of them is bounded as all else."""
+        self._codec.respond(stream_id, fields, ended=ended)
+        self._gather(sum(len(name) + len(value) for name, value in fields))
+        self.write_soon()
+
     def send(self, stream_id: int, data: bytes, *, ended: bool) -> Part | None:
         """Send what there is room for; returns what has to wait."""
         if not data:
@@ -104,8 +111,6 @@ class Outflow:
             self._send_turn(part, min(room, TURN, part.left))
             if part.left:
                 turns.append(part)
-            if self._unwritten >= MOST_UNWRITTEN:
-                self.write()
         self._watch_room()
         self.write_soon()
 
@@ -205,6 +210,11 @@ class Outflow:
         self._codec.send_data(part.stream_id, part.cut(size), ended=ended)
         self.waiting -= size
         self._sent += size
-        self._unwritten += size
+        self._gather(size)
         if not part.left:
             part.end()
+
+    def _gather(self, size: int) -> None:
+        self._unwritten += size
+        if self._unwritten >= MOST_UNWRITTEN:
+            self.write()

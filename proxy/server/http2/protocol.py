@@ -97,6 +97,7 @@ class Http2Protocol(TimedConnection):
             return
         for event in events:
             self._take(event)
+        self._count_held()
         self._watch_head()
         self._rest()
         self.outflow.write_soon()
@@ -180,7 +181,6 @@ class Http2Protocol(TimedConnection):
             stream.take(event.data)
         except BadRequest as error:
             self._refuse(stream, error)
-        self._count_held()
 
     def _on_end(self, event: StreamEnded) -> None:
         stream = self._streams.get(event.stream_id)

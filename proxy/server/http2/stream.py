@@ -48,7 +48,7 @@ class Owner(Protocol):
         ...
 
     def on_response_complete(self, stream: Stream) -> None:
-        """The response is sent whole."""
+        """The response has left whole."""
         ...
 
     def cut(self, stream: Stream) -> None:
@@ -94,9 +94,7 @@ class Stream(ServedRequest):
         if outflow.is_behind or self._owner.codec.room(self.stream_id) < len(body):
             return False
         if not self._started:
-            self._start(status, headers)
-            self._write(body, more=False)
-            self._complete()
+            self.answer(status, headers, body)
         return True
 
     def end(self, trailers: Fields) -> None:
@@ -110,17 +108,19 @@ class Stream(ServedRequest):
             self._owner.codec.send_trailers(self.stream_id, trailers)
             self._owner.outflow.write_soon()
         self._complete()
+        self._owner.on_response_complete(self)
 
     def answer(self, status: int, headers: Iterable[Field], body: bytes) -> None:
-        """In the application's place, at once; what there is no room for waits here, and nobody waits for it."""
+        """At once; what there is no room for waits here, and nobody waits for it."""
         self._start(status, headers)
         part = self._write(body, more=False)
+        self._complete()
         if part is None:
-            self._complete()
+            self._owner.on_response_complete(self)
         else:
             self._owner.await_room()
             part.gone = asyncio.get_running_loop().create_future()
-            part.gone.add_done_callback(lambda _: self._complete())
+            part.gone.add_done_callback(lambda _: self._owner.on_response_complete(self))
 
     def begin(self, request: Request, scope: Scope) -> None:
         """The head is read, and may be served."""
@@ -189,13 +189,22 @@ class Stream(ServedRequest):
             more = message.get("more_body", False)
             part = self._write(message.get("body", b""), more=more)
             if part is not None:
-                self._owner.await_room()
-                part.gone = asyncio.get_running_loop().create_future()
-                await part.gone
+                await self._wait_for(part)
             if not (more or self.departed):
                 self._complete()
+                self._owner.on_response_complete(self)
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
+
+    async def _wait_for(self, part: Part) -> None:
+        """Who gives up meanwhile ends the stream: part of it may have left, so nothing can follow."""
+        self._owner.await_room()
+        part.gone = asyncio.get_running_loop().create_future()
+        try:
+            await part.gone
+        except asyncio.CancelledError:
+            self.abort()
+            raise
 
     def _start(self, status: int, headers: Iterable[Field]) -> None:
         """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
@@ -216,8 +225,7 @@ class Stream(ServedRequest):
 
     def _send_head(self, *, ended: bool) -> None:
         if self._head is not None:
-            self._owner.codec.respond(self.stream_id, self._head, ended=ended)
-            self._owner.outflow.write_soon()
+            self._owner.outflow.send_head(self.stream_id, self._head, ended=ended)
             self._head = None
             self.written = True
 
@@ -228,10 +236,10 @@ class Stream(ServedRequest):
                 raise RuntimeError("the response body is not as long as its Content-Length")
 
     def _complete(self) -> None:
+        """The application has nothing more to say."""
         self.complete = True
         self._callback = None
         self._wake()
-        self._owner.on_response_complete(self)
 
     def _cut(self) -> None:
         self._owner.cut(self)

@@ -302,3 +302,83 @@ async def test_a_body_is_gathered_from_small_frames():
         client.connection.end_stream(stream_id)
         await client.flush()
         assert (await client.response(stream_id)).body == b"ab" * 50
+
+
+async def test_a_whole_response_stays_whole_where_the_transport_has_enough():
+    """It has been taken to be sent, so it is."""
+    sizes = []
+
+    async def app(scope, receive, send):
+        body = bytes(2**20)
+        if not scope["extensions"]["obo"].respond(200, [], body):
+            await answer(send, body)
+        sizes.append(len(body))
+
+    async with serving(app) as listener, speaking(listener.address, settings={4: 2**21}) as client:
+        client.connection.increment_flow_control_window(2**24)
+        streams = [await client.request() for _ in range(10)]
+        while len(sizes) < 5:  # the client reads nothing
+            await asyncio.sleep(0.01)
+        for stream_id in streams:
+            response = await client.response(stream_id)
+            assert (len(response.body), response.ended) == (2**20, True)
+
+
+async def test_a_piece_that_is_given_up_ends_its_stream():
+    """Part of it may have left: nothing can follow it."""
+    done = asyncio.Event()
+
+    async def app(scope, receive, send):
+        if scope["path"] == "/":
+            await answer(send, b"other")
+            return
+        await start(send)
+        try:
+            async with asyncio.timeout(0.1):
+                await piece(send, bytes(2 * WINDOW))
+        except TimeoutError:
+            await piece(send, b"as if nothing had happened", more=False)
+        done.set()
+
+    async with serving(app) as listener, speaking(listener.address, credit=False) as client:
+        response = await client.get("/given-up")
+        assert (response.ended, response.reset) == (False, ErrorCode.INTERNAL_ERROR)
+        await done.wait()
+        assert listener._state.live()[0].outflow.waiting == 0
+        client.connection.increment_flow_control_window(WINDOW)
+        assert (await client.get("/")).body == b"other"
+
+
+async def test_heads_wait_for_the_transport_as_well():
+    """A hundred large ones are not gathered for one write."""
+    large = [(b"x-%d" % number, b"a" * 15_000) for number in range(4)]
+    released = asyncio.Event()
+    seen = []
+
+    async def app(scope, receive, send):
+        connection = scope["extensions"]["obo"]
+        await released.wait()
+        await start(send, headers=large)
+        await piece(send, b"a", more=False)
+        seen.append(connection)
+
+    async with serving(app) as listener, speaking(listener.address) as client:
+        client.connection.local_settings.max_header_list_size = 2**20
+        streams = [await client.request() for _ in range(50)]
+        while listener._state.running < len(streams):
+            await asyncio.sleep(0.01)
+        (connection,) = listener._state.live()
+        writes = []
+        take = connection.codec.take
+
+        def note():
+            data = take()
+            writes.append(len(data))
+            return data
+
+        connection.codec.take = note
+        released.set()
+        for stream_id in streams:
+            assert (await client.response(stream_id)).status == 200
+        assert max(writes) < 256 * 1024
+        del connection.codec.take
