@@ -172,8 +172,8 @@ class Http2Protocol(TimedConnection):
             raise Overloaded("too many requests under way", remedy=_MORE_CONNECTIONS)
 
     def _on_data(self, event: DataReceived) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None or stream.departed:
+        stream = self._find_taker(event.stream_id)
+        if stream is None:
             self.codec.consume(event.stream_id, event.size)
             return
         stream.patience.extend(event.size, self.loop.time())
@@ -183,14 +183,19 @@ class Http2Protocol(TimedConnection):
             self._refuse(stream, error)
 
     def _on_end(self, event: StreamEnded) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None or stream.departed:
+        stream = self._find_taker(event.stream_id)
+        if stream is None:
             return
         stream.patience.end()
         try:
             stream.take_end(read_trailers(event.trailers, self._limits))
         except BadRequest as error:
             self._refuse(stream, error)
+
+    def _find_taker(self, stream_id: int) -> Stream | None:
+        """Whose application may still take more of the request."""
+        stream = self._streams.get(stream_id)
+        return None if stream is None or stream.departed or stream.complete else stream
 
     def _on_reset(self, event: StreamReset) -> None:
         stream = self._streams.get(event.stream_id)

@@ -173,9 +173,17 @@ class Stream(ServedRequest):
                 return self._take_body()
             if self.more_body:
                 self._owner.await_body(self)
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            await self._wait_for_more()
         return DISCONNECT
+
+    async def _wait_for_more(self) -> None:
+        """Who gives up waiting is not kept waiting any more."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.patience.end()
+            raise
 
     async def send(self, message: Message) -> None:
         if self._owner.flow.write_paused:
@@ -239,6 +247,7 @@ class Stream(ServedRequest):
         """The application has nothing more to say."""
         self.complete = True
         self._callback = None
+        self.patience.end()
         self._wake()
 
     def _cut(self) -> None:

@@ -271,3 +271,47 @@ async def test_slow_links_shared_by_many_streams_are_borne():
             assert not reading.done(), passed
         reading.cancel()
         assert {one.reset for one in client.streams.values()} == {None}
+
+
+async def test_a_refusal_for_want_of_a_body_is_said_once():
+    """And waits for room like any answer, whatever else comes of the body."""
+    async with (
+        serving(Recorder(), body_timeout=SOON) as listener,
+        speaking(listener.address, settings={4: 0}) as client,
+    ):
+        stream_id = await client.request(
+            "/", (b"content-length", b"9"), method="POST", body=b"begun", ended=False
+        )
+        response = client.streams[stream_id]
+        await client.until(lambda: response.headers)
+        await client.data(stream_id, b"more than that")
+        await asyncio.sleep(SOON)
+        client.connection.update_settings({4: 65_535})
+        await client.flush()
+        await client.until(lambda: response.ended)
+        assert json.loads(response.body)["code"] == "request_timeout"
+
+
+async def test_a_response_that_waits_is_not_cut_for_the_requests_sake():
+    """Once its application takes no more of it."""
+
+    async def app(scope, receive, send):
+        reading = asyncio.ensure_future(read_body(receive))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await answer(send, b"enough")
+
+    async with (
+        serving(app, body_timeout=SOON) as listener,
+        speaking(listener.address, settings={4: 0}) as client,
+    ):
+        stream_id = await client.request(
+            "/", (b"content-length", b"9"), method="POST", body=b"begun", ended=False
+        )
+        response = client.streams[stream_id]
+        await client.until(lambda: response.headers)
+        await asyncio.sleep(2 * SOON)
+        client.connection.update_settings({4: 65_535})
+        await client.flush()
+        await client.until(lambda: response.ended)
+        assert response.body == b"enough"
