@@ -102,9 +102,9 @@ class FrameCodec(Reception):
 
     def open(self, fields: Fields, *, ended: bool) -> int:
         stream_id = self._streams.next_id()
+        self._send_head(stream_id, fields, ended=ended)
         self._streams.add(stream_id, Stream(sent=ended))
         self._credit.open(stream_id)
-        self._send_head(stream_id, fields, ended=ended)
         return stream_id
 
     def respond(self, stream_id: int, fields: Fields, *, ended: bool) -> None:

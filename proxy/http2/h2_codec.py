@@ -43,7 +43,8 @@ _MOST_FRAME = (
 )  # bytes of a DATA frame that we send, if the peer takes such; other streams wait for it
 _CLOSED_STREAMS = 1024  # whose end h2 remembers
 
-logging.getLogger("hpack").setLevel(logging.INFO)  # it tells every field, tokens too, of which it says DEBUG
+for _name in ("hpack.hpack", "hpack.table"):  # they tell of every field, tokens too
+    logging.getLogger(_name).disabled = True
 
 
 class _Encoder(hpack.Encoder):

@@ -95,7 +95,7 @@ class Reception(ABC):
             events.append(GoneAway(*frames.read_go_away(frame)))
         elif (kind == frames.WINDOW_UPDATE and stream_id) or kind == frames.RST_STREAM:
             self._receive_of_stream(frame, events)
-        else:
+        elif kind <= frames.CONTINUATION:  # others are ignored (RFC 9113 §5.5)
             events.extend(self._read(frame))
 
     def _receive_data(self, frame: Frame, events: list[Event]) -> None:

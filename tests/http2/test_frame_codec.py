@@ -58,6 +58,18 @@ def test_bodies_and_trailers_both_ways(pair: Pair):
     ]
 
 
+def test_an_interim_response(pair: Pair):
+    """RFC 9113 §8.1: it is sent before the final one, and not told."""
+    stream_id = pair.client.open(REQUEST, ended=False)
+    pair.talk()
+    pair.server.respond(stream_id, [(b":status", b"100")], ended=False)
+    assert told(pair.talk()[0]) == []
+    pair.client.send_data(stream_id, b"body", ended=True)
+    pair.talk()
+    pair.server.respond(stream_id, OK, ended=True)
+    assert told(pair.talk()[0]) == [ResponseReceived(stream_id, OK, ended=True)]
+
+
 def test_room_comes_back_as_it_is_consumed(pair: Pair):
     """H2-10: credit for a stream's bytes is given by ``consume`` alone."""
     stream_id = pair.client.open(REQUEST, ended=False)
