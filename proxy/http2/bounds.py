@@ -93,7 +93,7 @@ class Bounds:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE")
         elif kind == frames.SETTINGS and frame.size > 6 * MAX_SETTINGS:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many settings")
-        elif kind not in (frames.RST_STREAM, frames.GOAWAY):
+        elif kind != frames.RST_STREAM:
             self.count_idle()
 
     @property

@@ -94,11 +94,13 @@ class Credit:
         elif window is not None:
             del self._streams[stream_id]
 
-    def close(self, stream_id: int) -> None:
-        """Nothing more comes, and what is held of it is let go."""
+    def close(self, stream_id: int) -> int:
+        """Let go of what is held of it; the credit that the peer has left, in bytes."""
         window = self._streams.pop(stream_id, None)
-        if window is not None:
-            self._connection.free(window.held)
+        if window is None:
+            return 0
+        self._connection.free(window.held)
+        return window.left
 
     def grant(self) -> int:
         """What is to be given to the connection, in bytes."""

@@ -134,12 +134,11 @@ class FrameCodec(Reception):
             self.send_data(stream_id, b"", ended=True)
 
     def reset(self, stream_id: int, code: ErrorCode) -> None:
-        stream = self._streams.get(stream_id)
-        self._credit.close(stream_id)
-        if stream is None:
+        left = self._credit.close(stream_id)
+        if stream_id not in self._streams:
             return
         self._send_reset(stream_id, code)
-        self._streams.remove_reset(stream_id)
+        self._streams.remove_reset(stream_id, left)
         if code in _PEERS_FAULTS:
             try:
                 self._count_reset()

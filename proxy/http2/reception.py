@@ -28,7 +28,7 @@ from .frames import Frame, FrameReader
 from .options import CodecOptions
 from .streams import LAST_STREAM_ID, Stream, Streams
 
-_NO_INCREMENT = bytes(4)
+_NO_INCREMENT = bytes(4)  # RFC 9113 §6.9
 
 
 class Reception(ABC):
@@ -105,7 +105,7 @@ class Reception(ABC):
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA without credit")
         stream = self._streams.get(stream_id)
         if stream is None:
-            self._expect_late(stream_id)
+            self._receive_late_data(frame)
         elif stream.received:
             self._break(stream_id, ErrorCode.STREAM_CLOSED, events)
         elif not stream.begun:
@@ -119,6 +119,14 @@ class Reception(ABC):
             padding = frame.size - sum(len(one.data) for one in events[at:] if isinstance(one, DataReceived))
             if padding:
                 self.consume(stream_id, padding)
+
+    def _receive_late_data(self, frame: Frame) -> None:
+        """Bounded by the credit that the peer had: who sent much in small frames does not know of the reset yet."""
+        self._expect_late(frame.stream_id)
+        if not frame.size:
+            self._bounds.count_idle()
+        elif not self._streams.spend_late(frame.stream_id, frame.size):
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA without credit")
 
     def _receive_block(self, frame: Frame, events: list[Event]) -> None:
         """The library reads them all: each changes the state of the compression (RFC 9113 §4.3)."""
@@ -136,6 +144,7 @@ class Reception(ABC):
         if stream is None:
             if self._options.client or not self._streams.is_new(stream_id):
                 self._expect_late(stream_id)
+                self._bounds.count_idle()
                 return True
             self._streams.highest = stream_id
         elif stream.received:
@@ -148,9 +157,7 @@ class Reception(ABC):
 
     def _receive_of_stream(self, frame: Frame, events: list[Event]) -> None:
         if frame.stream_id in self._streams:
-            if (
-                frame.raw[frames.HEADER_SIZE :] == _NO_INCREMENT and frame.kind == frames.WINDOW_UPDATE
-            ):  # §6.9
+            if frame.kind == frames.WINDOW_UPDATE and frame.payload == _NO_INCREMENT:
                 self._break(frame.stream_id, ErrorCode.PROTOCOL_ERROR, events)
             else:
                 self._accept(self._read(frame), events)
@@ -198,13 +205,12 @@ class Reception(ABC):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame of a stream that was never opened")
         if not self._streams.was_reset(stream_id):
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, "a frame of a stream that has ended")
-        self._bounds.count_idle()
 
     def _break(self, stream_id: int, code: ErrorCode, events: list[Event]) -> None:
         """The peer has broken the rules of the stream."""
-        self._credit.close(stream_id)
+        left = self._credit.close(stream_id)
         self._send_reset(stream_id, code)
-        self._streams.remove_reset(stream_id)
+        self._streams.remove_reset(stream_id, left)
         events.append(StreamReset(stream_id, code))
         self._count_reset()
 

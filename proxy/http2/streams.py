@@ -24,7 +24,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._open: dict[int, Stream] = {}
-        self._reset: dict[int, None] = {}  # by us, the oldest first
+        self._reset: dict[int, int] = {}  # by us, the oldest first, and the credit that the peer had left
         self.highest = 0
 
     def __len__(self) -> int:
@@ -62,10 +62,15 @@ class Streams:
         """It has ended."""
         del self._open[stream_id]
 
-    def remove_reset(self, stream_id: int) -> None:
-        """We have reset it: the peer may not know yet."""
+    def spend_late(self, stream_id: int, size: int) -> bool:
+        """DATA has come for one that we have reset; False where the peer had no credit for it."""
+        self._reset[stream_id] -= size
+        return self._reset[stream_id] >= 0
+
+    def remove_reset(self, stream_id: int, left: int) -> None:
+        """We have reset it: the peer may not know yet, and has credit for ``left`` bytes."""
         if not self._open.pop(stream_id).received:
-            self._reset[stream_id] = None
+            self._reset[stream_id] = left
             if len(self._reset) > _REMEMBERED:
                 del self._reset[next(iter(self._reset))]
 

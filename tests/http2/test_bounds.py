@@ -53,6 +53,7 @@ FLOODS = {
     "SETTINGS": (b"", lambda _: build_settings({}), 999),
     "SETTINGS acknowledged": (b"", lambda _: build_frame(frames.SETTINGS, frames.ACK, 0, b""), 999),
     "PRIORITY": (b"", lambda index: build_frame(frames.PRIORITY, 0, 2 * index + 1, bytes(4) + b"\1"), 999),
+    "GOAWAY": (b"", lambda _: build_frame(frames.GOAWAY, 0, 0, bytes(8)), 999),
     "unknown frames": (b"", lambda _: build_frame(0xFA, 0, 0, b""), 999),
     "empty DATA": (BEGUN, lambda _: build_frame(frames.DATA, 0, 1, b""), 100),
     "DATA of padding": (BEGUN, lambda _: build_frame(frames.DATA, frames.PADDED, 1, b"\x09" + bytes(9)), 100),

@@ -87,6 +87,10 @@ FAULTS = {
     ),
     "HEADERS behind the end of both": ([head(1, ended=True), None, head(1, TRAILERS, ended=True)], {CLOSED}),
     "DATA behind the end of both": ([head(1, ended=True), None, data(1)], {CLOSED}),
+    "late DATA without credit": (
+        [head(1), ErrorCode.CANCEL, *[data(1, 16 * 1024)] * (STREAM_WINDOW // (16 * 1024) + 1)],
+        {FLOW},
+    ),
     "DATA behind its own reset": ([head(1), build_reset(1, 8), data(1)], {CLOSED}),
 }
 
@@ -193,6 +197,17 @@ def test_what_ended_is_consumed_still(codec):
         assert server.held == 1000
         leave(stream_id, 1000)
         assert server.held == 0
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_late_data_is_no_flood(codec):
+    """H2-11, H2-14: as much as there was credit for may be under way, in frames however small."""
+    server = build(codec)
+    server.feed(head(1))
+    server.reset(1, ErrorCode.CANCEL)
+    assert server.feed(data(1, 64) * (STREAM_WINDOW // 64)) == []
+    assert server.held == 0
+    assert isinstance(server.feed(head(3))[0], RequestReceived)
 
 
 LEFT = {

@@ -18,9 +18,10 @@ def test_late_frames_are_expected_of_those_that_we_reset():
     streams = Streams()
     for stream_id in range(1, 3001, 2):
         streams.add(stream_id, Stream(received=stream_id == 2999))
-        streams.remove_reset(stream_id)
+        streams.remove_reset(stream_id, 5)
     assert len(streams) == 0
     assert not streams.was_reset(1)
     assert streams.was_reset(2997)
     assert not streams.was_reset(2999)
     assert len(streams._reset) == 1024
+    assert [streams.spend_late(2997, size) for size in (3, 2, 1)] == [True, True, False]
