@@ -27,7 +27,7 @@ from .http.bearer import Schemes
 from .observability.metrics import Gauges, ServerGauges
 from .runtime import Background, Clock, Sweep
 from .signals.receivers import Receivers
-from .upstream import Upstream
+from .upstream import UpstreamPool
 
 
 class SharedPart(ABC):
@@ -152,7 +152,7 @@ class Parts:
     issuers: Mapping[str, Issuer]
     store: TokenStore
     verifiers: tuple[Verifier, ...]
-    upstreams: Mapping[str, Upstream]
+    upstreams: Mapping[str, UpstreamPool]
     bound: Mapping[str, ByCertificate]
     gateway: Gateway
     authorizer: Authorizer | None

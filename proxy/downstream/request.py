@@ -11,13 +11,13 @@ import math
 import os
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
-from ..http.headers import Field, values
+from ..http.headers import Field, Fields, values
 
 _NO_VALUES = [b""]
 _NONCE = b"dpop-nonce"
@@ -180,7 +180,12 @@ class Downstream:
 
 
 class Body:
-    """A request body, read piece by piece; ``length`` is None where it is chunked."""
+    """A request body, read piece by piece; ``length`` is None where it is chunked.
+
+    ``read_trailers`` gives what of the fields behind it goes on; None where none do.
+    """
+
+    read_trailers: Callable[[], Fields] | None = None
 
     def __init__(self, receive: Receive, length: int | None, limit: int | None) -> None:
         self.length = length
@@ -195,6 +200,11 @@ class Body:
         if self.length is None:
             return b"transfer-encoding", b"chunked"
         return b"content-length", b"%d" % self.length
+
+    @property
+    def trailers(self) -> Fields:
+        """What goes on of the fields behind the body, once that is ``whole``."""
+        return () if self.read_trailers is None else self.read_trailers()
 
     async def read(self) -> bytes:
         """The next piece, empty at the end. Raises DownstreamDeparted, RequestTooLarge."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import ExchangeResponseInvalid
-from ..upstream import Origin, PresentedCertificate, Upstream
+from ..upstream import Origin, PresentedCertificate, UpstreamPool
 from ..upstream.tls import MOST_REMEMBERED
 from ..upstream.websocket import WebSocketUpstream
 from .upstream_request import Route
@@ -24,14 +24,14 @@ class BoundRoutes:
     """
 
     def __init__(
-        self, origin: Origin, connect: Callable[[Origin], tuple[Upstream, WebSocketUpstream | None]]
+        self, origin: Origin, connect: Callable[[Origin], tuple[UpstreamPool, WebSocketUpstream | None]]
     ) -> None:
         self._origin = origin
         self._connect = connect
         self._routes: dict[str, Route] = {}
 
     @property
-    def upstreams(self) -> list[Upstream]:
+    def upstreams(self) -> list[UpstreamPool]:
         return [route.upstream for route in self._routes.values()]
 
     def find_certificate(self, thumbprint: str) -> PresentedCertificate:
@@ -55,7 +55,12 @@ class BoundRoutes:
         await self._close_disused()
         if (found := self._routes.get(presented.thumbprint)) is not None:
             return found
-        origin = replace(self._origin, certificate=None, context=presented.context)
+        origin = replace(
+            self._origin,
+            certificate=None,
+            context=presented.context,
+            http2_context=presented.http2_context,
+        )
         upstream, websockets = self._connect(origin)
         found = replace(route, upstream=upstream, websockets=websockets)
         self._routes[presented.thumbprint] = found

@@ -26,7 +26,7 @@ from ..http.headers import (
 )
 from ..http.routes import RouteTable
 from ..runtime import current_request_id
-from ..upstream import Response
+from ..upstream import UpstreamResponse
 from ..upstream.websocket import UpstreamWebSocket
 from .observer import BuildAnswerFields, Observer, Prepare
 from .request_fields import build_own_fields, withhold_credentials
@@ -44,7 +44,7 @@ class Gateway:
         self._routes = routes
         self.forwarding = forwarding
         self._prepare: Prepare = partial(_prepare_request, forwarding)
-        self._send_request: Transmit[Response] = _send_request
+        self._send_request: Transmit[UpstreamResponse] = _send_request
         self._open_websocket: Transmit[UpstreamWebSocket] = _open_websocket
         self._build_answer_fields: BuildAnswerFields = partial(_build_answer_fields, forwarding)
         for observer in observers:
@@ -145,7 +145,7 @@ class Gateway:
         fields = token_fields.build_fields(access_token, request.method, request.target)
         return await transmit(request, fields)
 
-    async def _relay(self, response: Response, downstream: Downstream) -> None:
+    async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
         data, whole = response.take()
         headers = self._build_answer_fields(response)
         if whole and downstream.respond(response.status, headers, data):
@@ -207,12 +207,12 @@ def _find_user(
     return subject_token.issuer, subject_token.subject
 
 
-def _build_answer_fields(forwarding: Forwarding, response: Response) -> list[Field]:
+def _build_answer_fields(forwarding: Forwarding, response: UpstreamResponse) -> list[Field]:
     """The response's fields as they go to the caller."""
     return [*response.headers, forwarding.via]
 
 
-def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[Response]:
+def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[UpstreamResponse]:
     return request.route.upstream.send(
         request.method,
         request.target,

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from ..downstream.request import Downstream
 from ..http.headers import Field
-from ..upstream import Response
+from ..upstream import UpstreamResponse
 from .upstream_request import A, Route, Transmit, UpstreamRequest
 
 Prepare = Callable[[Route, bytes, Downstream], Awaitable[UpstreamRequest]]
-BuildAnswerFields = Callable[[Response], list[Field]]
+BuildAnswerFields = Callable[[UpstreamResponse], list[Field]]
 
 
 class Observer:

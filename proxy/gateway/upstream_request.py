@@ -16,7 +16,7 @@ from ..downstream.request import Body, Downstream
 from ..exchange.token_exchange import AccessToken
 from ..http.bearer import check_token
 from ..http.headers import Field, Fields
-from ..upstream import PresentedCertificate, Upstream
+from ..upstream import PresentedCertificate, UpstreamPool
 from ..upstream.websocket import WebSocketUpstream
 from .cross_site import CrossSiteGuard
 from .possession import Possession
@@ -59,7 +59,7 @@ class ByCertificate(Protocol):
     """A route as it is for tokens that are bound to a certificate of ours."""
 
     @property
-    def upstreams(self) -> list[Upstream]:
+    def upstreams(self) -> list[UpstreamPool]:
         """Those that are in use now."""
         ...
 
@@ -85,7 +85,7 @@ class Route:
     """
 
     name: str
-    upstream: Upstream
+    upstream: UpstreamPool
     websockets: WebSocketUpstream | None
     upstream_host: bytes
     preserve_host: bool

@@ -10,7 +10,7 @@ from ..downstream.request import Downstream
 from ..gateway.observer import BuildAnswerFields, Observer, Prepare
 from ..gateway.upstream_request import A, Route, Transmit, UpstreamRequest
 from ..http.headers import Field
-from ..upstream import Response
+from ..upstream import UpstreamResponse
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class ServerTiming(Observer):
         return timed
 
     def watch_answer(self, build_fields: BuildAnswerFields) -> BuildAnswerFields:
-        def build(response: Response) -> list[Field]:
+        def build(response: UpstreamResponse) -> list[Field]:
             times = _times.get()
             value = build_server_timing(times, time.monotonic() - times.began)
             return [*build_fields(response), (b"server-timing", value)]

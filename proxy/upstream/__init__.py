@@ -1,9 +1,10 @@
-"""The upstream engine: our own HTTP/1.1 client side, because forwarding is what this program is for."""
+"""The upstream engine: our own client side of HTTP, because forwarding is what this program is for."""
 
 from .body import RequestBody
 from .options import Options, TLSOptions
 from .origin import Origin, parse_origin
 from .pool import Upstream
+from .port import UpstreamPool, UpstreamResponse
 from .response import Response
 from .tls import ClientCertificate, PresentedCertificate, build_context
 
@@ -16,6 +17,8 @@ __all__ = [
     "Response",
     "TLSOptions",
     "Upstream",
+    "UpstreamPool",
+    "UpstreamResponse",
     "build_context",
     "parse_origin",
 ]

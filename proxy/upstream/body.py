@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..errors import BadRequest
+from ..http.headers import Fields
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -15,8 +16,18 @@ class RequestBody(Protocol):
     @property
     def length(self) -> int | None: ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether the last piece has been read, as far as that is known."""
+        ...
+
+    @property
+    def trailers(self) -> Fields:
+        """Fields to send behind the body, once that has been read to its end; on HTTP/1.1 nobody asks for them."""
+        ...
+
     async def read(self) -> bytes:
-        """The next piece, empty at the end; raises whatever ends the request."""
+        """The next piece, empty at the end; raises whatever ends the request. Cancelled, it has taken nothing."""
         ...
 
 

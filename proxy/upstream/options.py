@@ -18,9 +18,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class TLSOptions:
-    """PEM files: whom we trust (None is the system's authorities) and what we show; the name that is expected."""
+    """PEM files: whom we trust (None is the system's authorities) and what we show; the name that is expected.
+
+    ``http2``: connections may speak that, too.
+    """
 
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
     server_name: str | None = None
+    http2: bool = False

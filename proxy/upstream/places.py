@@ -26,15 +26,18 @@ class Shares:
     """Counts how many of ``limit`` each user has; None is the proxy itself, which no share binds."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
         self.taken = 0
-        self._common = limit - max(1, limit // RESERVED_PART)
-        self._share = max(1, limit // SHARE_PART)
         self._counts: dict[Hashable, int] = {}
+        self._divide(limit)
 
     def count(self, user: Hashable) -> int:
         """How many ``user`` has."""
         return self._counts.get(user, 0)
+
+    def _divide(self, limit: int) -> None:
+        self.limit = limit
+        self._common = limit - max(1, limit // RESERVED_PART)
+        self._share = max(1, limit // SHARE_PART)
 
     def allows(self, user: Hashable) -> bool:
         """Whether ``user`` may take one more."""
@@ -124,10 +127,16 @@ class Places(Shares):
         self.closed = True
         self._refuse(math.inf, "the proxy is closing")
 
-    def _give_turn(self) -> None:
+    def resize(self, limit: int) -> None:
+        """There are ``limit`` from now on; those that are taken beyond it stay until they are given back."""
+        self._divide(limit)
+        while self._waiting and self._give_turn():
+            pass
+
+    def _give_turn(self) -> bool:
         """To one only: nobody in the queue was allowed a place before, and one more is free now.
 
-        Users who are passed over have their share of the places, so they are few.
+        Users who are passed over have their share of the places, so they are few. False where nobody has it.
         """
         while (user := next(filter(self.allows, self._waiting), _NOBODY)) is not _NOBODY:
             waiters = self._waiting.pop(user)
@@ -137,7 +146,8 @@ class Places(Shares):
             if not turn.done():  # or it was cancelled, and its task does not know yet
                 self.take(user)
                 turn.set_result(None)
-                return
+                return True
+        return False
 
     def _refuse(self, now: float, reason: str) -> None:
         for user, waiters in tuple(self._waiting.items()):

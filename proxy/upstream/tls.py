@@ -14,18 +14,19 @@ from ..jose.certificates import Certificate, load_certificates
 from .options import TLSOptions
 
 _Authorities = tuple[tuple[str, int, int, int], ...]  # files and folders, and how they are recognised
-# By authorities, as long as anybody uses one. To read the system's takes 27 ms and 0.9 MB, for a thousand routes as for
+# By what is offered and by authorities, as long as anybody uses one. To read the system's takes 27 ms and 0.9 MB, for a thousand routes as for
 # one, and a reload that finds the same files has nothing to read.
-_shared: WeakValueDictionary[_Authorities, ssl.SSLContext] = WeakValueDictionary()
+_shared: WeakValueDictionary[tuple[str, _Authorities], ssl.SSLContext] = WeakValueDictionary()
 MOST_REMEMBERED = 4  # certificates: what is bound to one goes on being used for a while after its rotation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PresentedCertificate:
-    """A certificate with its private key and chain, ready for handshakes."""
+    """A certificate with its private key and chain, ready for handshakes; for those of HTTP/2 where that is spoken."""
 
     context: ssl.SSLContext = field(repr=False)
     certificate: Certificate
+    http2_context: ssl.SSLContext | None = field(default=None, repr=False)
 
     @property
     def thumbprint(self) -> str:
@@ -58,23 +59,27 @@ class ClientCertificate:
         return next((known for known in self._known if known.thumbprint == thumbprint), None)
 
     def _parse(self, certificate: bytes, *_others: bytes) -> PresentedCertificate:
-        return PresentedCertificate(build_context(self._tls), load_certificates(certificate)[0])
+        return PresentedCertificate(
+            build_context(self._tls),
+            load_certificates(certificate)[0],
+            build_context(self._tls, "h2") if self._tls.http2 else None,
+        )
 
 
-def build_context(tls: TLSOptions) -> ssl.SSLContext:
+def build_context(tls: TLSOptions, protocol: str = "http/1.1") -> ssl.SSLContext:
     """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities.
 
-    Where no certificate is shown it is one context for all who trust the same: not to be changed. Raises OSError for
-    files that cannot be used.
+    ``protocol`` is the one that is offered (RFC 7301). Where no certificate is shown it is one context for all who trust
+    and offer the same: not to be changed. Raises OSError for files that cannot be used.
     """
     if tls.cert_file is not None:
-        context = _build_context(tls)
+        context = _build_context(tls, protocol)
         load_pair(context, tls.cert_file, tls.key_file)
         return context
-    authorities = _look_at(tls.ca_file)
-    shared = _shared.get(authorities)
+    key = protocol, _look_at(tls.ca_file)
+    shared = _shared.get(key)
     if shared is None:
-        shared = _shared[authorities] = _build_context(tls)
+        shared = _shared[key] = _build_context(tls, protocol)
     return shared
 
 
@@ -90,8 +95,8 @@ def _recognise(path: Path) -> tuple[str, int, int, int]:
     return str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
-def _build_context(tls: TLSOptions) -> ssl.SSLContext:
+def _build_context(tls: TLSOptions, protocol: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=tls.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     return context

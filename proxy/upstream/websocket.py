@@ -10,7 +10,7 @@ from websockets.http11 import Response
 
 from ..errors import UpstreamTimeout
 from ..http.headers import Fields
-from . import Upstream
+from .port import Places
 from .websocket_connection import Connection
 from .websocket_handshake import Handshake
 
@@ -67,7 +67,7 @@ class UpstreamWebSocket:
 class WebSocketUpstream:
     """Opens websockets at one upstream, each in the place of a connection of its pool."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Places) -> None:
         self._upstream = upstream
 
     async def open(

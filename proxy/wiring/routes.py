@@ -21,7 +21,8 @@ from ..gateway.upstream_request import Authentication, Route
 from ..http.routes import Pattern, RouteTable
 from ..parts import Issuer, TokenStore
 from ..runtime import Sweep
-from ..upstream import Options, Origin, TLSOptions, Upstream, parse_origin
+from ..upstream import Options, Origin, TLSOptions, Upstream, UpstreamPool, parse_origin
+from ..upstream.http2 import Http2Upstream
 from ..upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
@@ -40,11 +41,11 @@ def build_route(
     options = Options(**dict(route.timeouts), max_connections=route.max_connections)
     request = build_token_request(route, settings)
 
-    def connect(origin: Origin) -> tuple[Upstream, WebSocketUpstream | None]:
-        upstream = Upstream(origin, options, sweep)
+    def connect(origin: Origin) -> tuple[UpstreamPool, WebSocketUpstream | None]:
+        upstream = (Http2Upstream if route.http2 else Upstream)(origin, options, sweep)
         return upstream, WebSocketUpstream(upstream) if route.websocket else None
 
-    upstream, websockets = connect(parse_origin(route.upstream, _build_tls(route.tls)))
+    upstream, websockets = connect(parse_origin(route.upstream, _build_tls(route)))
     built = Route(
         name=route.name,
         upstream=upstream,
@@ -81,8 +82,9 @@ def build_table(settings: Iterable[models.Route], routes: Iterable[T]) -> RouteT
     )
 
 
-def _build_tls(tls: models.UpstreamTLS | None) -> TLSOptions | None:
-    return None if tls is None else TLSOptions(tls.ca_file, tls.cert_file, tls.key_file, tls.server_name)
+def _build_tls(route: models.Route) -> TLSOptions:
+    tls = route.tls or models.UpstreamTLS()
+    return TLSOptions(tls.ca_file, tls.cert_file, tls.key_file, tls.server_name, route.http2)
 
 
 def _build_guard(route: models.Route, settings: models.Settings) -> CrossSiteGuard | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
 
-from proxy.upstream import Response, Upstream
+from proxy.http.headers import Fields
+from proxy.upstream import Upstream, UpstreamResponse
 from proxy.upstream.pool import SMALL_BODY
 
 Connect = Callable[..., Upstream]
@@ -17,20 +18,26 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 class Body:
     """A request body of given pieces; an exception among them is raised, an event is waited for."""
 
+    whole = False
+
     def __init__(
-        self, pieces: Iterable[bytes | Exception | asyncio.Event], length: int | None = None
+        self,
+        pieces: Iterable[bytes | Exception | asyncio.Event],
+        length: int | None = None,
+        trailers: Fields = (),
     ) -> None:
         self.length = length
+        self.trailers = trailers
         self._pieces = iter(pieces)
 
     async def read(self) -> bytes:
+        await asyncio.sleep(0)
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
             if isinstance(piece, asyncio.Event):
                 await piece.wait()
             else:
-                await asyncio.sleep(0)
                 return piece
         return b""
 
@@ -43,7 +50,7 @@ async def send(
     body: Body | None = None,
     idempotent: bool | None = None,
     user: Hashable = None,
-) -> Response:
+) -> UpstreamResponse:
     head = method + b" " + path + b" HTTP/1.1\r\nHost: a\r\n"
     if body is not None:
         framing = (
@@ -65,7 +72,7 @@ async def fetch(upstream: Upstream, method: bytes = b"GET", **options: object) -
         response.close()
 
 
-async def read_all(response: Response) -> bytes:
+async def read_all(response: UpstreamResponse) -> bytes:
     pieces = []
     while piece := await response.read():
         pieces.append(piece)

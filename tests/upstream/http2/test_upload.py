@@ -1,0 +1,164 @@
+"""Bodies on their way up, as far as the peer has room for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.errors import UpstreamBroken, UpstreamTimeout
+from proxy.http2.codec import ErrorCode
+from tests.support.http2_upstream import Http2Server, ServerStream
+from tests.upstream.requests import Body, until
+
+from .requests import Connect, fetch, send
+
+SOON = 0.3  # s: a shortened limit
+WINDOW = 65_535  # bytes: what a peer gives at first, to a stream and to the connection
+
+
+class Counted(Body):
+    """Counts what was taken of it."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        super().__init__(pieces)
+        self.taken = 0
+
+    async def read(self) -> bytes:
+        piece = await super().read()
+        self.taken += len(piece)
+        return piece
+
+
+async def take_nothing(stream: ServerStream) -> None:
+    if stream.value(b":path") != b"/held":
+        await stream.read()
+        await stream.respond(b"hello")
+
+
+async def test_a_peer_that_takes_nothing_is_sent_no_more(connect: Connect) -> None:
+    """H-40: of its body one piece is here, and the caller's next ones stay where they are."""
+    async with Http2Server(take_nothing) as server:
+        upstream = connect(server.url)
+        body = Counted([b"a" * 50_000] * 20)
+        held = asyncio.ensure_future(fetch(upstream, "POST", path=b"/held", body=body))
+        await until(lambda: bool(server.streams) and len(server.streams[0].body) == WINDOW)
+        await asyncio.sleep(0.02)
+        assert body.taken == 100_000
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+
+
+async def test_a_stream_that_stalls_does_not_stop_others(connect: Connect) -> None:
+    """H-40: where the peer gives the connection more than the stream."""
+    async with Http2Server(take_nothing, window=10_000) as server:
+        upstream = connect(server.url)
+        held = asyncio.ensure_future(fetch(upstream, "POST", path=b"/held", body=Body([b"a" * 50_000])))
+        await until(lambda: bool(server.streams) and len(server.streams[0].body) == 10_000)
+        for _ in range(3):
+            assert await fetch(upstream, "POST", body=Body([b"a" * 50_000])) == (200, b"hello")
+        assert len(server.connections) == 1
+        server.streams[0].give_credit()
+        await until(lambda: len(server.streams[0].body) == 20_000)
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+
+
+async def test_uploads_share_what_room_there_is(connect: Connect) -> None:
+    """RFC 9113 §5.2: whoever came first does not get all that the connection has."""
+    gate = asyncio.Event()
+
+    async def answer(stream: ServerStream) -> None:
+        await gate.wait()
+        await stream.respond()
+
+    async with Http2Server(answer, window=1_000_000) as server:
+        upstream = connect(server.url)
+        bodies = [Counted([b"a" * 40_000] * 20) for _ in range(4)]
+        uploads = [asyncio.ensure_future(fetch(upstream, "POST", body=body)) for body in bodies]
+        await until(lambda: sum(len(stream.body) for stream in server.streams) == WINDOW)
+        for _ in range(8):
+            server.connections[0].h2.increment_flow_control_window(32_000)
+            server.connections[0].flush()
+        await until(lambda: sum(len(stream.body) for stream in server.streams) == WINDOW + 256_000)
+        sizes = [len(stream.body) for stream in server.streams]
+        assert min(sizes) > 50_000
+        gate.set()
+        await asyncio.gather(*uploads)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before the head", "within the body"])
+async def test_an_upload_that_stalls(connect: Connect, *, begun: bool) -> None:
+    """R-10: a peer that takes nothing more is given up."""
+
+    async def answer(stream: ServerStream) -> None:
+        if begun:
+            stream.start()
+        await asyncio.Event().wait()
+
+    async with Http2Server(answer) as server:
+        with pytest.raises(UpstreamBroken if begun else UpstreamTimeout):
+            await fetch(connect(server.url, idle=SOON), "POST", body=Body([b"a" * 100_000]))
+        await asyncio.wait_for(server.streams[0].reset_by_peer.wait(), 5)
+        assert server.streams[0].code == ErrorCode.CANCEL
+
+
+async def test_a_peer_that_does_not_read_holds_up_the_caller(connect: Connect) -> None:
+    """H-40: whatever credit it has given."""
+    async with Http2Server(take_nothing, window=2**30) as server:
+        upstream = connect(server.url)
+        await fetch(upstream)
+        peer, ours = server.connections[0], upstream._connections[0]
+        peer.h2.increment_flow_control_window(2**30)
+        peer.flush()
+        await fetch(upstream)
+        peer.transport.pause_reading()
+        body = Counted([b"a" * 100_000] * 400)
+        held = asyncio.ensure_future(fetch(upstream, "POST", path=b"/held", body=body))
+        taken = -1
+        while taken != body.taken:
+            taken = body.taken
+            await asyncio.sleep(0.05)
+        assert taken < 20_000_000  # what the kernel takes, and little more
+        assert ours._transport.get_write_buffer_size() < 256 * 1024
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+
+
+class CountingTransport:
+    """Counts what is written."""
+
+    def __init__(self, transport: Any) -> None:
+        self.writes: list[int] = []
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(len(data))
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+async def test_a_small_request_leaves_in_one_piece(connect: Connect) -> None:
+    """Head and body by one write: they are one packet."""
+    async with Http2Server() as server:
+        upstream = connect(server.url)
+        await fetch(upstream)
+        connection = upstream._connections[0]
+        connection._transport = counting = CountingTransport(connection._transport)
+        await send(upstream, "POST", body=Ready([]))
+        assert len(counting.writes) == 1
+        assert server.streams[1].body == b"a" * 100
+
+
+class Ready(Body):
+    """All of it is there already, as a small request's is."""
+
+    async def read(self) -> bytes:
+        self.whole = True
+        return b"a" * 100
