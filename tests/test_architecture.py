@@ -52,6 +52,7 @@ TESTED_ELSEWHERE = {
     "http2.options": "values: the codec's tests show them at work",
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
     "signals.record": "values: the receivers' tests show what is told",
+    "upstream.reading": "what responses have in common: the tests of either version's responses show it",
     **dict.fromkeys(
         [
             "demo.__main__", "demo.certificates", "demo.clients", "demo.configuration", "demo.control", "demo.faults",
@@ -88,6 +89,8 @@ SUITES = {
     "server/test_websocket_freed.py": "nothing is left of a websocket",
     "upstream/test_closed_connections.py": "nothing is left of a connection",
     "upstream/test_streaming.py": "large bodies in little memory",
+    "upstream/http2/test_closed_connections.py": "nothing is left of a request or a connection",
+    "upstream/http2/test_programs.py": "upstreams that others have written",
     "signals/test_leftovers.py": "nothing is left of a signal",
     "test_architecture.py": "these rules",
     "test_benchmarks.py": "the benchmark",

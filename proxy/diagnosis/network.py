@@ -23,6 +23,7 @@ _NO_TLS = "What listens there speaks no TLS: correct the scheme (http) or the po
 _TLS = {
     "WRONG_VERSION_NUMBER": _NO_TLS,
     "RECORD_LAYER_FAILURE": _NO_TLS,
+    "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "It speaks another version of HTTP: set the route's http2 the other way.",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "It asks for a certificate of ours: set cert_file and key_file.",
 }
 _RESOLVER = {

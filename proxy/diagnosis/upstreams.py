@@ -26,13 +26,13 @@ async def examine_upstream(route: models.Route, parts: Parts, clock: Clock) -> F
     upstream = parts.upstreams[route.name]
 
     async def ask() -> Finding:
-        fields = [(b"Host", str(upstream.origin).encode()), (b"User-Agent", b"obo-proxy-check")]
+        fields = [(b"host", str(upstream.origin).encode()), (b"user-agent", b"obo-proxy-check")]
         try:
             response = await upstream.send("HEAD", b"/", fields, body=None, idempotent=True)
         except UpstreamError as error:
             return build_failure("upstream", route.upstream, error, remedy=advise(error))
         response.close()
-        told = f"answers HEAD / by {response.status}"
+        told = f"answers HEAD / by {response.status}{' over HTTP/2' if route.http2 else ''}"
         if response.status < 500:
             return Finding("upstream", route.upstream, "pass", told)
         return Finding("upstream", route.upstream, "warn", told, "Look at the API's own log.")

@@ -11,6 +11,7 @@ from proxy.demo import Demo
 from tests.support.checking import Check
 
 from ..support.certificates import DAY, Authority, server_context
+from ..support.http2_upstream import Http2Server, ServerStream
 from ..support.raw_upstream import RawUpstream, response
 from ..support.redis_server import run_redis
 
@@ -75,6 +76,45 @@ async def test_an_api_in_trouble(check: Check) -> None:
         assert upstream.requests[0].startswith(b"HEAD / HTTP/1.1")
         assert b"uthorization" not in upstream.requests[0]
     assert (checked.status, checked.step("upstream")["verdict"]) == (0, "warn")
+
+
+@pytest.mark.parametrize(
+    ("protocols", "told", "remedy"),
+    [
+        (None, "over HTTP/2", ""),
+        (["h2"], "over HTTP/2", ""),
+        (["http/1.1"], "", "http2"),
+        ([], "ALPN", "Take http2 off the route"),
+    ],
+    ids=["prior knowledge", "ALPN", "another protocol", "no ALPN"],
+)
+async def test_whether_it_speaks_http2(
+    protocols: list[str] | None, told: str, remedy: str, check: Check, tmp_path: Path
+) -> None:
+    """N-7: where the route wants it."""
+    authority = Authority(tmp_path)
+    context = None if protocols is None else server_context(authority.issue())
+    if context and protocols:
+        context.set_alpn_protocols(protocols)
+    async with Http2Server(ServerStream.respond, tls=context) as server:
+        route = {"name": "a", "path": "/", "upstream": server.url, "grant": "none", "http2": True}
+        if context:
+            route["tls"] = {"ca_file": str(authority.ca_file)}
+        finding = (await check({"routes": [route]})).step("upstream")
+    assert finding["verdict"] == ("fail" if remedy else "pass")
+    assert told in finding["summary"]
+    assert remedy in finding["remedy"]
+
+
+async def test_plain_http_1_1_where_http2_is_wanted(check: Check) -> None:
+    """N-7: by its first bytes."""
+    async with RawUpstream([response(status=b"400 Bad Request")]) as upstream:
+        raw = {
+            "routes": [{"name": "a", "path": "/", "upstream": upstream.url, "grant": "none", "http2": True}]
+        }
+        finding = (await check(raw)).step("upstream")
+    assert finding["verdict"] == "fail"
+    assert "Take http2 off the route" in finding["remedy"]
 
 
 @pytest.mark.parametrize(

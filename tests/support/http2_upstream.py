@@ -38,7 +38,11 @@ class ServerStream:
         self.reset_by_peer = asyncio.Event()
         self.code: int | None = None
         self.changed = asyncio.Event()
+        self.answering: asyncio.Task[None] | None = None
         self._owed = 0
+
+    def finish(self, _: asyncio.Task[None]) -> None:
+        self.answering = None
 
     def value(self, name: bytes) -> bytes:
         return dict(self.fields)[name]
@@ -160,7 +164,7 @@ class Http2Server:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for connection in self.connections:
-            connection.transport.abort()
+            connection.end()
         await asyncio.gather(*(connection.closed.wait() for connection in self.connections))
 
     def _connected(self) -> ServerConnection:
@@ -225,6 +229,12 @@ class ServerConnection(asyncio.Protocol):
         payload = last.to_bytes(4, "big") + int(code).to_bytes(4, "big")
         self.write(b"\0\0\x08\x07\0\0\0\0\0" + payload)
 
+    def end(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+        else:
+            self.closed.set()
+
     def connection_lost(self, exc: Exception | None) -> None:
         for task in self.answering:
             task.cancel()
@@ -245,6 +255,8 @@ class ServerConnection(asyncio.Protocol):
             stream = self.streams[event.stream_id]
             stream.code = int(event.error_code)
             stream.reset_by_peer.set()
+            if stream.answering is not None:
+                stream.answering.cancel()
         elif isinstance(event, h2.events.ConnectionTerminated):
             self.gone_away = int(event.error_code)
         elif isinstance(event, h2.events.WindowUpdated | h2.events.RemoteSettingsChanged):
@@ -256,7 +268,9 @@ class ServerConnection(asyncio.Protocol):
         self._server.streams.append(stream)
         task = asyncio.get_running_loop().create_task(self._answer(stream))
         self.answering.add(task)
+        stream.answering = task
         task.add_done_callback(self.answering.discard)
+        task.add_done_callback(stream.finish)
 
     async def _answer(self, stream: ServerStream) -> None:
         with contextlib.suppress(h2.exceptions.ProtocolError):  # the other side has ended it meanwhile
