@@ -73,6 +73,7 @@ SUITES = {
     "authorizer/test_leftovers.py": "nothing is left of a question",
     "admin/test_shared_purge.py": "a purge over a shared cache, as the admin side tells of it",
     "gateway/test_client_certificates.py": "callers whose tokens are bound to their certificate",
+    "gateway/test_http2_upstreams.py": "APIs that speak HTTP/2, from caller to API",
     "gateway/test_possession_replicas.py": "proofs over replicas and workers",
     "observability/test_canaries.py": "no credential in anything that is written",
     "observability/test_log_lines.py": "the lines of whole requests",

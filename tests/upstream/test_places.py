@@ -208,3 +208,18 @@ async def test_nothing_is_left_of_a_refusal() -> None:
         await waiting
 
     assert await leftovers(visit) == {}
+
+
+async def test_fewer_places_and_more_again() -> None:
+    """Those who have one keep it; whoever waits is given one as soon as there are more."""
+    places = Places(8, 60)
+    assert take_all(places, None) == 8
+    places.resize(2)
+    waiting = asyncio.ensure_future(places.wait(None))
+    await asyncio.sleep(0)
+    for _ in range(6):
+        places.leave(None)
+    assert (places.taken, places.waiting) == (2, 1)
+    places.resize(4)
+    await waiting
+    assert (places.taken, places.waiting) == (3, 0)
