@@ -16,6 +16,8 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.http2.codec import ErrorCode
+from proxy.upstream.http2 import stream
+from proxy.websockets.allowance import Allowance
 from tests.support.http2_upstream import Http2Server, ServerStream
 from tests.upstream.requests import Body, read_all, until
 
@@ -353,3 +355,19 @@ async def test_a_stream_that_is_slow_to_be_read_does_not_time_out(connect: Conne
         response = await send(connect(server.url, idle=SOON))
         await asyncio.sleep(2 * SOON)
         assert await read_all(response) == b"a" * 300_000
+
+
+async def test_stalled_readers_share_an_allowance(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H-40: whoever holds most is cut, and nothing is noted of those who have ended."""
+    monkeypatch.setattr(stream, "RESPONSES", allowance := Allowance(1024 * 1024))
+    async with Http2Server(start(body=b"a" * 300_000)) as server:
+        upstream = connect(server.url)
+        responses = [await send(upstream) for _ in range(12)]
+        await until(lambda: upstream.active < 12)
+        await asyncio.sleep(0.02)
+        assert 0 < allowance.held <= 1024 * 1024
+        outcomes = await asyncio.gather(*map(read_all, responses), return_exceptions=True)
+        broken = [outcome for outcome in outcomes if isinstance(outcome, UpstreamBroken)]
+        assert 0 < len(broken) < 8
+        assert outcomes.count(b"a" * 300_000) == 12 - len(broken)
+        assert allowance.held == 0
