@@ -11,7 +11,7 @@ import select
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
-from ...errors import UpstreamProtocolError
+from ...errors import UpstreamProtocolError, UpstreamUnreachable
 from ...http.headers import Field
 from ...http2.codec import Codec, ConnectionFault, Event, GoneAway, RoomMade
 from ..options import Options
@@ -22,7 +22,7 @@ from .response import Response
 from .stream import Stream
 
 MAX_STREAMS = 100  # at once; RFC 9113 §6.5.2 wants no peer to allow fewer
-MAX_UNSENT = 1024 * 1024  # bytes that a peer may leave unread, with what it makes us answer
+MAX_UNSENT = 1024 * 1024  # bytes that a peer may leave unread of what does not wait for it
 _CLOSED = Failure(Unanswered, "the connection was closed by us")
 
 
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
     def flush_soon(self) -> None:
         if not self._flushing:
             self._flushing = True
-            self._loop.call_soon(self._flush_open)
+            self._loop.call_soon(self._flush_within_bounds)
 
     def doubt(self, since: float) -> None:
         """Where nothing else has come either, whoever was there may be gone: no other request is to wait for it."""
@@ -177,9 +177,7 @@ class Connection(asyncio.Protocol):
             return
         if not self.opened.done() and self.codec.settled:
             self.opened.set_result(None)
-        self.flush()
-        if self._writing_paused and self._transport.get_write_buffer_size() > MAX_UNSENT:
-            self.abort(Failure(UpstreamProtocolError, "the upstream does not read what it makes us answer"))
+        self._flush_within_bounds()
 
     def connection_lost(self, exc: Exception | None) -> None:
         reason = f"the connection was lost: {exc}"
@@ -229,9 +227,13 @@ class Connection(asyncio.Protocol):
                     if sender.waits:
                         blocked[sender] = None  # behind the others
 
-    def _flush_open(self) -> None:
-        if not self._closed:
-            self.flush()
+    def _flush_within_bounds(self) -> None:
+        """Bodies wait for a peer that does not read; heads, resets and what it makes us answer do not."""
+        if self._closed:
+            return
+        self.flush()
+        if self._writing_paused and self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self.abort(Failure(UpstreamUnreachable, "the upstream does not read"))
 
     def _describe_fault(self, fault: ConnectionFault) -> Failure:
         if self.codec.settled:

@@ -140,10 +140,14 @@ class Http2Upstream:
 
         The place is left where that fails, and with None where there turn out to be fewer places.
         """
+        opened = 0
         try:
             while True:
                 connection = self._choose(youngest)
                 if connection is None:
+                    if opened > MAX_CONNECTIONS:  # each was lost, or full, before it could be used
+                        raise UpstreamUnreachable(f"{opened} connections were opened in vain")
+                    opened += 1
                     await self._open()
                     if self._places.taken > self._places.limit:
                         self._places.leave(user)

@@ -64,9 +64,12 @@ class Stream:
     def check_deadlines(self, now: float) -> None:
         """``now`` is a loop time."""
         if now >= self._read_by:
-            self._carrier.doubt(self._silent_since)
-        elif self._upload is None or now < self._upload.write_by:
+            since = self._silent_since
+        elif self._upload is not None and now >= self._upload.write_by:
+            since = self._upload.write_by - self._carrier.options.idle
+        else:
             return
+        self._carrier.doubt(since)
         if self._response is not None and self._response.status:
             self.abort(UpstreamBroken("the upstream stalled within the response body"))
         else:

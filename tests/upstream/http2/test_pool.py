@@ -13,7 +13,7 @@ from proxy.upstream import TLSOptions
 from proxy.upstream.http2 import pool
 from proxy.upstream.http2.connection import MAX_STREAMS
 from tests.support.certificates import Authority, server_context
-from tests.support.http2_upstream import Http2Server, ServerStream
+from tests.support.http2_upstream import Http2Server, ServerConnection, ServerStream
 from tests.upstream.requests import Body, until
 
 from .requests import Connect, fetch
@@ -305,3 +305,49 @@ async def test_a_certificate_that_rotates(connect: Connect, tmp_path: Path) -> N
         await fetch(upstream)
         shown = [one.transport.get_extra_info("peercert")["subject"] for one in server.connections]
         assert [dict(sum(subject, ()))["commonName"] for subject in shown] == ["first", "second"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_server_that_ends_every_connection(connect: Connect, *, at_once: bool) -> None:
+    """R-11: it is not connected to without end."""
+
+    class Unwilling(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            if at_once:
+                self.go_away(0)
+
+        def data_received(self, data: bytes) -> None:
+            self.go_away(0)
+
+    class Server(Http2Server):
+        def _connected(self) -> ServerConnection:
+            self.connections.append(Unwilling(self))
+            return self.connections[-1]
+
+    async with Server() as server:
+        upstream = connect(server.url)
+        with pytest.raises(UpstreamUnreachable):
+            await fetch(upstream)
+        assert len(server.connections) <= pool.MAX_CONNECTIONS + 1
+        assert upstream.active == 0
+
+
+async def test_callers_who_come_and_go_while_the_server_does_not_read(connect: Connect) -> None:
+    """H-40: what waits to be written is bounded, though none of them stays."""
+    async with Http2Server() as server:
+        upstream = connect(server.url)
+        await fetch(upstream)
+        server.connections[0].transport.pause_reading()
+        held = 0
+        large = [(b"x-large", b"a" * 60_000)]
+        for _ in range(300):
+            fetching = asyncio.ensure_future(fetch(upstream, fields=large))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            fetching.cancel()
+            with pytest.raises((asyncio.CancelledError, UpstreamError)):
+                await fetching
+            transports = [one._transport for one in upstream._connections]
+            held = max(held, *(one.get_write_buffer_size() for one in transports), 0)
+        assert 64 * 1024 < held < 1_300_000
