@@ -91,7 +91,7 @@ async def test_an_api_in_trouble(check: Check) -> None:
 async def test_whether_it_speaks_http2(
     protocols: list[str] | None, told: str, remedy: str, check: Check, tmp_path: Path
 ) -> None:
-    """N-7: where the route wants it."""
+    """Where the route wants it."""
     authority = Authority(tmp_path)
     context = None if protocols is None else server_context(authority.issue())
     if context and protocols:
@@ -107,7 +107,7 @@ async def test_whether_it_speaks_http2(
 
 
 async def test_plain_http_1_1_where_http2_is_wanted(check: Check) -> None:
-    """N-7: by its first bytes."""
+    """By its first bytes."""
     async with RawUpstream([response(status=b"400 Bad Request")]) as upstream:
         raw = {
             "routes": [{"name": "a", "path": "/", "upstream": upstream.url, "grant": "none", "http2": True}]

@@ -24,7 +24,7 @@ async def echo(stream: ServerStream) -> None:
 
 
 async def test_a_caller_by_http_1_1() -> None:
-    """P-12: bodies with a length and without go up, and responses come back; nothing of HTTP/1.1 goes along."""
+    """H2-07: bodies with a length and without go up, and responses come back; nothing of HTTP/1.1 goes along."""
 
     async def chunks():
         for _ in range(10):
@@ -61,7 +61,7 @@ async def test_a_caller_who_leaves() -> None:
 
 
 async def test_an_api_that_does_not_speak_it() -> None:
-    """N-7: the failure names the remedy."""
+    """F-11: the failure names the remedy."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(24)
@@ -78,7 +78,7 @@ async def test_an_api_that_does_not_speak_it() -> None:
 
 
 async def test_websockets_stay_on_http_1_1() -> None:
-    """P-10: on the same route, in places of the same pool."""
+    """On the same route, in places of the same pool."""
 
     async def echo_messages(websocket: ServerConnection) -> None:
         async for message in websocket:

@@ -70,7 +70,7 @@ async def test_a_body_is_as_long_as_was_said(kind: type[Body], pieces: list[byte
     ids=["at the bound", "over it", "over it at once", "many pieces", "too many"],
 )
 async def test_only_a_short_beginning_is_kept(pieces: list[bytes], *, again: bool) -> None:
-    """H-40: each body holds little."""
+    """F-24: each body holds little."""
     body = RepeatableBody(Body(pieces))
     await read_all(body)
     assert body.rewind() is again

@@ -65,7 +65,7 @@ async def test_over_a_unix_socket(connect: Connect, tmp_path: Path) -> None:
 async def test_a_server_that_does_not_choose_http2(
     connect: Connect, tmp_path: Path, protocols: tuple[str, ...]
 ) -> None:
-    """N-7: nothing is sent to it, and the remedy is named."""
+    """Nothing is sent to it, and the remedy is named."""
     authority = Authority(tmp_path)
     async with RawUpstream([response()], tls=server_tls(authority, *protocols)) as raw:
         upstream = connect(raw.url, tls=TLSOptions(ca_file=authority.ca_file, http2=True))
@@ -86,7 +86,7 @@ async def test_a_server_that_does_not_choose_http2(
     ids=["HTTP/1.1", "another protocol", "an acknowledgement first", "another frame first"],
 )
 async def test_a_server_that_does_not_speak_http2(connect: Connect, said: bytes) -> None:
-    """N-7: no token goes to whoever it is; the remedy is named."""
+    """No token goes to whoever it is; the remedy is named."""
     async with RawUpstream([said, STAY]) as raw:
         upstream = connect(raw.url)
         with pytest.raises(UpstreamProtocolError) as raised:
@@ -103,7 +103,7 @@ async def test_a_server_that_closes_at_once(connect: Connect) -> None:
 
 
 async def test_a_server_that_says_nothing(connect: Connect) -> None:
-    """R-8: its SETTINGS are part of connecting."""
+    """F-14: its SETTINGS are part of connecting."""
     async with RawUpstream([STAY]) as raw:
         upstream = connect(raw.url, connect=SOON)
         with pytest.raises(UpstreamTimeout, match="SETTINGS"):
@@ -149,7 +149,7 @@ async def begin(stream: ServerStream) -> None:
 async def test_a_connection_that_ends_ends_its_requests(
     connect: Connect, said: bytes, error: type[Exception]
 ) -> None:
-    """F-11: those with a head visibly break, the others are answerable; each with an error of its own."""
+    """F-11, H2-08: those with a head visibly break, the others are answerable; each with an error of its own."""
     async with Http2Server(begin) as server:
         upstream = connect(server.url)
         begun = await send(upstream, path=b"/begun")
@@ -217,7 +217,7 @@ async def test_a_body_too_long_to_be_kept_is_not_sent_again(connect: Connect) ->
 
 
 async def test_a_silent_connection_gets_no_more_requests(connect: Connect) -> None:
-    """R-11: who waited in vain on it, and heard of nobody else's either, is the last to wait there."""
+    """F-14: who waited in vain on it, and heard of nobody else's either, is the last to wait there."""
 
     async def answer(stream: ServerStream) -> None:
         if stream.connection is server.connections[0]:
@@ -233,7 +233,7 @@ async def test_a_silent_connection_gets_no_more_requests(connect: Connect) -> No
 
 
 async def test_a_slow_request_does_not_end_its_connection(connect: Connect) -> None:
-    """R-11: others are answered meanwhile."""
+    """F-14: others are answered meanwhile."""
     hang = asyncio.Event()
 
     async def answer(stream: ServerStream) -> None:
@@ -252,7 +252,7 @@ async def test_a_slow_request_does_not_end_its_connection(connect: Connect) -> N
 
 
 async def test_readers_who_do_not_read_stop_nobody(connect: Connect) -> None:
-    """H-40: each holds what its stream may hold, and the connection goes on."""
+    """H2-10, F-23: each holds what its stream may hold, and the connection goes on."""
 
     async def answer(stream: ServerStream) -> None:
         await stream.respond(b"a" * (10_000 if stream.value(b":path") == b"/" else 1_000_000))

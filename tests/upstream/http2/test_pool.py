@@ -33,7 +33,7 @@ class Gate:
 
 
 async def test_one_connection_carries_many_requests(connect: Connect) -> None:
-    """O-10: all that need one at the same time wait for the same."""
+    """All that need one at the same time wait for the same."""
     gate = Gate()
     async with Http2Server(gate) as server:
         upstream = connect(server.url)
@@ -48,7 +48,7 @@ async def test_one_connection_carries_many_requests(connect: Connect) -> None:
 
 @pytest.mark.parametrize(("allowed", "connections"), [(1, 8), (5, 8), (25, 4), (MAX_STREAMS, 1), (10_000, 1)])
 async def test_more_connections_where_one_is_full(connect: Connect, allowed: int, connections: int) -> None:
-    """O-10: few, so that where little is allowed on each, the others wait."""
+    """H2-09: few, so that where little is allowed on each, the others wait."""
     gate = Gate()
     async with Http2Server(gate, max_streams=allowed) as server:
         upstream = connect(server.url, max_connections=256)
@@ -63,7 +63,7 @@ async def test_more_connections_where_one_is_full(connect: Connect, allowed: int
 
 
 async def test_places_bound_the_requests(connect: Connect) -> None:
-    """O-11: not the connections; who waits too long is refused."""
+    """F-25: not the connections; who waits too long is refused."""
     gate = Gate()
     async with Http2Server(gate) as server:
         upstream = connect(server.url, max_connections=4, connect=SOON)
@@ -79,7 +79,7 @@ async def test_places_bound_the_requests(connect: Connect) -> None:
 
 
 async def test_one_user_leaves_places_to_others(connect: Connect) -> None:
-    """O-12: the last quarter is for those below their share."""
+    """The last quarter is for those below their share."""
     gate = Gate()
     async with Http2Server(gate) as server:
         upstream = connect(server.url, max_connections=16)
@@ -147,7 +147,7 @@ async def test_what_is_always_refused_is_sent_twice(connect: Connect) -> None:
 async def test_what_is_sent_again_where_a_connection_is_lost(
     connect: Connect, method: str, *, served: bool, begun: bool, requests: int
 ) -> None:
-    """F-13: as HTTP/1.1 does it; nobody knows whether it was processed (RFC 9110 §9.2.2)."""
+    """F-12: as HTTP/1.1 does it; nobody knows whether it was processed (RFC 9110 §9.2.2)."""
 
     async def answer(stream: ServerStream) -> None:
         if stream.value(b":path") != b"/" or stream.connection is not server.connections[0]:
@@ -182,7 +182,7 @@ async def test_a_server_that_was_restarted(connect: Connect) -> None:
 
 
 async def test_a_server_that_goes_away_under_load(connect: Connect) -> None:
-    """R-12: again and again, and no request fails."""
+    """H2-16: again and again, and no request fails."""
 
     async def answer(stream: ServerStream) -> None:
         body = await stream.read()
@@ -210,7 +210,7 @@ async def test_a_server_that_goes_away_under_load(connect: Connect) -> None:
 
 
 async def test_a_connection_grows_old(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-13: it takes no new request, and ends with its last; names are resolved anew for the next."""
+    """F-33: it takes no new request, and ends with its last; names are resolved anew for the next."""
     monkeypatch.setattr(pool, "MAX_AGE", SOON)
     gate = Gate()
 
@@ -244,7 +244,7 @@ async def test_a_connection_that_nobody_uses_is_closed(
 
 
 async def test_closing(connect: Connect) -> None:
-    """R-20: who waits is refused, who is served sees a break."""
+    """Who waits is refused, who is served sees a break."""
     gate = Gate()
     async with Http2Server(gate) as server:
         upstream = connect(server.url, max_connections=2)
@@ -309,7 +309,7 @@ async def test_a_certificate_that_rotates(connect: Connect, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_a_server_that_ends_every_connection(connect: Connect, *, at_once: bool) -> None:
-    """R-11: it is not connected to without end."""
+    """It is not connected to without end."""
 
     class Unwilling(ServerConnection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -334,7 +334,7 @@ async def test_a_server_that_ends_every_connection(connect: Connect, *, at_once:
 
 
 async def test_callers_who_come_and_go_while_the_server_does_not_read(connect: Connect) -> None:
-    """H-40: what waits to be written is bounded, though none of them stays."""
+    """F-36: what waits to be written is bounded, though none of them stays."""
     async with Http2Server() as server:
         upstream = connect(server.url)
         await fetch(upstream)

@@ -102,7 +102,7 @@ FIELDS = [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
 
 
 async def test_grpcio(connect: Connect) -> None:
-    """P-14: unary, streamed, bidirectional and failed calls, over one connection."""
+    """Unary, streamed, bidirectional and failed calls, over one connection."""
     async with grpc_server() as url:
         upstream = connect(url)
         parts = [message(b"a" * 40_000), message(b"b")]
@@ -142,7 +142,7 @@ async def test_node(connect: Connect) -> None:
 
 
 async def test_envoy(connect: Connect, tmp_path: Path, unused_tcp_port: int) -> None:
-    """R-12: few streams on each connection and few requests, and none of them fails."""
+    """H2-16: few streams on each connection and few requests, and none of them fails."""
     envoy = pytest.importorskip("envoy")
     file = tmp_path / "envoy.yaml"
     file.write_text(ENVOY.format(port=unused_tcp_port))

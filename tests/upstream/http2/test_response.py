@@ -48,7 +48,7 @@ def test_a_head_that_is_malformed(fields: list[Field]) -> None:
 
 
 def test_credit_is_given_for_what_is_taken() -> None:
-    """H-40: and padding that has come with it."""
+    """H2-10: and padding that has come with it."""
     stream = Stream()
     response = stream.response
     response.begin([(b":status", b"200")])

@@ -31,7 +31,7 @@ async def never(_: ServerStream) -> None:
 
 
 async def test_a_request_is_sent_as_http2_has_it(connect: Connect) -> None:
-    """RFC 9113 §8.2.2, §8.3.1."""
+    """H2-07, RFC 9113 §8.3.1."""
     fields = [
         (b"accept", b"a"),
         (b"connection", b"close"),
@@ -63,7 +63,7 @@ async def test_a_request_is_sent_as_http2_has_it(connect: Connect) -> None:
 async def test_a_body_arrives_with_its_trailers(
     connect: Connect, pieces: list[bytes], trailers: list[tuple[bytes, bytes]], *, counted: bool
 ) -> None:
-    """P-12: what came is what goes on, however long it is."""
+    """What came is what goes on, however long it is."""
     body = b"".join(pieces)
     async with Http2Server() as server:
         sent = Body(pieces, len(body) if counted else None, trailers)
@@ -95,7 +95,7 @@ async def test_a_response_comes_as_it_was_sent(
     body: bytes,
     trailers: list[tuple[bytes, bytes]],
 ) -> None:
-    """P-12."""
+    """Status, fields in their order, body and trailers."""
 
     async def answer(stream: ServerStream) -> None:
         await stream.respond(body, *fields, status=status, trailers=trailers)
@@ -167,7 +167,7 @@ def start(
 async def test_a_response_that_is_none(
     connect: Connect, answer: Callable[[ServerStream], Awaitable[None]], error: type[Exception], reason: str
 ) -> None:
-    """F-11: told by what it is, and the connection's other requests are not touched."""
+    """H2-08: told by what it is, and the connection's other requests are not touched."""
     other = asyncio.Event()
 
     async def answer_either(stream: ServerStream) -> None:
@@ -232,7 +232,7 @@ async def test_a_response_may_be_whole_before_the_request(connect: Connect, stat
 
 
 async def test_a_refused_body_is_sent_no_further(connect: Connect) -> None:
-    """F-22: as soon as the head says so."""
+    """H-48: as soon as the head says so."""
     gate, head = asyncio.Event(), asyncio.Event()
 
     async def answer(stream: ServerStream) -> None:
@@ -251,7 +251,7 @@ async def test_a_refused_body_is_sent_no_further(connect: Connect) -> None:
 
 
 async def test_both_directions_at_the_same_time(connect: Connect) -> None:
-    """P-14: the response begins before the body does, and each piece is answered before the next."""
+    """The response begins before the body does, and each piece is answered before the next."""
 
     async def echo(stream: ServerStream) -> None:
         stream.start()
@@ -314,7 +314,7 @@ async def test_a_response_that_is_closed_unread(connect: Connect) -> None:
 
 
 async def test_a_body_that_breaks_off_resets_the_stream(connect: Connect) -> None:
-    """F-21: the caller's fault is the caller's."""
+    """The caller's fault is the caller's."""
     async with Http2Server(never) as server:
         upstream = connect(server.url)
         with pytest.raises(BadRequest):
@@ -325,7 +325,7 @@ async def test_a_body_that_breaks_off_resets_the_stream(connect: Connect) -> Non
 
 @pytest.mark.parametrize("uploads", [False, True], ids=["", "upload"])
 async def test_a_response_that_does_not_begin(connect: Connect, *, uploads: bool) -> None:
-    """R-9: from the end of the request on."""
+    """F-14: from the end of the request on."""
     async with Http2Server(never) as server:
         with pytest.raises(UpstreamTimeout):
             await fetch(connect(server.url, response=SOON), "POST", body=Body([b"a"]) if uploads else None)
@@ -333,7 +333,7 @@ async def test_a_response_that_does_not_begin(connect: Connect, *, uploads: bool
 
 
 async def test_a_response_that_stalls(connect: Connect) -> None:
-    """R-10: between two reads; what came of it is there."""
+    """F-14: between two reads; what came of it is there."""
 
     async def answer(stream: ServerStream) -> None:
         stream.start()
@@ -350,7 +350,7 @@ async def test_a_response_that_stalls(connect: Connect) -> None:
 
 
 async def test_a_stream_that_is_slow_to_be_read_does_not_time_out(connect: Connect) -> None:
-    """R-10: it is the reader's time."""
+    """F-14: it is the reader's time."""
     async with Http2Server(start(body=b"a" * 300_000)) as server:
         response = await send(connect(server.url, idle=SOON))
         await asyncio.sleep(2 * SOON)
@@ -358,7 +358,7 @@ async def test_a_stream_that_is_slow_to_be_read_does_not_time_out(connect: Conne
 
 
 async def test_stalled_readers_share_an_allowance(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """H-40: whoever holds most is cut, and nothing is noted of those who have ended."""
+    """F-23, F-36: whoever holds most is cut, and nothing is noted of those who have ended."""
     monkeypatch.setattr(stream, "RESPONSES", allowance := Allowance(1024 * 1024))
     async with Http2Server(start(body=b"a" * 300_000)) as server:
         upstream = connect(server.url)

@@ -38,7 +38,7 @@ async def take_nothing(stream: ServerStream) -> None:
 
 
 async def test_a_peer_that_takes_nothing_is_sent_no_more(connect: Connect) -> None:
-    """H-40: of its body one piece is here, and the caller's next ones stay where they are."""
+    """F-24: of its body one piece is here, and the caller's next ones stay where they are."""
     async with Http2Server(take_nothing) as server:
         upstream = connect(server.url)
         body = Counted([b"a" * 50_000] * 20)
@@ -52,7 +52,7 @@ async def test_a_peer_that_takes_nothing_is_sent_no_more(connect: Connect) -> No
 
 
 async def test_a_stream_that_stalls_does_not_stop_others(connect: Connect) -> None:
-    """H-40: where the peer gives the connection more than the stream."""
+    """H2-10: where the peer gives the connection more than the stream."""
     async with Http2Server(take_nothing, window=10_000) as server:
         upstream = connect(server.url)
         held = asyncio.ensure_future(fetch(upstream, "POST", path=b"/held", body=Body([b"a" * 50_000])))
@@ -92,7 +92,7 @@ async def test_uploads_share_what_room_there_is(connect: Connect) -> None:
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before the head", "within the body"])
 async def test_an_upload_that_stalls(connect: Connect, *, begun: bool) -> None:
-    """R-10: a peer that takes nothing more is given up."""
+    """F-14: a peer that takes nothing more is given up."""
 
     async def answer(stream: ServerStream) -> None:
         if begun:
@@ -107,7 +107,7 @@ async def test_an_upload_that_stalls(connect: Connect, *, begun: bool) -> None:
 
 
 async def test_a_peer_that_does_not_read_holds_up_the_caller(connect: Connect) -> None:
-    """H-40: whatever credit it has given."""
+    """F-24: whatever credit it has given."""
     async with Http2Server(take_nothing, window=2**30) as server:
         upstream = connect(server.url)
         await fetch(upstream)
