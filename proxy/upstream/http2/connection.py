@@ -1,7 +1,8 @@
 """One connection to an upstream that speaks HTTP/2: many requests at a time (RFC 9113 §3, §5, §6.8).
 
 It ends by itself: as soon as anything is amiss it is aborted, and once it takes no more requests, with the last of
-those that it has.
+those that it has. No PING is sent: each request has its deadlines, and one that has waited in vain while nothing else
+came either takes its connection out of use.
 """
 
 from __future__ import annotations
