@@ -18,7 +18,7 @@ from tests.upstream.requests import Body
 
 from .requests import Connect, fetch
 
-SOON = 0.3  # s: a shortened limit
+SOON = 0.1  # s: a shortened limit
 PATIENCE = 2.0  # s
 KEPT = ("asyncio.locks.",)  # the server's
 
