@@ -3,7 +3,7 @@
     ProxyError                          answerable: status, code, title, challenge
     ├── RequestRefused                  the request itself
     │   ├── NoRoute  PathRefused  CrossSiteRefused  BadRequest  MethodNotAllowed  RequestTimeout
-    │   ├── RequestTooLarge  TargetTooLong  ExpectationFailed  HeaderTooLarge
+    │   ├── RequestTooLarge  TargetTooLong  ExpectationFailed  HeaderTooLarge  DeadlineExceeded
     │   └── NotImplementedHere  VersionNotSupported  LoopDetected  Overloaded
     ├── SubjectTokenError               the user's token
     │   ├── SubjectTokenMissing  AuthorizationMalformed  IssuerUnknown
@@ -193,6 +193,16 @@ class LoopDetected(RequestRefused):
     title = "Loop detected"
     detail = "The request has come through this proxy before."
     usual_remedy = "An upstream leads back to this proxy: correct the route's upstream."
+
+
+class DeadlineExceeded(RequestRefused):
+    """The caller's own, as ``grpc-timeout`` says it."""
+
+    status = 504
+    code = "deadline_exceeded"
+    title = "Deadline exceeded"
+    detail = "The time that the caller gave for this call is over."
+    usual_remedy = "Look at why the API or the exchange is slow, or let the caller give more time."
 
 
 class Overloaded(RequestRefused):

@@ -24,6 +24,9 @@ class Connection(Protocol):
     head_size: int
     """Bytes that the request's head has at the most, as it was received."""
 
+    http2: bool
+    """Whether the request came by HTTP/2: its caller can be given trailers, and understands gRPC's refusals."""
+
     trailers: Fields
     """What came behind the request's body, once that is whole; empty where the protocol's do not go on."""
 

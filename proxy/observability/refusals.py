@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import ProxyError, SubjectTokenError, clear_tracebacks
 from ..http.bearer import BEARER_ALONE, Schemes
+from ..http.grpc import build_refusal
 from ..http.problem import Problem, build_problem
 from ..runtime import Clock
 from .failures import Failures
@@ -35,12 +36,14 @@ class Refusals:
         resource_metadata: str | None = None,
         scopes: Sequence[str] = (),
         schemes: Schemes = BEARER_ALONE,
+        grpc: bool = False,
     ) -> Problem:
-        """Status, header fields and body; ``route`` is empty where none is known."""
+        """Status, header fields and body; ``route`` is empty where none is known. ``grpc``: for a call of gRPC's."""
         if isinstance(error, SubjectTokenError):
             self._metrics.rejected[error.code] += 1
         self._failures.note(error, route=route, request_id=request_id, now=self._clock.time())
-        return answer_refusal(error, route, request_id, resource_metadata, scopes, schemes)
+        problem = answer_refusal(error, route, request_id, resource_metadata, scopes, schemes)
+        return build_refusal(error, problem) if grpc else problem
 
 
 def answer_refusal(

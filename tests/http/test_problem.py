@@ -70,6 +70,7 @@ TABLE = {
     "not_implemented": (501, None),
     "version_not_supported": (505, None),
     "loop_detected": (508, None),
+    "deadline_exceeded": (504, None),
     "overloaded": (503, None),
 }
 
