@@ -93,11 +93,13 @@ class App:
 
         await self._answer(downstream, answer)
 
-    def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
+    def refuse(
+        self, error: ProxyError, *, method: str, request_id: str, begun: bool, grpc: bool = False
+    ) -> Problem:
         """``Refusing``: what the server refuses by itself, of which no route is known."""
         if not begun:
             self._count_request("", error.status, None, method=method, request_id=request_id)
-        return self._refusals.answer(error, route="", request_id=request_id)
+        return self._refusals.answer(error, route="", request_id=request_id, grpc=grpc)
 
     def hear(self, revocations: Sequence[Revocation], taken: Iterable[bytes] = ()) -> None:
         """Another worker was told of these, by tokens of those names."""
@@ -199,14 +201,16 @@ class App:
             resource_metadata=documents.metadata_url(downstream) if documents else None,
             scopes=self._parts.required_scopes.get(downstream.route, ()),
             schemes=self._parts.schemes,
+            grpc=downstream.is_grpc,
         )
         if downstream.started:
             downstream.abort()
             return
         if downstream.dialect:  # nginx passes no body of a refusal on
             headers.append((b"x-obo-code", error.code.encode("ascii")))
-        await downstream.start(status, headers)
-        await downstream.write(body, more=False)
+        if not downstream.respond(status, headers, body):
+            await downstream.start(status, headers)
+            await downstream.write(body, more=False)
 
     def _note_exchange(self, record: ExchangeRecord) -> None:
         """One canonical line for each exchange, beside Okta's System Log by its request id."""

@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
+from ..http.grpc import is_grpc
 from ..http.headers import Field, Fields, values
 
 _NO_VALUES = [b""]
@@ -71,6 +72,16 @@ class Downstream:
     def values(self, name: bytes) -> Sequence[bytes]:
         """The values of a field, whether it goes on or ends here."""
         return self.ended.get(name) or values(self.kept, name)
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether the caller can be given trailers, and more than one answer at a time."""
+        return self.connection is not None and self.connection.http2
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether this is a call of gRPC's, which is refused in its own terms."""
+        return self.is_http2 and is_grpc(self.values(b"content-type"))
 
     @property
     def origin(self) -> str:
@@ -131,6 +142,13 @@ class Downstream:
 
     async def write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def end(self, trailers: Fields) -> None:
+        """End a body of which nothing is left, with ``trailers`` where the caller can be given any."""
+        if trailers and self.connection is not None:
+            self.connection.end(trailers)
+        else:
+            await self.write(b"", more=False)
 
     def abort(self) -> None:
         """Break the response off visibly; under a foreign server, ending early does it."""

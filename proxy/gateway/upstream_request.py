@@ -82,6 +82,7 @@ class Route:
     unless a token is sent for whoever asks. ``websockets`` is None where the route takes none; ``lifetime`` where
     nothing ends with its token. ``bound`` finds the route that a request takes whose token is bound to a
     certificate, ``preflight`` is the one that a CORS preflight takes instead, where it may pass without a token.
+    ``http2`` is whether its upstream speaks HTTP/2.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Route:
     lifetime: Lifetime | None
     bound: ByCertificate
     preflight: Route | None = None
+    http2: bool = False
 
     def target(self, raw_path: bytes, rest: bytes, query_part: bytes) -> bytes:
         """The request target to send: the path as received, or with its prefix replaced.

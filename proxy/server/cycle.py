@@ -90,6 +90,7 @@ class ServedRequest:
     more_body = True
     written = False
     complete = False
+    http2 = False
     departed = False
     refusal: ProxyError | None = None
     trailers: Fields = ()

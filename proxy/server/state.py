@@ -37,10 +37,12 @@ class LiveConnection(Protocol):
 class Refusing(Protocol):
     """Who answers what the server refuses by itself."""
 
-    def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
+    def refuse(
+        self, error: ProxyError, *, method: str, request_id: str, begun: bool, grpc: bool = False
+    ) -> Problem:
         """Log, count and note it; returns the answer. ``method`` is empty where it was not read.
 
-        ``begun``: the application has been shown the request, and counts it.
+        ``begun``: the application has been shown the request, and counts it. ``grpc``: it is a call of gRPC's.
         """
         ...
 
@@ -60,7 +62,9 @@ class PublicApp(Refusing, Protocol):
 class OnlyLogged:
     """``Refusing`` where nothing is counted, as on the admin side."""
 
-    def refuse(self, error: ProxyError, *, method: str, request_id: str, begun: bool) -> Problem:
+    def refuse(
+        self, error: ProxyError, *, method: str, request_id: str, begun: bool, grpc: bool = False
+    ) -> Problem:
         return answer_refusal(error, "", request_id)
 
 

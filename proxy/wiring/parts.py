@@ -16,6 +16,7 @@ from ..config import models
 from ..config.faults import ConfigurationError, Fault
 from ..exchange.record import ExchangeRecord
 from ..gateway.gateway import Gateway
+from ..gateway.http2_gateway import Http2Gateway
 from ..gateway.open_streams import OpenStreams
 from ..gateway.published_documents import Documents
 from ..gateway.token_lifetime import Lifetime
@@ -107,7 +108,7 @@ def build_parts(
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
         bound={route.name: route.bound for route in routes},
-        gateway=Gateway(table, forwarding, observers),
+        gateway=(Http2Gateway if listen.http2 else Gateway)(table, forwarding, observers),
         authorizer=_build_authorizer(settings, table, routes, forwarding),
         documents=_build_documents(settings, issuers),
         required_scopes={route.name: route.required_scopes for route in settings.routes},

@@ -64,6 +64,7 @@ def build_route(
         max_body_bytes=settings.listen.max_body_bytes,
         lifetime=lifetime if route.on_token_expiry == "close" else None,
         bound=BoundRoutes(upstream.origin, connect),
+        http2=route.http2,
     )
     if not route.cors_preflight:
         return built
