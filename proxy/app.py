@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from .authorizer.grpc_check import is_check, read_check
 from .authorizer.question import read_question
 from .cache.revocation import Revocation
 from .cache.revoker import Fellows
@@ -82,7 +83,13 @@ class App:
 
     async def authorize(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The authorizer's port: gateways ask about their callers' requests, applications for their own header."""
-        question = read_question(scope)
+        if is_check(scope):
+            try:
+                question, send = await read_check(scope, receive, send)
+            except DownstreamDeparted:
+                return
+        else:
+            question = read_question(scope)
         downstream = Downstream(question.scope, receive, send, self._parts.gateway.forwarding)
         downstream.dialect = question.dialect
 
