@@ -218,6 +218,7 @@ class App:
         if not downstream.respond(status, headers, body):
             await downstream.start(status, headers)
             await downstream.write(body, more=False)
+        downstream.status = error.status  # what is counted; a call of gRPC's is refused by a 200
 
     def _note_exchange(self, record: ExchangeRecord) -> None:
         """One canonical line for each exchange, beside Okta's System Log by its request id."""

@@ -25,7 +25,6 @@ from ..http.headers import (
     strip_response,
 )
 from ..http.routes import RouteTable
-from ..http.trailers import filter_trailers
 from ..runtime import current_request_id
 from ..upstream import UpstreamResponse
 from ..upstream.websocket import UpstreamWebSocket
@@ -154,10 +153,10 @@ class Gateway:
         with closing(response):
             await downstream.start(response.status, headers)
             await downstream.write(data, more=not whole)
-            if not whole:
-                while data := await response.read():
-                    await downstream.write(data, more=True)
-                await downstream.end(filter_trailers(response.trailers))
+            while not whole:
+                data = await response.read()
+                whole = not data
+                await downstream.write(data, more=not whole)
 
 
 async def _prepare_request(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
+from contextlib import closing
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from ..http.headers import Ended, Field, Fields
 from ..http.routes import RouteTable
 from ..http.trailers import filter_trailers
 from ..http.withholding import withhold
+from ..upstream import Response
 from .gateway import Gateway
 from .observer import Observer, Prepare
 from .token_fields import TokenFields
@@ -38,7 +40,7 @@ class Http2Gateway(Gateway):
         self, routes: RouteTable[Route], forwarding: Forwarding, observers: Sequence[Observer] = ()
     ) -> None:
         super().__init__(routes, forwarding, observers)
-        self._http2 = Gateway(routes, forwarding, [*observers, _Http2Steps(forwarding)])
+        self._http2 = _WithTrailers(routes, forwarding, [*observers, _Http2Steps(forwarding)])
 
     def forward(self, downstream: Downstream) -> Coroutine[Any, Any, None]:
         """As ``Gateway.forward``; also raises DeadlineExceeded, before the response has begun or after."""
@@ -47,6 +49,22 @@ class Http2Gateway(Gateway):
         if downstream.is_grpc:
             return _forward_call(self._http2, downstream)
         return self._http2.forward(downstream)
+
+
+class _WithTrailers(Gateway):
+    """For callers who can be given trailers."""
+
+    async def _relay(self, response: Response, downstream: Downstream) -> None:
+        data, whole = response.take()
+        headers = self._build_answer_fields(response)
+        if whole and not response.trailers and downstream.respond(response.status, headers, data):
+            return
+        with closing(response):
+            await downstream.start(response.status, headers)
+            await downstream.write(data, more=True)
+            while not whole and (data := await response.read()):
+                await downstream.write(data, more=True)
+            await downstream.end(filter_trailers(response.trailers))
 
 
 async def _forward_call(gateway: Gateway, downstream: Downstream) -> None:

@@ -117,6 +117,19 @@ async def test_trailers_go_down_as_they_came():
     assert answer.closed
 
 
+async def test_a_response_that_is_here_whole_keeps_its_trailers():
+    """It is not written at once, as others are."""
+
+    class Whole(Answer):
+        def take(self) -> tuple[bytes, bool]:
+            return b"all", True
+
+    caller, stream = Caller({"type": "http.request", "body": b"", "more_body": False}), Stream()
+    await build_gateway(Upstream(Whole([], [(b"a", b"b")]))).forward(call(stream=stream, caller=caller))
+    assert [message["body"] for message in caller.sent[1:]] == [b"all"]
+    assert stream.ended == [(b"a", b"b")]
+
+
 async def test_without_trailers_the_body_ends():
     caller, stream = Caller({"type": "http.request", "body": b"", "more_body": False}), Stream()
     await build_gateway(Upstream(Answer([b"one"]))).forward(call(stream=stream, caller=caller))
