@@ -108,6 +108,10 @@ class App:
             self._count_request("", error.status, None, method=method, request_id=request_id)
         return self._refusals.answer(error, route="", request_id=request_id, grpc=grpc)
 
+    def note_http2(self, *, grpc: bool) -> None:
+        """``Refusing``: counted here alone, so that nothing of HTTP/1.1 is."""
+        self.metrics.http2["grpc" if grpc else "other"] += 1
+
     def hear(self, revocations: Sequence[Revocation], taken: Iterable[bytes] = ()) -> None:
         """Another worker was told of these, by tokens of those names."""
         self._desk.users.hear(revocations)
@@ -145,6 +149,7 @@ class App:
             [route.name for route in settings.routes],
             legs,
             [entry.authorization_server for entry in settings.signals],
+            http2=settings.listen.http2,
         )
 
     def _build_parts(self, settings: Settings, before: Parts | None = None) -> Parts:

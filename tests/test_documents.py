@@ -189,6 +189,7 @@ def test_configurations_are_sound(block: Block, working_directory: Path):
         "trusted-server",
         "service-app",
         "many-apis",
+        "grpc",
         "dpop",
         "entra-id",
         "keycloak",

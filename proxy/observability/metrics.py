@@ -17,6 +17,7 @@ from ..signals.record import GLOBAL_REVOCATION
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 
 RELOADS = ("success", "failure")
+HTTP2 = ("grpc", "other")
 DEPARTURES = ("before_response", "during_response")
 # What an exchange may end with but a token.
 _REFUSALS: tuple[type[ProxyError], ...] = (
@@ -77,6 +78,7 @@ class Metrics:
         self.broken_off: Counter[str] = Counter()  # responses cut, by route
         self.signals: Counter[tuple[str, str, str]] = Counter()
         self.departures: Counter[str] = Counter()  # callers who left, by phase
+        self.http2: Counter[str] = Counter()  # requests that came by HTTP/2, by what they are
         self.loop_lag = Histogram()
 
     def announce(
@@ -85,6 +87,8 @@ class Metrics:
         routes: Iterable[str],
         legs: Iterable[tuple[str, int]] = (),
         orgs: Iterable[str] = (),
+        *,
+        http2: bool = False,
     ) -> None:
         """Begin what may be counted with zero: Prometheus sees no increase in a series that begins with one.
 
@@ -104,6 +108,7 @@ class Metrics:
             (self.rejected, (error.code for error in SubjectTokenError.__subclasses__())),
             (self.reloads, RELOADS),
             (self.departures, DEPARTURES),
+            (self.http2, HTTP2 if http2 else ()),
         ):
             for name in names:
                 counter[name] += 0

@@ -79,6 +79,7 @@ class MetricsCollector(Collector):
             ("obo_config_reloads", "Times the configuration was loaded again", "outcome", seen.reloads),
             ("obo_responses_broken_off", "Responses that an upstream did not end", "route", seen.broken_off),
             ("obo_departures", "Callers who left before their response was whole", "phase", seen.departures),
+            ("obo_http2_requests", "Requests that came by HTTP/2", "kind", seen.http2),
         ):
             yield _counter(name, text, (label,), _by_one_label(counts))
         labels = ("authorization_server", "signal", "outcome")

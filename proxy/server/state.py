@@ -46,6 +46,10 @@ class Refusing(Protocol):
         """
         ...
 
+    def note_http2(self, *, grpc: bool) -> None:
+        """A request has come by HTTP/2; ``grpc``: it is a call of gRPC's."""
+        ...
+
 
 class PublicApp(Refusing, Protocol):
     """The application of the public port."""
@@ -66,6 +70,9 @@ class OnlyLogged:
         self, error: ProxyError, *, method: str, request_id: str, begun: bool, grpc: bool = False
     ) -> Problem:
         return answer_refusal(error, "", request_id)
+
+    def note_http2(self, *, grpc: bool) -> None:
+        """Nothing is counted."""
 
 
 class State(ServerState):

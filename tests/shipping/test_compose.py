@@ -63,6 +63,19 @@ def test_the_authorizers_configuration_is_sound(tmp_path) -> None:
     assert settings.listen.port != 8080
 
 
+def test_the_grpc_api_is_reached_through_its_sidecar_alone(tmp_path) -> None:
+    """Both share a loopback and speak HTTP/2 there; nothing but the sidecar's port is published."""
+    sharing = [name for name, each in SERVICES.items() if each.get("network_mode") == "service:grpc-api"]
+    assert sharing == ["grpc-proxy"]
+    assert [port.rpartition(":")[2] for port in SERVICES["grpc-api"]["ports"]] == ["8080"]
+    text = (COMPOSE_FOLDER / "grpc.yaml").read_text()
+    path = tmp_path / "grpc.yaml"
+    path.write_text(text.replace("/run/secrets/client-secret", str(COMPOSE_FOLDER / "demo-client-secret")))
+    settings = load_settings(path, {"DEMO_ORG_URL": "http://org.test"})
+    assert (settings.listen.http2, settings.listen.port) == (True, 8080)
+    assert {(route.upstream, route.http2) for route in settings.routes} == {("http://127.0.0.1:50051", True)}
+
+
 def test_the_api_of_the_replicas_and_their_cache_have_a_network_of_their_own() -> None:
     """It leads nowhere else, and the load balancer is not in it."""
     assert COMPOSE["networks"]["replicas"] == {"internal": True}
