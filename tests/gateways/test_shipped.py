@@ -10,7 +10,9 @@ import yaml
 from .programs import SHIPPED
 
 
-@pytest.mark.parametrize("name", ["envoy.yaml", "istio.yaml", "ingress-nginx.yaml", "traefik.yaml"])
+@pytest.mark.parametrize(
+    "name", ["envoy.yaml", "envoy-grpc.yaml", "istio.yaml", "ingress-nginx.yaml", "traefik.yaml"]
+)
 def test_no_gateway_lets_requests_through_unasked(name: str):
     """What ships fails closed, and takes nobody's word for the original."""
     documents = list(yaml.safe_load_all((SHIPPED / name).read_text()))

@@ -36,7 +36,11 @@ class Sockets:
 async def sockets(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Sockets]:
-    async with Demo() as demo, running_proxy(demo.settings(authorizer={"host": "127.0.0.1"})) as proxy:
+    listen = {"http2": request.param.name == "envoy-grpc"}
+    async with (
+        Demo() as demo,
+        running_proxy(demo.settings(authorizer={"host": "127.0.0.1"}, listen=listen)) as proxy,
+    ):
         address: Any = proxy.server.authorizer_address
         ports = Ports(find_free_port(), address[1], urlsplit(demo.api_url).port or 0)
         async with running(request.param, tmp_path_factory.mktemp("gateway"), ports):

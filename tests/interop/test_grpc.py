@@ -228,7 +228,7 @@ async def test_deadlines_bound_the_call(stage: Stage):
     [
         ((), "Echo", grpc.StatusCode.UNAUTHENTICATED, "subject_token_missing"),
         ((("authorization", "Bearer a.b.c"),), "Echo", grpc.StatusCode.UNAUTHENTICATED, "subject_token_invalid"),
-        ((("authorization", "Basic eA=="),), "Echo", grpc.StatusCode.INVALID_ARGUMENT, "authorization_malformed"),
+        ((("authorization", "Bearer a"),) * 2, "Echo", grpc.StatusCode.INVALID_ARGUMENT, "authorization_malformed"),
         (None, "/interop.Payroll/Echo", grpc.StatusCode.PERMISSION_DENIED, "exchange_denied"),
         (None, "/interop.Nothing/Echo", grpc.StatusCode.UNIMPLEMENTED, "no_route"),
         (None, "/interop.Down/Echo", grpc.StatusCode.UNAVAILABLE, "upstream_unreachable"),

@@ -14,6 +14,8 @@ from typing import Any, cast
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from ...errors import BadRequest, Overloaded, ProxyError
+from ...http.grpc import is_grpc
+from ...http.headers import values
 from ...http.problem import Problem
 from ...http2.choose import make_codec
 from ...http2.codec import (
@@ -146,6 +148,8 @@ class Http2Protocol(TimedConnection):
         stream = Stream(self, self.state.app, event.stream_id, Patience(self._limits))
         self._streams[event.stream_id] = stream
         self._idle_deadline = NEVER
+        stream.grpc = is_grpc(values(event.fields, b"content-type"))
+        self.state.refusing.note_http2(grpc=stream.grpc)
         try:
             self._check_load()
             request = read_request(event.fields, self._limits, ended=event.ended)
@@ -251,13 +255,14 @@ class Http2Protocol(TimedConnection):
             return
         stream.refusal = error
         begun = stream.withdraw()
-        status, headers, body = self._tell(error, method=stream.method, begun=begun)
+        status, headers, body = self._tell(error, method=stream.method, begun=begun, grpc=stream.grpc)
         if status == 405:
             headers.append(ALLOW)
         stream.answer(status, headers, body)
 
-    def _tell(self, error: ProxyError, *, method: str, begun: bool) -> Problem:
-        return self.state.refusing.refuse(error, method=method, request_id=secrets.token_hex(16), begun=begun)
+    def _tell(self, error: ProxyError, *, method: str, begun: bool, grpc: bool = False) -> Problem:
+        request_id = secrets.token_hex(16)
+        return self.state.refusing.refuse(error, method=method, request_id=request_id, begun=begun, grpc=grpc)
 
     def _fail(self, error: ProxyError) -> None:
         self._tell(error, method="", begun=False)

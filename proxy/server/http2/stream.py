@@ -61,8 +61,10 @@ class Owner(Protocol):
 
 
 class Stream(ServedRequest):
-    """Implements ``Connection``."""
+    """Implements ``Connection``. ``grpc`` is whether it is a call of gRPC's."""
 
+    http2 = True
+    grpc = False
     target = b""
     head_size = 0
     method = ""
