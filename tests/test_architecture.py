@@ -82,6 +82,7 @@ SUITES = {
     "server/http2/test_closed_connections.py": "nothing is left of a connection of HTTP/2, nor of its streams",
     "server/http2/test_ports.py": "which ports speak HTTP/2, of a whole proxy",
     "server/http2/test_programs.py": "programs that people call with",
+    "server/http2/test_grpc.py": "calls of gRPC's that are refused",
     "server/test_nagle.py": "everything is sent at once",
     "server/test_purge_over_replicas.py": "a purge over replicas that are processes",
     "server/test_signals_over_replicas.py": "signals over workers and replicas that are processes",

