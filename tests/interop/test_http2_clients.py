@@ -72,6 +72,7 @@ async def test_node(stage: Stage):
     await asyncio.wait_for(stage.api.cancelled.wait(), WITHIN)
 
 
+@pytest.mark.timeout(300)  # where Go has compiled nothing yet
 async def test_go(stage: Stage):
     """Likewise."""
     stage.api.cancelled.clear()
