@@ -15,7 +15,11 @@ from tests.support.demo import decode
 
 SERVICE = "interop.Calls"
 ALIASES = ("interop.Payroll",)  # the same, where another route leads
-UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+UNLIMITED = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.http2.bdp_probe", 0),  # which lets windows grow
+]
 DETAILS = b"\x08\x09\x12\x05wrong\xff\x00"
 
 

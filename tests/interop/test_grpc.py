@@ -63,8 +63,8 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def describe(call: Any) -> tuple[Any, ...]:
-    """All that a caller is told behind a response."""
-    trailers = [(name, value) for name, value in await call.trailing_metadata()]
+    """All that a caller is told behind a response, but for the ``via`` of one that is a head alone."""
+    trailers = [(name, value) for name, value in await call.trailing_metadata() if name != "via"]
     return await call.code(), await call.details(), trailers
 
 
@@ -196,14 +196,14 @@ async def test_an_api_that_gives_up_is_heard_at_the_caller(stage: Stage):
     assert (await call.code(), await call.details()) == (grpc.StatusCode.ABORTED, "given up")
 
 
-async def test_an_api_that_is_gone_is_heard_at_the_caller(demo: Demo):
+async def test_an_api_that_is_gone_is_heard_at_the_caller(stage: Stage):
     """As a call that broke, within a second, and never as one that has ended well."""
     async with (
         serving() as (api, port),
-        running(build_settings(demo, port)) as proxy,
+        running(build_settings(stage.demo, port)) as proxy,
         grpc.aio.insecure_channel(proxy.url.removeprefix("http://")) as channel,
     ):
-        call = Caller(channel, ("authorization", f"Bearer {demo.mint('alice')}")).many("Wait")
+        call = Caller(channel, *stage.through.metadata).many("Wait")
         assert await call.read() == b"begun"
         began = time.monotonic()
         await api.server.stop(None)
@@ -214,7 +214,7 @@ async def test_an_api_that_is_gone_is_heard_at_the_caller(demo: Demo):
 
 async def test_deadlines_bound_the_call(stage: Stage):
     """The API is told what is left, and its side ends with the time."""
-    assert 8 < float(await stage.through.one("TimeLeft", timeout=10)) < 10
+    assert 8 < float(await stage.through.one("TimeLeft", timeout=10)) < 10.2  # grpcio rounds up
     stage.api.begun.clear()
     stage.api.cancelled.clear()
     began = time.monotonic()
@@ -273,5 +273,5 @@ async def test_a_stalled_reader_holds_little_and_stops_nobody(stage: Stage):
         await asyncio.sleep(0.1)
         assert await stage.through.one("Echo", b"meanwhile") == b"meanwhile"
     # grpcio reads ahead itself, at either end; what we may hold is counted where nobody else is between.
-    assert sent * 16_000 < 3 * MIB
+    assert sent * 16_000 < 2 * MIB
     call.cancel()

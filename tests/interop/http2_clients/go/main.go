@@ -63,14 +63,20 @@ func main() {
 	client := &http.Client{Transport: &http.Transport{Protocols: protocols}}
 
 	reader, writer := io.Pipe()
+	send := func(number int) {
+		_, err := writer.Write(frame([]byte(strconv.Itoa(number))))
+		must(err)
+	}
+	go send(0) // the API says nothing before
 	response := begin(context.Background(), client, given, given.Path, reader)
 	told := seen{Proto: response.Proto, Status: response.StatusCode}
 	for number := range 10 {
-		_, err := writer.Write(frame([]byte(strconv.Itoa(number))))
-		must(err)
 		message, err := read(response.Body)
 		must(err)
 		told.Messages = append(told.Messages, message)
+		if number < 9 {
+			send(number + 1)
+		}
 	}
 	must(writer.Close())
 	_, err := io.Copy(io.Discard, response.Body)
