@@ -38,7 +38,12 @@ class TimedConnection(Deadlines, asyncio.Protocol):
     # What streams ask for
 
     def await_body(self, stream: Stream) -> None:
-        """The application waits for more of the body: only now does its time run."""
+        """The application waits for more of the body: only now does its time run.
+
+        Once a call of gRPC's is answered it lasts as long as either side likes.
+        """
+        if stream.grpc and stream.written:
+            return
         stream.patience.run(self.loop.time())
         self._look_by(stream.patience.deadline)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..deadlines import NEVER
 from ..limits import Limits
 
+SILENCE = 300.0  # s that a caller of gRPC's may say nothing, while nobody has answered it
+
 
 class Patience:
     """``deadline`` is in the loop's time; it runs only while the application waits for more of the body."""
@@ -30,4 +32,18 @@ class Patience:
 
     def end(self) -> None:
         """The body is whole, or nobody waits for it any more."""
+        self.deadline = NEVER
+
+
+class CallPatience(Patience):
+    """For a call of gRPC's: a stream of messages, between which nothing may come for long."""
+
+    __slots__ = ()
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._left = SILENCE
+
+    def extend(self, size: int, now: float) -> None:
+        """Each piece buys all of the time again."""
         self.deadline = NEVER

@@ -39,7 +39,7 @@ from ..tls import find_client_certificate
 from .allowance import STREAMS
 from .deadlines import TimedConnection
 from .flow import Outflow
-from .patience import Patience
+from .patience import CallPatience, Patience
 from .stream import Stream
 
 MAX_STREAMS = 100  # at once; as many applications may run on, of streams that are over
@@ -145,11 +145,13 @@ class Http2Protocol(TimedConnection):
                 self._leaving = True
 
     def _on_request(self, event: RequestReceived) -> None:
-        stream = Stream(self, self.state.app, event.stream_id, Patience(self._limits))
+        grpc = is_grpc(values(event.fields, b"content-type"))
+        patience = CallPatience(self._limits) if grpc else Patience(self._limits)
+        stream = Stream(self, self.state.app, event.stream_id, patience)
         self._streams[event.stream_id] = stream
         self._idle_deadline = NEVER
-        stream.grpc = is_grpc(values(event.fields, b"content-type"))
-        self.state.refusing.note_http2(grpc=stream.grpc)
+        stream.grpc = grpc
+        self.state.refusing.note_http2(grpc=grpc)
         try:
             self._check_load()
             request = read_request(event.fields, self._limits, ended=event.ended)

@@ -238,6 +238,8 @@ class Stream(ServedRequest):
             self._owner.outflow.send_head(self.stream_id, self._head, ended=ended)
             self._head = None
             self.written = True
+            if self.grpc:
+                self.patience.end()
 
     def _count(self, body: bytes, *, more: bool) -> None:
         if self._extent is KNOWN:  # from which a body may not differ

@@ -8,6 +8,8 @@ import pytest
 import pytest_asyncio
 
 from proxy.demo import Demo
+from proxy.server.http2.patience import SILENCE, CallPatience
+from tests.server.apps import USUAL_LIMITS, listening, read_body
 from tests.support.http2_client import Http2Response, speaking
 from tests.support.proxy import Running, running
 
@@ -73,3 +75,46 @@ async def test_what_is_counted(proxy: Running):
     assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1, 3]
     text = (await proxy.admin.get("/metrics")).text
     assert f'obo_http2_requests_total{{kind="grpc"}} {float(metrics.http2["grpc"])}' in text
+
+
+class Duplex:
+    """Answers at once where it is told to, and then each piece of the body by itself."""
+
+    def __init__(self, *, at_once: bool) -> None:
+        self.at_once = at_once
+
+    async def __call__(self, scope, receive, send):
+        if self.at_once:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+        body = await read_body(receive)
+        if not self.at_once:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_call_may_be_silent(at_once: bool):
+    """No pace is demanded of its body, before it is answered and after; of others it is."""
+    async with (
+        listening(Duplex(at_once=at_once), http2=True, body_timeout=0.05) as listener,
+        speaking(listener.address) as client,
+    ):
+        silent = await client.request("/", GRPC, method="POST", ended=False)
+        other = await client.request("/", method="POST", ended=False)
+        refused = await client.response(other)
+        assert refused.reset is not None or refused.status == 408
+        await client.data(silent, b"after a while", ended=True)
+        answer = await client.response(silent)
+    assert (answer.status, answer.body) == (200, b"after a while")
+
+
+async def test_silence_has_an_end_where_nobody_answers():
+    """A piece buys all of the time again, however small it is."""
+    patience = CallPatience(USUAL_LIMITS)
+    patience.run(10.0)
+    assert patience.deadline == 10.0 + SILENCE
+    patience.extend(1, 10.0 + SILENCE - 1)
+    assert patience.deadline > 1e9
+    patience.run(1000.0)
+    assert patience.deadline == 1000.0 + SILENCE
