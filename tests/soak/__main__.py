@@ -9,6 +9,7 @@ probe must be answered in 1 s.
 trailers: a trailer of 96 MiB, then 2 kB/s in tiny pieces for N seconds, while a probe must be answered in 1 s.
 signals: 10,000 events a minute for N seconds, then forged ones as fast as they are answered, beside requests.
 users: 100,000 cached users come, are renewed and go, while no turn of the loop may take more than 10 ms.
+grpc: bidirectional streams for N seconds, of which some take nothing, while a call must be answered in 1 s.
 waves: 20 waves of 300 unfinished heads and 500 short connections, which must not add up in memory.
 """
 
@@ -23,6 +24,7 @@ import tempfile
 from pathlib import Path
 
 from .churn import churn
+from .grpc_streams import stream
 from .outage import vanish
 from .pings import ping
 from .signals import signal
@@ -46,6 +48,7 @@ WORKS = {
     "departures": churn,
     "slow": slow,
     "outage": vanish,
+    "grpc": stream,
     "pings": ping,
     "signals": signal,
     "slow-bodies": drip,
