@@ -30,7 +30,7 @@ async def stream(seconds: int) -> bool:
     """Whether memory stayed flat, no stream that talks broke, and every single call was answered in time."""
     with tempfile.TemporaryDirectory() as folder:
         async with serving_api() as (api, port), Demo() as demo:
-            file = write(Path(folder) / "obo.yaml", build_settings(demo, port))
+            file = write(Path(folder) / "obo.yaml", build_settings(demo, port), http2=True)
             async with (
                 serving(file) as served,
                 grpc.aio.insecure_channel("{}:{}".format(*served.address), UNLIMITED) as channel,
