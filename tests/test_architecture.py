@@ -98,6 +98,7 @@ SUITES = {
     "test_benchmarks.py": "the benchmark",
     "test_cached_users.py": "what many cached users cost",
     "test_documents.py": "README and config/docs",
+    "test_http2.py": "HTTP/2, from caller to API",
     "test_id_jag.py": "two legs, from caller to API",
     "test_main_job.py": "the main job, from caller to API",
     "test_refused_requests.py": "nothing is left of a refused request",

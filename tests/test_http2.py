@@ -1,0 +1,162 @@
+"""HTTP/2 on both sides: what goes through, byte for byte, and how much of it may wait here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from h2.errors import ErrorCodes
+
+from tests.support.http2_client import Http2Client, speaking
+from tests.support.http2_upstream import Http2Server, ServerStream, say_hello
+from tests.support.proxy import running
+
+HELD = 256 * 1024  # bytes of a stream in one direction that may wait here
+PIECE = 16 * 1024
+TE = (b"te", b"trailers")
+ONE_CREDENTIAL = (b"authorization", b"Bearer a-token-that-is-long-enough")
+
+
+@asynccontextmanager
+async def between(
+    answer: Callable[[ServerStream], Any], *, credit: bool = True, **server: Any
+) -> AsyncIterator[tuple[Http2Client, Http2Server]]:
+    """A caller and an upstream of ours, the proxy between; the caller's connection has room for much."""
+    async with Http2Server(answer, **server) as upstream:
+        route = {"name": "calls", "path": "/", "upstream": upstream.url, "grant": "none", "http2": True}
+        async with (
+            running({"listen": {"http2": True}, "routes": [route]}) as proxy,
+            speaking(proxy.server.address, credit=credit) as client,
+        ):
+            client.connection.increment_flow_control_window(2**24)
+            await client.flush()
+            yield client, upstream
+
+
+async def test_trailers_pass_both_ways():
+    """In order and byte for byte; but no credential, nor a copy of one, nor what belongs in a head."""
+    given = [(b"x-first", b"\xff a"), (b"x-second", b""), (b"x-first", b"b")]
+    withheld = [
+        (b"authorization", b"Bearer b"),
+        (b"x-copy", ONE_CREDENTIAL[1][7:]),
+        (b"x-auth-user", b"root"),
+    ]
+
+    async def answer(stream: ServerStream) -> None:
+        await stream.read()
+        await stream.respond(b"body", trailers=[*given, (b"set-cookie", b"a=b")])
+
+    async with between(answer) as (client, upstream):
+        number = await client.request("/", TE, ONE_CREDENTIAL, method="POST", body=b"body", ended=False)
+        client.connection.send_headers(number, [*given, *withheld], end_stream=True)
+        await client.flush()
+        response = await client.response(number)
+    assert (response.status, response.body, response.trailers) == (200, b"body", given)
+    (stream,) = upstream.streams
+    assert (bytes(stream.body), stream.trailers) == (b"body", given)
+    assert stream.value(b"te") == b"trailers"
+    assert b"transfer-encoding" not in dict(stream.fields)
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100_000])
+async def test_a_response_with_trailers_may_have_any_body(body: bytes):
+    async def answer(stream: ServerStream) -> None:
+        await stream.respond(body, trailers=[(b"grpc-status", b"0")])
+
+    async with between(answer) as (client, _):
+        response = await client.get()
+    assert (response.body, response.trailers) == (body, [(b"grpc-status", b"0")])
+
+
+async def test_a_single_block_stays_one():
+    """gRPC's "Trailers-Only"."""
+
+    async def answer(stream: ServerStream) -> None:
+        stream.start((b"grpc-status", b"5"), ended=True)
+
+    async with between(answer) as (client, _):
+        response = await client.get()
+    assert (response.header(b"grpc-status"), response.trailers, response.ended) == (b"5", [], True)
+
+
+async def test_a_stream_that_is_reset_is_reset_at_the_other_side():
+    """By CANCEL where the caller has gone; and a response that breaks never looks whole."""
+    begun, seen = asyncio.Event(), asyncio.Event()
+
+    async def answer(stream: ServerStream) -> None:
+        stream.start()
+        if stream.value(b":path") == b"/broken":
+            await stream.send(b"part")
+            await seen.wait()
+            stream.reset(ErrorCodes.INTERNAL_ERROR)
+        begun.set()
+
+    async with between(answer) as (client, upstream):
+        number = await client.request("/", method="POST", ended=False)
+        await begun.wait()
+        client.connection.reset_stream(number, ErrorCodes.CANCEL)
+        await client.flush()
+        async with asyncio.timeout(1):
+            await upstream.streams[0].reset_by_peer.wait()
+        assert upstream.streams[0].code == ErrorCodes.CANCEL
+        number = await client.request("/broken")
+        await client.until(lambda: client.streams[number].body)
+        seen.set()
+        broken = await client.response(number)
+        assert broken.reset is not None
+        assert not broken.ended
+
+
+async def test_a_caller_that_takes_nothing_stops_the_api():
+    """What waits here is bounded, and the other streams of both connections go on."""
+    sent = 0
+
+    async def answer(stream: ServerStream) -> None:
+        nonlocal sent
+        if stream.value(b":path") != b"/flood":
+            await say_hello(stream)
+            return
+        stream.start()
+        while True:
+            await stream.send(b"x" * PIECE)
+            sent += PIECE
+
+    async with between(answer, credit=False) as (client, _):
+        flood = await client.request("/flood")
+        await _until_settled(client, lambda: sent)
+        assert sent - len(client.streams[flood].body) <= HELD
+        assert client.streams[flood].reset is None
+
+
+async def test_an_api_that_takes_nothing_stops_the_caller():
+    async def answer(stream: ServerStream) -> None:
+        if stream.value(b":path") != b"/flood":
+            await say_hello(stream)
+
+    async with between(answer) as (client, upstream):
+        sent = 0
+        flood = await client.request("/flood", method="POST", ended=False)
+
+        def push() -> int:
+            nonlocal sent
+            while room := min(client.connection.local_flow_control_window(flood), PIECE):
+                client.connection.send_data(flood, b"x" * room)
+                sent += room
+            return sent
+
+        await _until_settled(client, push)
+        assert sent - len(upstream.streams[0].body) <= HELD
+        assert client.streams[flood].reset is None
+
+
+async def _until_settled(client: Http2Client, measure: Callable[[], int]) -> None:
+    """Until it stays the same over many other requests, all of which are answered."""
+    before, same = -1, 0
+    while same < 20:
+        now = measure()
+        same = same + 1 if now == before else 0
+        before = now
+        assert (await client.get("/hello")).body == b"hello"
