@@ -220,9 +220,8 @@ class App:
             return
         if downstream.dialect:  # nginx passes no body of a refusal on
             headers.append((b"x-obo-code", error.code.encode("ascii")))
-        if not downstream.respond(status, headers, body):
-            await downstream.start(status, headers)
-            await downstream.write(body, more=False)
+        await downstream.start(status, headers)
+        await downstream.write(body, more=False)
         downstream.status = error.status  # what is counted; a call of gRPC's is refused by a 200
 
     def _note_exchange(self, record: ExchangeRecord) -> None:

@@ -43,6 +43,7 @@ _HANDSHAKE = frozenset(
 class WebSocketProtocol(WebSocketFlow):
     """Implements ``Connection`` for the application."""
 
+    http2 = False
     refusal = None
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
