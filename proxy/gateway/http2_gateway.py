@@ -21,7 +21,7 @@ from ..http.headers import Ended, Field, Fields
 from ..http.routes import RouteTable
 from ..http.trailers import filter_trailers
 from ..http.withholding import withhold
-from ..upstream import Response
+from ..upstream import UpstreamResponse
 from .gateway import Gateway
 from .observer import Observer, Prepare
 from .token_fields import TokenFields
@@ -54,7 +54,7 @@ class Http2Gateway(Gateway):
 class _WithTrailers(Gateway):
     """For callers who can be given trailers."""
 
-    async def _relay(self, response: Response, downstream: Downstream) -> None:
+    async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
         data, whole = response.take()
         headers = self._build_answer_fields(response)
         if whole and not response.trailers and downstream.respond(response.status, headers, data):

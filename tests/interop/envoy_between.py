@@ -68,7 +68,7 @@ async def forwarding(upstream: int, folder: Path) -> AsyncIterator[int]:
     )
     try:
         async with asyncio.timeout(_PATIENCE):
-            while not await _listens(port):
+            while not await listens(port):
                 assert process.returncode is None
                 await asyncio.sleep(0.05)
         yield port
@@ -77,7 +77,8 @@ async def forwarding(upstream: int, folder: Path) -> AsyncIterator[int]:
         await process.wait()
 
 
-async def _listens(port: int) -> bool:
+async def listens(port: int) -> bool:
+    """Whether anybody does on that port of the loopback."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

@@ -18,6 +18,8 @@ from proxy.demo import Demo
 from tests.support.proxy import running
 from tests.support.redis_server import find_free_port
 
+from .envoy_between import listens
+
 FOLDER = Path(__file__).parents[2] / "config" / "compose"
 
 
@@ -37,11 +39,16 @@ async def api(tmp_path: Path) -> AsyncIterator[str]:
     assert all(word in (FOLDER / "grpc" / "Dockerfile").read_text() for word in build)
     builder = await asyncio.create_subprocess_exec(sys.executable, *build, cwd=tmp_path)
     assert await builder.wait() == 0
-    address = f"127.0.0.1:{find_free_port()}"
+    port = find_free_port()
+    address = f"127.0.0.1:{port}"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "server.py", address, cwd=tmp_path, env=os.environ
     )
     try:
+        async with asyncio.timeout(20):
+            while not await listens(port):
+                assert process.returncode is None
+                await asyncio.sleep(0.02)
         yield address
     finally:
         process.terminate()
