@@ -16,7 +16,7 @@ from ..downstream.request import Downstream
 from ..errors import DeadlineExceeded
 from ..http.asgi import Connection
 from ..http.forwarding import Forwarding
-from ..http.grpc import TIMEOUT, parse_timeout, replace_timeout
+from ..http.grpc import TIMEOUT, is_unauthenticated, parse_timeout, replace_timeout
 from ..http.headers import Ended, Field, Fields
 from ..http.routes import RouteTable
 from ..http.trailers import filter_trailers
@@ -52,7 +52,16 @@ class Http2Gateway(Gateway):
 
 
 class _WithTrailers(Gateway):
-    """For callers who can be given trailers."""
+    """For callers who can be given trailers, and call by gRPC."""
+
+    async def _call(self, request: UpstreamRequest, transmit: Transmit[A]) -> A:
+        """The upstream's refusal of a token may stand behind a 200; a call with a message is never sent twice."""
+        answer = await super()._call(request, transmit)
+        if is_unauthenticated(answer.status, answer.headers):
+            access_tokens, access_token = request.route.access_tokens, request.access_token
+            if access_tokens is not None and access_token is not None:
+                access_tokens.reject(request.subject_token, access_token)
+        return answer
 
     async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
         data, whole = response.take()

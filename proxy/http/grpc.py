@@ -23,6 +23,7 @@ _UNPRINTABLE = re.compile(rb"[^ -$&-~]")  # and the percent sign
 _REPLACED = frozenset({b"content-type", b"content-length"})
 
 _UNKNOWN = 2
+_UNAUTHENTICATED = b"16"
 # By HTTP status, as in grpc/grpc: doc/http-grpc-status-mapping.md. That is for clients, who know nothing more: what it
 # leaves out, and 400 and 504, are as google/rpc/code.proto says of the HTTP status that belongs to each code.
 _STATUSES = {
@@ -70,6 +71,11 @@ def format_timeout(seconds: float) -> bytes:
         if number <= _MOST_DIGITS:
             return b"%d%b" % (number, unit)
     return b"%dH" % _MOST_DIGITS
+
+
+def is_unauthenticated(status: int, fields: Fields) -> bool:
+    """Whether a response that is a head alone says so: by HTTP's 200 (doc/PROTOCOL-HTTP2.md, "Trailers-Only")."""
+    return status == 200 and (b"grpc-status", _UNAUTHENTICATED) in fields
 
 
 def find_status(http_status: int) -> int:

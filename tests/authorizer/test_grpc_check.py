@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.authorizer.grpc_check import CHECK, is_check
+from proxy.authorizer.grpc_check import CHECK, is_check, read_check
 from proxy.authorizer.protobuf import read_bytes, read_fields, read_one, write_bytes, write_number
 from proxy.demo import Demo
 from proxy.http.headers import Field
@@ -234,3 +236,13 @@ async def test_what_a_check_is(path: bytes, content_type: bytes, http2: bool, ex
     stream = Stream()
     stream.http2 = http2
     assert is_check(build_scope(stream, path, content_type)) is expected
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: HTTP + tail))
+async def test_no_message_does_harm(told: bytes):
+    """Whatever it says, there is a question, or a fault that is told."""
+    for message in (told, build_request(told)):
+        stream = Stream(frame(message))
+        question, _ = await read_check(build_scope(stream), stream.receive, stream.send)
+        assert question.dialect == "envoy"
+        assert question.fault is not None or question.scope["raw_path"].startswith(b"/")

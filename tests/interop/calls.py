@@ -31,6 +31,7 @@ class Api:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0  # messages of the flood
+    seen: set[str] = field(default_factory=set)  # tokens of calls to ``Withdraw``
 
     async def echo(self, request: bytes, context: Any) -> bytes:
         """The message; metadata that begins with ``x-`` comes back ahead of it, and again behind."""
@@ -45,6 +46,14 @@ class Api:
         """The user of each token that came along."""
         tokens = [value for name, value in context.invocation_metadata() if name == "authorization"]
         return " ".join(decode(token.removeprefix("Bearer "))["sub"] for token in tokens).encode()
+
+    async def withdraw(self, _: bytes, context: Any) -> bytes:
+        """No token is good any more that has been seen before."""
+        token = dict(context.invocation_metadata())["authorization"]
+        if token in self.seen:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token was withdrawn")
+        self.seen.add(token)
+        return b"new"
 
     async def fail(self, request: bytes, context: Any) -> bytes:
         """With a status of a caller's choice, a message that needs encoding, and details."""
@@ -111,6 +120,7 @@ async def serving() -> AsyncIterator[tuple[Api, int]]:
         "Echo": one(api.echo),
         "WhoAmI": one(api.whoami),
         "Fail": one(api.fail),
+        "Withdraw": one(api.withdraw),
         "TimeLeft": one(api.time_left),
         "Hang": one(api.hang),
         "Spread": many(api.spread),

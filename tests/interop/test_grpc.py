@@ -252,6 +252,14 @@ async def test_refusals_are_grpcs(stage: Stage, metadata: Any, method: str, code
     assert await streaming.code() is code
 
 
+async def test_a_token_that_the_api_no_longer_takes_is_dropped(stage: Stage):
+    """The call that learns of it fails, the next one brings a new token."""
+    caller = stage.call_as("erin")
+    assert await caller.one("Withdraw") == b"new"
+    await expect(caller.one("Withdraw"), grpc.StatusCode.UNAUTHENTICATED)
+    assert await caller.one("Withdraw") == b"new"
+
+
 async def test_health_checks_pass_through(stage: Stage):
     """Without a token, where the route needs none."""
     stub = health_pb2_grpc.HealthStub(stage.through.channel)
