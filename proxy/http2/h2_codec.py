@@ -1,8 +1,9 @@
 """The codec by ``h2`` (python-hyper), which is mature and written in Python.
 
-Left to it: field blocks that arrive (``hpack``), the states of streams, settings, the peer's credit. Not left to it:
-the rules for messages, which are ours for any codec and concern one stream, where h2 would end the connection; and
-GOAWAY, after which h2 takes and sends no more, although streams that are open go on (RFC 9113 §6.8).
+Left to it: field blocks that arrive (``hpack``), settings, the peer's credit, the bytes of what we send. Not left to
+it: the rules for messages, which are ours for any codec and concern one stream, where h2 would end the connection;
+what comes for streams that are over; and GOAWAY, after which h2 takes and sends no more, although streams that are
+open go on (RFC 9113 §6.8).
 """
 
 from __future__ import annotations
@@ -38,10 +39,9 @@ from .frames import Frame
 from .options import CodecOptions
 
 _MOST_STREAMS = 0x7FFF_FFFF  # we refuse a stream too many, where h2 would end the connection
-_MOST_FRAME = (
-    64 * 1024
-)  # bytes of a DATA frame that we send, if the peer takes such; other streams wait for it
+_MOST_FRAME = 64 * 1024  # bytes of a DATA frame that we send to who takes such: other streams wait for it
 _CLOSED_STREAMS = 1024  # whose end h2 remembers
+_GOAWAY_SIZE = len(frames.build_go_away(0, 0))
 
 for _name in ("hpack.hpack", "hpack.table"):  # they tell of every field, tokens too
     logging.getLogger(_name).disabled = True
@@ -145,7 +145,7 @@ class H2Codec(FrameCodec):
         else:
             fields, self._decoder.fields = self._decoder.fields, []
             return list(self._translate(told, fields))
-        self._connection.clear_outbound_data_buffer()  # its GOAWAY: ours follows
+        self._out += self._connection.data_to_send()[:-_GOAWAY_SIZE]  # it ends with a GOAWAY: ours follows
         raise ConnectionFault(*fault)  # without a context, whose frames would hold the connection
 
     def _read_late(self, frame: Frame) -> None:

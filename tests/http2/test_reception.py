@@ -124,6 +124,17 @@ def test_faults_of_the_connection(codec, said, codes):
     server.close()
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_was_said_before_a_fault_is_still_sent(codec):
+    server = build(codec)
+    server.feed(head(1, ended=True))
+    server.respond(1, OK, ended=True)
+    with pytest.raises(ConnectionFault):
+        server.feed(build_frame(frames.PING, 0, 0, bytes(8)) + build_frame(frames.PING, 0, 0, b"1"))
+    sent = [frame.kind for frame in frames.FrameReader().feed(server.take())]
+    assert sent == [frames.HEADERS, frames.PING, frames.GOAWAY]
+
+
 # What ends the stream alone, by its code.
 BREACHES = {
     "DATA behind its end": ([head(1, ended=True), data(1)], CLOSED),
