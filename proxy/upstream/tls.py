@@ -14,8 +14,8 @@ from ..jose.certificates import Certificate, load_certificates
 from .options import TLSOptions
 
 _Authorities = tuple[tuple[str, int, int, int], ...]  # files and folders, and how they are recognised
-# By what is offered and by authorities, as long as anybody uses one. To read the system's takes 27 ms and 0.9 MB, for a thousand routes as for
-# one, and a reload that finds the same files has nothing to read.
+# By what is offered and by authorities, as long as anybody uses one. To read the system's takes 27 ms and 0.9 MB, for a
+# thousand routes as for one, and a reload that finds the same files has nothing to read.
 _shared: WeakValueDictionary[tuple[str, _Authorities], ssl.SSLContext] = WeakValueDictionary()
 MOST_REMEMBERED = 4  # certificates: what is bound to one goes on being used for a while after its rotation
 
@@ -69,8 +69,8 @@ class ClientCertificate:
 def build_context(tls: TLSOptions, protocol: str = "http/1.1") -> ssl.SSLContext:
     """Chain and host name are checked always; ``ca_file`` takes the place of the system's authorities.
 
-    ``protocol`` is the one that is offered (RFC 7301). Where no certificate is shown it is one context for all who trust
-    and offer the same: not to be changed. Raises OSError for files that cannot be used.
+    ``protocol`` is the one that is offered (RFC 7301). Where no certificate is shown it is one context for all who
+    trust and offer the same: not to be changed. Raises OSError for files that cannot be used.
     """
     if tls.cert_file is not None:
         context = _build_context(tls, protocol)

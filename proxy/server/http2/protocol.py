@@ -160,7 +160,7 @@ class Http2Protocol(TimedConnection):
             return
         if request.content_length is None and not event.ended:
             request.headers.append(_UNTIL_ITS_END)
-        stream.begin(request, build_scope(self._scope, request, self._app_state))
+        stream.take_head(request, build_scope(self._scope, request, self._app_state))
         if request.target == b"*":
             stream.app = answer_options
         if event.ended:

@@ -124,7 +124,7 @@ class Stream(ServedRequest):
             part.gone = asyncio.get_running_loop().create_future()
             part.gone.add_done_callback(lambda _: self._owner.on_response_complete(self))
 
-    def begin(self, request: Request, scope: Scope) -> None:
+    def take_head(self, request: Request, scope: Scope) -> None:
         """The head is read, and may be served."""
         self.scope = scope
         self.method = request.method

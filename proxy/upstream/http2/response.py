@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import UpstreamBroken, UpstreamProtocolError
-from ...http.headers import Field, Fields
+from ...http.headers import Field, Fields, strip_response
 from ...http.pieces import SMALL, Pieces, gather
 from ...http2.messages import BodyLength, read_response, read_trailers
 from ..reading import Reading, Source
-from ..response_parser import BODILESS, MAX_HEAD_BYTES, MAX_HEAD_FIELDS
+from ..response_head import MAX_FIELDS
+from ..response_parser import BODILESS, MAX_HEAD_BYTES
 
 _NOTHING: list[Field] = []
 
@@ -19,7 +20,7 @@ class _Bounds:
     """Those of a response by HTTP/1.1."""
 
     max_header_bytes: int = MAX_HEAD_BYTES
-    max_header_fields: int = MAX_HEAD_FIELDS
+    max_header_fields: int = MAX_FIELDS
     max_field_bytes: int = MAX_HEAD_BYTES
     max_target_bytes: int = 0
 
@@ -28,8 +29,9 @@ _BOUNDS = _Bounds()
 
 
 class Response(Reading):
-    """``headers`` have lower-case names, repeats kept, values as received; interim responses are not seen.
+    """``headers`` are those that go on: lower-case names, repeats kept, values as received.
 
+    Interim responses are not seen.
     Its stream feeds it, and is over as soon as the response is whole, even before that is taken: nothing here
     touches it from then on. ``trailers`` are complete once ``whole``.
     """
@@ -63,7 +65,8 @@ class Response(Reading):
 
     def begin(self, fields: Fields) -> None:
         """The head has come. Raises UpstreamProtocolError."""
-        self.status, self.headers, length = read_response(fields, _BOUNDS)
+        self.status, received, length = read_response(fields, _BOUNDS)
+        self.headers = strip_response(received)
         self._length = BodyLength(0 if self._bodiless or self.status in BODILESS else length)
 
     def feed(self, data: bytes, size: int) -> None:
