@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -25,19 +25,8 @@ _LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with
 DISCONNECT = {"type": "http.disconnect"}
 
 
-if sys.version_info >= (3, 12):
-
-    def _create_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]
-    ) -> asyncio.Task[None]:
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)
-
-else:
-
-    def _create_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]
-    ) -> asyncio.Task[None]:
-        return loop.create_task(coroutine)
+# From Python 3.12 on a task runs at once up to where it first waits, without a round of the loop.
+_AT_ONCE: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Serving(Protocol):
@@ -117,7 +106,7 @@ class ServedRequest:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the application in a task of its own, from Python 3.12 on at once up to where it first waits."""
-        task = _create_task(loop, self.run())
+        task = asyncio.Task(self.run(), loop=loop, **_AT_ONCE)
         if not task.done():
             self.task = task
 

@@ -59,7 +59,8 @@ def read_response_head(head: bytes) -> ResponseHead:
                 length = _read_length(field[1], length)
                 fields.append(field)
             elif name == b"connection":
-                connection.append(field[1])
+                if http_1_0 or field[1] != b"keep-alive":  # else it says what holds anyhow
+                    connection.append(field[1])
             elif name == b"transfer-encoding":
                 codings.append(field[1].lower())
     except ValueError as error:
