@@ -38,8 +38,14 @@ async def test_a_cached_user_takes_little_memory_and_none_of_the_collectors_time
     finally:
         tracemalloc.stop()
     grown = Counter(map(type, gc.get_objects())) - tracked
+    ours = {kind: number for kind, number in grown.items() if is_ours(kind)}
     assert each < EACH + TOKEN_SIZE
-    assert grown.total() < USERS / 2
+    assert sum(ours.values()) < USERS / 2
+
+
+def is_ours(kind: type) -> bool:
+    """Whether a cached user may be made of it; the test runner's own objects come and go meanwhile."""
+    return kind in {dict, list, set, tuple, bytearray} or kind.__module__.startswith("proxy.")
 
 
 async def test_what_is_done_to_everything_leaves_the_loop_its_turns():

@@ -158,8 +158,9 @@ class ResponseParser:
         self.headers = [field for field in self.headers if field[0] != b"content-length"]
         self._framing = _CHUNKED
         self._keep_alive = persists
-        self._parser = httptools.HttpResponseParser(self)
-        self._parser.feed_data(_CHUNKS_FOLLOW)
+        self._parser = parser = httptools.HttpResponseParser(self)
+        parser.set_dangerous_leniencies(lenient_chunked_length=True)  # of a trailer, which goes no further
+        parser.feed_data(_CHUNKS_FOLLOW)
 
     # -- body
 

@@ -73,9 +73,9 @@ FRAMED = [
     Answer("until the end", [head() + b"hello", CLOSE], WHOLE),
     Answer("HTTP/1.0", [head(status=b"HTTP/1.0 200 OK") + b"hello", CLOSE], WHOLE),
     Answer(
-        "NUL in the reason, which goes no further",
+        "NUL in the reason",
         [head(b"Content-Length: 5", status=b"HTTP/1.1 200 O\0K") + b"hello"],
-        WHOLE,
+        REFUSED,
     ),
     Answer("no reason", [head(b"Content-Length: 5", status=b"HTTP/1.1 200 ") + b"hello"], WHOLE),
     *(
