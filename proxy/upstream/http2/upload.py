@@ -16,7 +16,10 @@ _NOTHING = memoryview(b"")
 
 
 class Upload:
-    """One piece of the body is here at once. ``write_by`` is a loop time: until when more of it must have left."""
+    """One piece of the body is here at once. ``write_by`` is a loop time: until when more of it must have left.
+
+    It is infinite while nothing waits to leave.
+    """
 
     __slots__ = (
         "_body",
@@ -77,8 +80,10 @@ class Upload:
         self._send_part(bytes(part))
         if self._pending:
             self.write_by = self._loop.time() + self._carrier.options.idle
-        elif self._sent is not None and not self._sent.done():
-            self._sent.set_result(None)
+        else:
+            self.write_by = math.inf
+            if self._sent is not None and not self._sent.done():
+                self._sent.set_result(None)
         return True
 
     def _send_part(self, part: bytes) -> None:
@@ -110,4 +115,3 @@ class Upload:
             self._sent = self._loop.create_future()
             self._carrier.block(self)
             await self._sent
-            self.write_by = math.inf

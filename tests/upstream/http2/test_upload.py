@@ -106,6 +106,26 @@ async def test_an_upload_that_stalls(connect: Connect, *, begun: bool) -> None:
         assert server.streams[0].code == ErrorCode.CANCEL
 
 
+@pytest.mark.parametrize("quiet", [False, True], ids=["all has left", "between pieces"])
+async def test_time_runs_only_while_something_waits_to_leave(connect: Connect, *, quiet: bool) -> None:
+    """F-14: the API may take its time once it has all, and the caller before it says more, after a long piece too."""
+    more = asyncio.Event()
+
+    async def answer(stream: ServerStream) -> None:
+        await stream.read()
+        await more.wait()
+        await stream.respond(b"hello")
+
+    async with Http2Server(answer) as server:
+        upstream = connect(server.url, response=10_000.0, idle=300.0)
+        body = Body([b"a" * 40_000, more] if quiet else [b"a" * 40_000])
+        fetching = asyncio.ensure_future(fetch(upstream, "POST", body=body))
+        await until(lambda: bool(server.streams) and len(server.streams[0].body) == 40_000)
+        upstream._connections[0].check_deadlines(asyncio.get_running_loop().time() + 1_000)
+        more.set()
+        assert await fetching == (200, b"hello")
+
+
 async def test_a_peer_that_does_not_read_holds_up_the_caller(connect: Connect) -> None:
     """F-24: whatever credit it has given."""
     async with Http2Server(take_nothing, window=2**30) as server:
