@@ -1,4 +1,4 @@
-"""Memory for the responses of all streams together, as long as they come; each by itself may fill its window."""
+"""Memory for the responses of all streams together, until they are taken; each by itself may fill its window."""
 
 from __future__ import annotations
 

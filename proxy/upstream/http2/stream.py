@@ -12,7 +12,6 @@ from collections.abc import Hashable, Sequence
 from ...errors import UpstreamBroken, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
 from ...http.headers import Field
 from ...http2.codec import DataReceived, ErrorCode, ResponseReceived, StreamEnded, StreamEvent, StreamReset
-from .allowance import RESPONSES
 from .body import RepeatableBody
 from .carrier import Carrier
 from .failure import TURN_OFF, Failure, NotProcessed
@@ -89,7 +88,6 @@ class Stream:
                         self._receive_end(response, ())
                 case DataReceived(_, data, size):
                     response.feed(data, size)
-                    RESPONSES.note(self, response.buffered)
                 case StreamEnded(_, trailers):
                     self._receive_end(response, trailers)
                 case StreamReset(_, code):
@@ -135,7 +133,6 @@ class Stream:
 
     def resume(self) -> None:
         if self._response is not None:
-            RESPONSES.note(self, self._response.buffered)
             self._carrier.codec.consume(self.id, self._response.take_credit())
             self._carrier.flush_soon()
 
@@ -146,10 +143,6 @@ class Stream:
             self._end(code)
             self._carrier.flush_soon()
             response.fail(error or UpstreamBroken("closed by us"))
-
-    def give_up(self) -> None:
-        """As the allowance asks: it holds more than any other."""
-        self.abort(UpstreamBroken("stalled readers of responses hold all the memory that there is for them"))
 
     # -- within
 
@@ -172,7 +165,6 @@ class Stream:
     def _end(self, code: ErrorCode | None) -> None:
         """Let go of everything; ``code`` tells the peer, where one of us has not ended."""
         self._response = None  # which refers to us
-        RESPONSES.note(self, 0)
         self._body = None
         self._read_by = math.inf
         self._stop_upload()

@@ -16,7 +16,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.http2.codec import ErrorCode
-from proxy.upstream.http2 import stream
+from proxy.upstream.http2 import response as response_module
 from proxy.websockets.allowance import Allowance
 from tests.support.http2_upstream import Http2Server, ServerStream
 from tests.upstream.requests import Body, read_all, until
@@ -357,10 +357,13 @@ async def test_a_stream_that_is_slow_to_be_read_does_not_time_out(connect: Conne
         assert await read_all(response) == b"a" * 300_000
 
 
-async def test_stalled_readers_share_an_allowance(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [300_000, 120_000], ids=["as they come", "whole"])
+async def test_stalled_readers_share_an_allowance(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, *, size: int
+) -> None:
     """F-23, F-36: whoever holds most is cut, and nothing is noted of those who have ended."""
-    monkeypatch.setattr(stream, "RESPONSES", allowance := Allowance(1024 * 1024))
-    async with Http2Server(start(body=b"a" * 300_000)) as server:
+    monkeypatch.setattr(response_module, "RESPONSES", allowance := Allowance(1024 * 1024))
+    async with Http2Server(start(body=b"a" * size)) as server:
         upstream = connect(server.url)
         responses = [await send(upstream) for _ in range(12)]
         await until(lambda: upstream.active < 12)
@@ -369,5 +372,5 @@ async def test_stalled_readers_share_an_allowance(connect: Connect, monkeypatch:
         outcomes = await asyncio.gather(*map(read_all, responses), return_exceptions=True)
         broken = [outcome for outcome in outcomes if isinstance(outcome, UpstreamBroken)]
         assert 0 < len(broken) < 8
-        assert outcomes.count(b"a" * 300_000) == 12 - len(broken)
+        assert outcomes.count(b"a" * size) == 12 - len(broken)
         assert allowance.held == 0
