@@ -209,9 +209,8 @@ class Http2Upstream:
     def _check_deadlines(self, now: float) -> None:
         for connection in tuple(self._connections):
             connection.check_deadlines(now)
-            if now - connection.opened_at > MAX_AGE or (
-                connection.idle and now - connection.idle_since > IDLE_EXPIRY
-            ):
+            unused = connection.idle and now - connection.idle_since > IDLE_EXPIRY
+            if unused or now - connection.opened_at > MAX_AGE or not connection.capacity:
                 connection.retire()
         self._places.expire(now)
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from h2.settings import SettingCodes
 
 from proxy.errors import Overloaded, UpstreamBroken, UpstreamError, UpstreamUnreachable
 from proxy.http2.codec import ErrorCode
@@ -241,6 +242,19 @@ async def test_a_connection_that_nobody_uses_is_closed(
         assert upstream.idle == 1
         await asyncio.wait_for(server.connections[0].closed.wait(), 5)
         assert upstream.idle == 0
+
+
+async def test_a_connection_that_may_not_be_used_any_more_is_closed(connect: Connect) -> None:
+    """H2-09: a server that allows no more streams on each connection makes us keep none of them."""
+    async with Http2Server() as server:
+        upstream = connect(server.url)
+        await fetch(upstream)
+        peer = server.connections[0]
+        peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+        peer.flush()
+        await until(lambda: not upstream._connections[0].capacity)
+        await asyncio.wait_for(peer.closed.wait(), 5)
+        assert await fetch(upstream) == (200, b"hello")
 
 
 async def test_closing(connect: Connect) -> None:
