@@ -68,7 +68,7 @@ def read_response_head(head: bytes) -> ResponseHead:
     if not connection:
         return status, http_1_0, fields, length, codings, not http_1_0
     options = read_options(connection)
-    persists = b"keep-alive" in options if http_1_0 else b"close" not in options
+    persists = b"close" not in options and (not http_1_0 or b"keep-alive" in options)
     return status, http_1_0, without_nominated(fields, options), length, codings, persists
 
 

@@ -35,6 +35,7 @@ def test_what_goes_on_and_what_ends_here():
         (b"HTTP/1.1 200 OK", [b"Connection: x", b"Connection: y, CLOSE"], False),
         (b"HTTP/1.0 200 OK", [], False),
         (b"HTTP/1.0 200 OK", [b"Connection: Keep-Alive"], True),
+        (b"HTTP/1.0 200 OK", [b"Connection: Keep-Alive", b"Connection: close"], False),
     ],
 )
 def test_whether_the_connection_persists(start: bytes, connection: list[bytes], persists: bool):
