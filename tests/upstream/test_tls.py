@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,23 @@ def test_origins_that_trust_the_same_share_what_was_read_of_it(authority: Author
     assert after is not first
     assert after.get_ca_certs() == build_context(TLSOptions(ca_file=other.ca_file)).get_ca_certs()
     assert build_context(TLSOptions()) is build_context(TLSOptions())
+
+
+def test_authorities_that_were_copied_with_their_time_are_read_anew(authority: Authority, tmp_path: Path):
+    """A file of the same length, written in its place with the time that it had: whom it names is not whom we knew."""
+    other = Authority(tmp_path, "other")
+    contents = [one.ca_file.read_bytes() for one in (authority, other)]
+    length = max(map(len, contents))
+    trusted = TLSOptions(ca_file=authority.ca_file)
+    authority.ca_file.write_bytes(contents[0].ljust(length, b"\n"))
+    before, seen = build_context(trusted), authority.ca_file.stat()
+    authority.ca_file.write_bytes(contents[1].ljust(length, b"\n"))
+    os.utime(authority.ca_file, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert (
+        build_context(trusted).get_ca_certs()
+        == build_context(TLSOptions(ca_file=other.ca_file)).get_ca_certs()
+    )
+    assert build_context(trusted) is not before
 
 
 def test_a_context_that_shows_a_certificate_is_nobody_elses(authority: Authority):
