@@ -73,7 +73,10 @@ class _WithTrailers(Gateway):
             await downstream.write(data, more=True)
             while not whole and (data := await response.read()):
                 await downstream.write(data, more=True)
-            await downstream.end(filter_trailers(response.trailers))
+            trailers = filter_trailers(response.trailers)
+            if trailers and downstream.conceal is not None:
+                downstream.conceal(trailers)
+            await downstream.end(trailers)
 
 
 async def _forward_call(gateway: Gateway, downstream: Downstream) -> None:
@@ -105,6 +108,7 @@ class _Http2Steps(Observer):
             request = await prepare(route, rest, downstream)
             if route.http2:
                 _pass_trailers(self._forwarding, downstream, request)
+                downstream.conceal = partial(_conceal, request)
             return request
 
         return prepare_http2
@@ -142,6 +146,12 @@ def _pass_trailers(forwarding: Forwarding, downstream: Downstream, request: Upst
             downstream.query_part,
             request.route.token_fields,
         )
+
+
+def _conceal(request: UpstreamRequest, trailers: list[Field]) -> None:
+    """What the API repeats of the request goes no further behind the body than in a head."""
+    if request.access_token is not None:
+        request.route.token_fields.conceal(trailers, request.access_token)
 
 
 def _read_trailers(

@@ -71,6 +71,9 @@ class TokenFields:
         """By which ``names`` of its fields the caller's may be taken for ours, however they are spelt."""
         return set()
 
+    def conceal(self, fields: list[Field], access_token: AccessToken) -> None:
+        """Take out of an answer's ``fields`` what repeats the token, where it stands in what is often repeated."""
+
     def learn(self, status: int, fields: Fields) -> bool:
         """Keep the nonce of an answer to a proof; True where the answer is that it lacked it (RFC 9449 §9)."""
         nonce = next(iter(values(fields, b"dpop-nonce")), b"").decode("latin-1")
@@ -118,8 +121,11 @@ class InQuery(TokenFields):
         shown = self._name + b"=" + quote(access_token.value, safe="").encode("ascii")
         request.target += (b"&" if b"?" in request.target else b"?") + shown
         answer = await transmit(request, [])
-        _conceal(answer.headers, access_token, self._name)
+        self.conceal(answer.headers, access_token)
         return answer
+
+    def conceal(self, fields: list[Field], access_token: AccessToken) -> None:
+        _conceal(fields, access_token, self._name)
 
     def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
         self._strip(request)
@@ -139,8 +145,11 @@ class InCookie(TokenFields):
     async def send(self, request: R, access_token: AccessToken, transmit: Transmit[R, A]) -> A:
         self._replace(request, [self._name + b"=" + access_token.value.encode("ascii")])
         answer = await transmit(request, [])
-        _conceal(answer.headers, access_token, self._name)
+        self.conceal(answer.headers, access_token)
         return answer
+
+    def conceal(self, fields: list[Field], access_token: AccessToken) -> None:
+        _conceal(fields, access_token, self._name)
 
     def send_bare(self, request: R, transmit: Transmit[R, A]) -> Awaitable[A]:
         self._replace(request, [])

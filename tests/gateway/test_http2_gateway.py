@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from proxy.errors import BadRequest, DeadlineExceeded
+from proxy.exchange.token_exchange import AccessToken, build_access_token
 from proxy.gateway.http2_gateway import Http2Gateway
-from proxy.gateway.token_fields import InHeader, TokenFields
+from proxy.gateway.token_fields import InCookie, InHeader, InQuery, TokenFields
 from proxy.gateway.upstream_request import Route
 from proxy.http.forwarding import Forwarding
 from proxy.http.grpc import parse_timeout
@@ -90,9 +91,10 @@ def build_gateway(
     http2: bool = True,
     token_fields: TokenFields | None = None,
     forwarding: Forwarding | None = None,
+    access_tokens: Any = None,
 ) -> Http2Gateway:
     route = Route(
-        "calls", upstream, None, b"api", False, None, None, None, None,
+        "calls", upstream, None, b"api", False, None, None, access_tokens, None,
         token_fields or TokenFields("http://api", None), None, None, Any, http2=http2,  # type: ignore[arg-type]
     )  # fmt: skip
     table = RouteTable([Pattern(b"/", None, frozenset(), route)])
@@ -115,6 +117,21 @@ async def test_trailers_go_down_as_they_came():
     assert all(message["more_body"] for message in caller.sent[1:])
     assert stream.ended == trailers
     assert answer.closed
+
+
+@pytest.mark.parametrize("place", [InQuery("http://api", "key"), InCookie("http://api", "key")])
+async def test_an_api_that_repeats_our_token_behind_its_body(place):
+    """As in its head: the caller gets to see none of it."""
+
+    class Cached:
+        def cached(self, _: object) -> AccessToken:
+            return build_access_token(TOKEN.decode(), "Bearer", None, ())
+
+    answer = Answer([b"one"], [(b"grpc-status", b"3"), (b"grpc-message", b"no /?key=" + TOKEN)])
+    caller, stream = Caller({"type": "http.request", "body": b"", "more_body": False}), Stream()
+    gateway = build_gateway(Upstream(answer), token_fields=place, access_tokens=Cached())
+    await gateway.forward(call(stream=stream, caller=caller))
+    assert stream.ended == [(b"grpc-status", b"3")]
 
 
 async def test_a_response_that_is_here_whole_keeps_its_trailers():
