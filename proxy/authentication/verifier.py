@@ -229,6 +229,7 @@ class Verifier:
         self, token: str, unverified: UnverifiedToken, entry: Accepted, keys: SigningKeys
     ) -> SubjectToken:
         key = await find_key(unverified.jws, entry.policy.algorithms, keys)
+        generation = keys.generation  # of before the user is looked up: what changes meanwhile counts
         claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
         described = await self._describe(token, claims, entry)
         ends_at = claims["exp"] + entry.policy.clock_tolerance
@@ -242,7 +243,7 @@ class Verifier:
             ends_at=ends_at,
             deadline=self._clock.monotonic() + ends_at - self._clock.time(),
             keys=keys,
-            generation=keys.generation,
+            generation=generation,
         )
         self._remember(known)
         return known

@@ -170,6 +170,22 @@ async def test_a_doubt_has_everybody_looked_up_again():
             await verifier.verify(tokens[0])
 
 
+async def test_what_is_outdated_while_a_user_is_looked_up():
+    """A-27, C-25: neither a key that goes meanwhile nor a revocation that may not be heard leaves a verdict."""
+    async with benched() as bench:
+        revoked = FakeRevoked()
+        look_up = revoked.look_up
+
+        async def look_up_slowly(identifiers):
+            await look_up(identifiers)
+            bench.keys[ISSUER].outdate()
+
+        revoked.look_up = look_up_slowly
+        verifier, token = bench.build(revoked=revoked), OKTA.mint()
+        await verifier.verify(token)
+        assert verifier.recall(token) is None
+
+
 async def test_a_token_that_is_verified_again_takes_nobodys_place():
     """C-17: a full table stays as it is."""
     async with benched() as bench:
