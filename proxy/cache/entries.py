@@ -17,7 +17,7 @@ SMALLEST_SHARE: Final = 16  # entries that any owner may have
 OWNERS_PART: Final = 8  # one owner has at most this part of all, so nobody can push out everybody
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Entry:
     """An access token in use, the parts of its key, and the asker whose subject token it was made with.
 

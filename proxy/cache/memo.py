@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from weakref import ref
 
 from ..authentication.subject_token import SubjectToken
 from ..runtime import Clock, keep_from_collector
 from .entries import Entry
 
+MOST_NOTES: Final = 16  # of one subject token: a user of more routes than that is looked up more often
+
 
 class Note(NamedTuple):
-    """The entry that serves a subject token, until the token is to be asked about by itself at ``ask_at``."""
+    """Where the entry is that serves a subject token, until the token is to be asked about by itself at ``ask_at``.
 
-    entry: Entry
+    It keeps none: an access token that has left the cache leaves the memory, however long the subject token stays.
+    """
+
+    entry: ref[Entry]
     ask_at: float  # monotonic
 
 
@@ -23,7 +29,8 @@ class Memo:
     some microseconds. A hit by the memo is one dictionary look-up and two clocks, a quarter of that. Nothing
     becomes more valid by it: both clocks are read at every use, and an entry that has left the cache says so.
 
-    A note belongs to one token object, whose content never changes: it stands there, and goes when that goes.
+    A note belongs to one token object, whose content never changes: it stands there, and goes when that goes. There are
+    at most ``MOST_NOTES`` of one, the oldest leaving first.
     Routes that ask for the same access token share a memo, so that a refusal met on one of them is known to all.
     """
 
@@ -36,19 +43,25 @@ class Memo:
         note = self._of_nobody if subject_token is None else subject_token.notes.get(self)
         if note is None:
             return None
-        entry, ask_at = note
+        refer, ask_at = note
+        entry = refer()
+        if entry is None:
+            return None
         now = self._clock.monotonic()
         current = entry.live and now < entry.renew_at and now < ask_at and now < entry.deadline
         return entry if current and self._clock.time() < entry.expires_at else None
 
     def note(self, subject_token: SubjectToken | None, entry: Entry, ask_at: float) -> None:
         """A look-up has found ``entry``."""
-        note = Note(entry, ask_at)
+        note = Note(ref(entry), ask_at)
         if subject_token is None:
             self._of_nobody = note
-        else:
-            subject_token.notes[self] = note
-            keep_from_collector(note, subject_token.notes)
+            return
+        notes = subject_token.notes
+        if len(notes) >= MOST_NOTES and self not in notes:
+            del notes[next(iter(notes))]
+        notes[self] = note
+        keep_from_collector(note.entry, note, notes)
 
     def forget(self, subject_token: SubjectToken | None) -> None:
         """A look-up has found nothing, or the token was refused."""

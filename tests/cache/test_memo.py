@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from proxy.cache.entries import Entry
-from proxy.cache.memo import Memo
+from proxy.cache.memo import MOST_NOTES, Memo
 
 from ..support.caching import START, make_access_token, make_subject_token
 from ..support.issuer import StillClock
@@ -82,3 +82,31 @@ def test_a_note_goes_with_its_token():
         assert (sys.getrefcount(entry), sys.getrefcount(memo)) == references
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("of_nobody", [False, True], ids=["user", "nobody"])
+def test_a_note_keeps_no_entry(of_nobody: bool):
+    """C-17: what has left the cache leaves the memory, however long its token stays."""
+    memo, token, entry = Memo(StillClock()), None if of_nobody else make_subject_token("alice"), make_entry()
+    access_token = entry.access_token
+    kept = sys.getrefcount(access_token)
+    memo.note(token, entry, inf)
+    gc.disable()
+    try:
+        del entry
+        assert sys.getrefcount(access_token) == kept - 1
+    finally:
+        gc.enable()
+    assert memo.recall(token) is None
+
+
+def test_a_token_has_few_notes():
+    """C-17: however many routes there are, those that were found last are noted."""
+    token, entry = make_subject_token("alice"), make_entry()
+    memos = [Memo(StillClock()) for _ in range(2 * MOST_NOTES)]
+    for _ in range(2):
+        for memo in memos:
+            memo.note(token, entry, inf)
+            assert memo.recall(token) is entry
+    assert len(token.notes) == MOST_NOTES
+    assert not gc.is_tracked(token.notes)
