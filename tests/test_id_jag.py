@@ -174,6 +174,21 @@ async def test_what_it_costs_is_told(demo: Demo):
     assert [finding.verdict for finding in without.findings if finding.step == "id_jags"] == ["pass"]
 
 
+async def test_check_judges_by_the_users_own_token(demo: Demo):
+    """An actor whom the ID-JAG names is none of the user's token's: requests are served, and check says so."""
+    raw = demo.settings(id_jag=True)
+    for route in raw["routes"]:
+        if route["name"] == "chat":
+            route["allowed_actors"] = ["agent"]
+    demo.tenant.faults.claims = {"act": {"sub": "stranger"}}
+    async with running(raw) as proxy:
+        assert (await proxy.get("/chat/1", demo.mint_id_token("alice"))).status_code == 200
+    report = await examine_all(
+        parse_settings(raw), SystemClock(), route="chat", token=demo.mint_id_token("alice")
+    )
+    assert [one for one in report.findings if one.verdict == "fail"] == []
+
+
 def _connection(demo: Demo):
     return demo.tenant.clients["obo-proxy"].connections[demo.partner.issuer("chat")]
 

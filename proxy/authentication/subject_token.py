@@ -6,7 +6,7 @@ Not checked here: where keys come from, and whether the issuer is one of ours.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -83,6 +83,10 @@ class SubjectToken:
         """Epoch seconds, by the issuer's clock."""
         issued_at: float | None = self.claims.get("iat")
         return issued_at
+
+    def exchanged_for(self, value: str) -> SubjectToken:
+        """``value`` in its place: the same user's by another server, which says nothing of what was verified here."""
+        return replace(self, value=value, kept_claims=self.claims)
 
     def act_by(self, actor: SubjectToken) -> SubjectToken:
         """The same token with ``actor`` beside it: another in all that depends on who acts."""

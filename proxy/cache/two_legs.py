@@ -74,7 +74,7 @@ class TwoLegs:
     async def _redeem(
         self, request: TokenRequest, subject_token: SubjectToken, first: AccessToken
     ) -> AccessToken:
-        assertion = replace(subject_token, value=first.value, kept_claims=subject_token.claims)
+        assertion = subject_token.exchanged_for(first.value)
         access_token = await self._redeem_by_scope(request, assertion)
         if access_token.value == subject_token.value:
             raise ExchangeResponseInvalid("the access_token is the subject token itself")

@@ -95,7 +95,7 @@ async def _examine_legs(
     first = await examine_first_leg(first_request, subject_token, parts, clock, about=route.name)
     if first.token is None:
         return ExchangeExamination(first.findings)
-    assertion = replace(subject_token, value=first.token.value)
+    assertion = subject_token.exchanged_for(first.token.value)
     second = await examine_exchange(request, assertion, parts, clock, about=route.name)
     ends = [None if token is None else token.expires_at for token in (second.token, first.token)]
     lifetime, first_lifetime = (None if end is None else end - clock.time() for end in ends)
