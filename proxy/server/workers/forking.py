@@ -16,7 +16,8 @@ FORK: Final = (
 )
 KILL: Final = b"k"  # over a line
 ASK_SIZE: Final = 3
-REPORT: Final = struct.Struct("!i")  # over a line: first the process's number, at last its exit status
+# Over a line: first the process's number, or below 0 the error for which there is none; at last its exit status.
+REPORT: Final = struct.Struct("!i")
 _ENDING_TIMEOUT: Final = 5.0  # s
 
 
@@ -26,27 +27,36 @@ class Worker:
     def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.pid = pid
         self._writer = writer
+        self._to_be_killed = False
         self._ending = asyncio.ensure_future(self._read_status(reader))
 
     def kill(self) -> None:
         """At once; nothing, where it has ended. The forkserver knows best whose number it is, as long as it lives."""
+        self._to_be_killed = True
         if not self._writer.is_closing():
             self._writer.write(KILL)
         elif self._ending.done() and self._ending.result() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            self._kill_unreported()
 
     async def wait(self) -> int | None:
         """Its exit status, below 0 for a signal's number; None where nobody can tell any more."""
-        return await asyncio.shield(self._ending)
+        status = await asyncio.shield(self._ending)
+        return await asyncio.to_thread(_inherit_status, self.pid) if status is None else status
 
     async def _read_status(self, reader: asyncio.StreamReader) -> int | None:
         try:
             return await _read(reader)
         except (asyncio.IncompleteReadError, OSError):
+            if self._to_be_killed:  # the forkserver may have ended before it read that
+                self._kill_unreported()
             return None
         finally:
             self._writer.close()
+
+    def _kill_unreported(self) -> None:
+        """Without the forkserver."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class Forks:
@@ -75,7 +85,10 @@ class Forks:
             with theirs:
                 async with self._starting:
                     await self._send([inlet.fileno(), channel.fileno(), theirs.fileno()])
-            return Worker(await _read(reader), reader, writer)
+            pid = await _read(reader)
+            if pid < 0:
+                raise OSError(-pid, os.strerror(-pid))
+            return Worker(pid, reader, writer)
         except BaseException as error:
             writer.close()
             if isinstance(error, asyncio.IncompleteReadError):
@@ -119,6 +132,14 @@ class Forks:
                     self._process.kill()
                 await self._process.wait()
         self._ask = self._process = None
+
+
+def _inherit_status(pid: int) -> int | None:
+    """A dead forkserver's workers are process 1's, which we are in a container: it alone can be told, and must ask."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return None
 
 
 async def _read(reader: asyncio.StreamReader) -> int:

@@ -7,6 +7,7 @@ threads, nor loops, nor settings, nor keys. All of these a worker is told later 
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import selectors
@@ -67,8 +68,9 @@ class Forkserver:
         with inlet, channel:
             try:
                 pid = os.fork()
-            except OSError:
-                line.close()  # so that whoever asked sees that there is none
+            except OSError as error:
+                with line:
+                    _report(line, -(error.errno or errno.EAGAIN))
                 return
             if pid == 0:
                 self._become_worker(inlet, channel, line)
@@ -90,14 +92,20 @@ class Forkserver:
         except BaseException:  # noqa: BLE001 whatever it is, the process ends by it
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                    stream.flush()
             os._exit(status)
 
     def _kill(self, pid: int) -> None:
-        """It has not been reaped, so the number is still its own."""
-        line = self._lines[pid]
-        if line.recv(len(KILL)) == KILL:
+        """It has not been reaped, so the number is still its own; nothing, where it was in the same turn."""
+        line = self._lines.get(pid)
+        if line is None:
+            return
+        word = b""
+        with contextlib.suppress(ConnectionResetError):  # whoever asked is gone, and has not read all we said
+            word = line.recv(len(KILL))
+        if word == KILL:
             os.kill(pid, signal.SIGKILL)
         else:
             self._selector.unregister(line)

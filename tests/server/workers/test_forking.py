@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import errno
 import os
 import signal
 import socket
@@ -10,9 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from proxy.server.workers.forking import Forks, Worker
 
+from .test_forkserver import forkserving
+
 SECONDS = 20
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @contextmanager
@@ -56,6 +63,15 @@ def exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+@pytest.fixture
+def heir() -> Iterator[None]:
+    """We inherit processes as process 1 of a container does (prctl(2))."""
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    assert prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+
+
 async def test_workers_come_from_one_process_and_leave_nothing():
     """F-34: with nothing of each other's; a killed one ends alone; the forkserver ends with the last who needs it."""
     forks = Forks()
@@ -91,6 +107,50 @@ async def test_a_forkserver_that_is_gone_is_replaced():
             assert await ended(other) == -signal.SIGKILL
         async with asyncio.timeout(SECONDS):
             assert await asyncio.get_running_loop().sock_recv(_unblocked(end), 1) == b""
+
+
+async def test_process_1_leaves_no_zombie_of_a_dead_forkserver(heir: None):
+    """F-34: it inherits the workers, and tells how they ended."""
+    forks = Forks()
+    async with forks, forked(forks) as (worker, end):
+        server = parent(worker.pid)
+        os.kill(server, signal.SIGKILL)
+        async with asyncio.timeout(SECONDS):
+            while parent(worker.pid) == server:
+                await asyncio.sleep(0.01)
+        end.close()
+        assert await ended(worker) == 0
+        assert not exists(worker.pid)
+
+
+async def test_a_worker_is_killed_though_the_forkserver_does_not_read_that():
+    """F-34: it ends before; the supervisor waits for nobody who will not end."""
+    forks = Forks()
+    async with forks, forked(forks) as (worker, end):
+        server = parent(worker.pid)
+        os.kill(server, signal.SIGSTOP)
+        worker.kill()
+        os.kill(server, signal.SIGKILL)
+        assert await ended(worker) is None
+        async with asyncio.timeout(SECONDS):
+            assert await asyncio.get_running_loop().sock_recv(_unblocked(end), 1) == b""
+
+
+async def test_why_there_is_no_worker_is_told(monkeypatch: pytest.MonkeyPatch):
+    """F-34: there is no memory, or there are too many processes; the forkserver serves on."""
+
+    def fork() -> int:
+        raise OSError(errno.EAGAIN, "too many")
+
+    monkeypatch.setattr(os, "fork", fork)
+    loop, forks = asyncio.get_running_loop(), Forks()
+    with forkserving() as (server, ask), ends() as (inlet, channel, _):
+        forks._ask = ask
+        loop.add_reader(server._asked, server._fork)
+        for _ in range(2):
+            with pytest.raises(BlockingIOError):  # Python's name for EAGAIN
+                await forks.fork(inlet, channel)
+        loop.remove_reader(server._asked)
 
 
 def _unblocked(end: socket.socket) -> socket.socket:
