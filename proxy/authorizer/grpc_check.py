@@ -69,6 +69,7 @@ class CheckConnection:
     """``Connection`` of the original's answer, which is told by HTTP's status whatever it was asked by."""
 
     http2 = False
+    grpc = False
     head_size = 0
     trailers: Fields = ()
 

@@ -17,7 +17,6 @@ from typing import Any
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
-from ..http.grpc import is_grpc
 from ..http.headers import Field, Fields, values
 
 _NO_VALUES = [b""]
@@ -82,7 +81,7 @@ class Downstream:
     @property
     def is_grpc(self) -> bool:
         """Whether this is a call of gRPC's, which is refused in its own terms."""
-        return self.is_http2 and is_grpc(self.values(b"content-type"))
+        return self.connection is not None and self.connection.grpc
 
     @property
     def origin(self) -> str:

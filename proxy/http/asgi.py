@@ -25,7 +25,10 @@ class Connection(Protocol):
     """Bytes that the request's head has at the most, as it was received."""
 
     http2: bool
-    """Whether the request came by HTTP/2: its caller can be given trailers, and understands gRPC's refusals."""
+    """Whether the request came by HTTP/2: its caller can be given trailers."""
+
+    grpc: bool
+    """Whether it is a call of gRPC's, on a port where those are refused in their own terms."""
 
     trailers: Fields
     """What came behind the request's body, once that is whole; empty where the protocol's do not go on."""

@@ -80,6 +80,7 @@ class ServedRequest:
     written = False
     complete = False
     http2 = False
+    grpc = False
     departed = False
     refusal: ProxyError | None = None
     trailers: Fields = ()

@@ -26,6 +26,7 @@ class Limits:
     # each. Below it whoever holds an upstream's connection costs others more than the transfer is worth.
     least_rate: float = 1024.0
     websockets: bool = True  # else a handshake is served as the plain request that it is, too
+    grpc: bool = True  # likewise a call of gRPC's: it is refused by HTTP's status
     linger_timeout: float = 2.0  # to let the peer read an answer that came before its body was read
 
     @property

@@ -46,7 +46,8 @@ class Server:
         http2 = settings.listen.http2
         self._data = Listener(app, self._limits, self._lifespan.state, app, http2=http2)
         self._admin = Listener(admin_app, self._limits)
-        asked = replace(self._limits, websockets=False)
+        # Whoever asks whether a request may pass takes a 200 for yes, as refusals in gRPC's form have it.
+        asked = replace(self._limits, websockets=False, grpc=False)
         self._authorizer = (
             Listener(app.authorize, asked, refusing=app, http2=http2) if settings.authorizer else None
         )

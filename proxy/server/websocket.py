@@ -44,6 +44,7 @@ class WebSocketProtocol(WebSocketFlow):
     """Implements ``Connection`` for the application."""
 
     http2 = False
+    grpc = False
     refusal = None
 
     def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:

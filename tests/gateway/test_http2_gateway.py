@@ -30,6 +30,7 @@ class Stream(OwnServer):
     """The connection of a caller by HTTP/2."""
 
     http2 = True
+    grpc = True
     head_size = 10_000
     target = b"/"
 
@@ -206,6 +207,7 @@ async def test_callers_by_http1_are_passed_by():
 
     class Http1(Stream):
         http2 = False
+        grpc = False
 
     upstream = Upstream(Answer())
     fields = (GRPC, (b"te", b"trailers"), (b"grpc-timeout", b"0n"))

@@ -146,12 +146,13 @@ class Http2Protocol(TimedConnection):
 
     def _on_request(self, event: RequestReceived) -> None:
         grpc = is_grpc(values(event.fields, b"content-type"))
+        self.state.refusing.note_http2(grpc=grpc)
+        grpc = grpc and self._limits.grpc
         patience = CallPatience(self._limits) if grpc else Patience(self._limits)
         stream = Stream(self, self.state.app, event.stream_id, patience)
         self._streams[event.stream_id] = stream
         self._idle_deadline = NEVER
         stream.grpc = grpc
-        self.state.refusing.note_http2(grpc=grpc)
         try:
             self._check_load()
             request = read_request(event.fields, self._limits, ended=event.ended)

@@ -61,10 +61,9 @@ class Owner(Protocol):
 
 
 class Stream(ServedRequest):
-    """Implements ``Connection``. ``grpc`` is whether it is a call of gRPC's."""
+    """Implements ``Connection``."""
 
     http2 = True
-    grpc = False
     target = b""
     head_size = 0
     method = ""

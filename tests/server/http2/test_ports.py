@@ -48,6 +48,26 @@ async def test_gateways_may_ask_by_it(demo):
         assert (await client.get("/none")).status in {401, 404}
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "status"),
+    [
+        ("/envoy/orders/1", [], 401),
+        ("/envoy/orders/1", [(b"authorization", b"Bearer a.b.c")], 401),
+        ("/envoy/nowhere", [], 404),
+        ("/forward", [], 400),
+        ("/none", [], 404),
+        ("/envoy/orders/1", [(b"x-long", b"x" * 17_000)], 431),
+    ],
+)
+async def test_who_asks_for_a_call_of_grpcs_is_never_told_200(demo, path, fields, status):
+    """A gateway lets a request pass by that status, which refusals in gRPC's form have."""
+    raw = {**demo.settings(), "listen": {"http2": True}, "authorizer": {}}
+    async with running(raw) as proxy, speaking(proxy.server.authorizer_address) as client:
+        answer = await client.get(path, (b"content-type", b"application/grpc"), *fields)
+        assert answer.status == status
+        assert answer.header(b"grpc-status") is None
+
+
 @pytest.mark.parametrize("http2", [True, False])
 async def test_the_admin_port_does_not(demo, http2):
     async with (
