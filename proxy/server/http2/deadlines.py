@@ -34,6 +34,7 @@ class TimedConnection(Deadlines, asyncio.Protocol):
         self._leaving = False  # ends with its last stream
         self._told = False  # the peer knows from a GOAWAY
         self._done = False  # nothing more is read
+        self._taking = False  # there may be more in what was read
 
     # What streams ask for
 
@@ -70,7 +71,7 @@ class TimedConnection(Deadlines, asyncio.Protocol):
 
     def _rest(self) -> None:
         """Where no stream is left: end, or wait for the next one. What is no stream does not prolong that."""
-        if self._streams or self._done:
+        if self._streams or self._done or self._taking:
             return
         if self._leaving:
             self._finish()

@@ -97,8 +97,10 @@ class Http2Protocol(TimedConnection):
             self._told = True
             self._fail(BadRequest(str(fault)))
             return
+        self._taking = True
         for event in events:
             self._take(event)
+        self._taking = False
         self._count_held()
         self._watch_head()
         self._rest()

@@ -10,10 +10,12 @@ import pytest
 
 from proxy.config.models import ListenTLS
 from proxy.http2.codec import ErrorCode
+from proxy.http2.frames import MAGIC, SETTINGS, build_frame, build_go_away
 from proxy.server.http2.protocol import MAX_STREAMS
 from tests.server.apps import Held, Recorder, answer, listening, read_body
 from tests.support.certificates import Authority
-from tests.support.http2_client import speaking
+from tests.support.http2_client import Http2Response, speaking
+from tests.support.raw_client import connected
 
 HEAD = {b":method": b"GET", b":scheme": b"http", b":authority": b"api.example", b":path": b"/"}
 
@@ -22,6 +24,14 @@ def head(**changes):
     """A sound head but for ``changes``; None leaves one out."""
     fields = HEAD | {b":" + name.encode(): value for name, value in changes.items()}
     return [(name, value) for name, value in fields.items() if value is not None]
+
+
+def open_stream(client, **changes):
+    """Begin a request that leaves with the next flush."""
+    stream_id = client.connection.get_next_available_stream_id()
+    client.streams[stream_id] = Http2Response()
+    client.connection.send_headers(stream_id, head(**changes), end_stream=True)
+    return stream_id
 
 
 async def test_a_request_reaches_the_application_as_asgi_says():
@@ -339,6 +349,37 @@ async def test_a_connection_too_many_is_told_so():
         assert (response.status, json.loads(response.body)["code"]) == (503, "overloaded")
         await client.rest()
         assert [one.error_code for one in client.gone] == [ErrorCode.NO_ERROR]
+
+
+async def test_a_connection_too_many_answers_all_that_came_and_ends():
+    """Also where that came in one breath: none is passed over, and nothing keeps the connection."""
+    async with (
+        listening(Recorder(), http2=True, max_connections=0, linger_timeout=0.1) as listener,
+        connected(listener.address) as silent,
+        speaking(listener.address) as client,
+    ):
+        streams = [open_stream(client) for _ in range(3)]
+        sent = client.connection.data_to_send()
+        await client.send_raw(sent)
+        assert [(await client.response(one)).status for one in streams] == [503] * 3
+        await silent.send(MAGIC + build_frame(SETTINGS, 0, 0, b"") + sent)
+        async with asyncio.timeout(3):
+            while listener.connections:  # though its peer does not close
+                await asyncio.sleep(0.05)
+
+
+async def test_who_says_goodbye_is_answered_still():
+    """Also what stands behind a refusal, in the same breath as the GOAWAY."""
+    recorder = Recorder()
+    async with (
+        listening(recorder, http2=True, linger_timeout=0.1) as listener,
+        speaking(listener.address) as client,
+    ):
+        faulty, sound = open_stream(client, path=None), open_stream(client)
+        await client.send_raw(build_go_away(0, ErrorCode.NO_ERROR) + client.connection.data_to_send())
+        assert (await client.response(faulty)).status == 400
+        assert (await client.response(sound)).status == 200
+        await client.rest()
 
 
 async def test_a_broken_connection_is_told_why(caplog):
