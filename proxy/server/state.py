@@ -87,6 +87,7 @@ class State(ServerState):
         self.refusing = refusing
         self.draining = False
         self.running = 0  # requests that the application has not returned from
+        self.accepted = 0  # of those by HTTP/2, also the ones that have yet to run: one read brings many
 
     def live(self) -> tuple[LiveConnection, ...]:
         """The connections there are now."""

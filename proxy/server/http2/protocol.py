@@ -170,14 +170,20 @@ class Http2Protocol(TimedConnection):
             stream.feed_end()
         task = stream.task = self.loop.create_task(stream.run())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.state.accepted += 1
+        task.add_done_callback(self._be_done_with)
+
+    def _be_done_with(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.state.accepted -= 1
 
     def _check_load(self) -> None:
         """Raises Overloaded."""
         if self._refusal is not None:
             self._leave()
             raise self._refusal
-        if len(self._tasks) >= 2 * MAX_STREAMS or self.state.running >= self._limits.max_connections:
+        under_way = max(self.state.running, self.state.accepted)
+        if len(self._tasks) >= 2 * MAX_STREAMS or under_way >= self._limits.max_connections:
             raise Overloaded("too many requests under way", remedy=_MORE_CONNECTIONS)
 
     def _on_data(self, event: DataReceived) -> None:

@@ -351,6 +351,21 @@ async def test_a_connection_too_many_is_told_so():
         assert [one.error_code for one in client.gone] == [ErrorCode.NO_ERROR]
 
 
+async def test_requests_that_come_in_one_breath_are_as_many_at_most():
+    """None of them runs before the last is read."""
+    held = Held()
+    async with (
+        listening(held, http2=True, max_connections=3) as listener,
+        speaking(listener.address) as client,
+    ):
+        streams = [open_stream(client) for _ in range(5)]
+        await client.flush()
+        held.released.set()
+        answers = [await client.response(one) for one in streams]
+        assert [one.status for one in answers] == [200, 200, 200, 503, 503]
+        assert (await client.get()).status == 200
+
+
 async def test_a_connection_too_many_answers_all_that_came_and_ends():
     """Also where that came in one breath: none is passed over, and nothing keeps the connection."""
     async with (
