@@ -103,6 +103,12 @@ def read_request(fields: Fields, bounds: Bounds, *, ended: bool) -> Request:
     return Request(method, target, headers, length, expects is not None and not ended, size)
 
 
+def find_method(fields: Fields) -> str:
+    """Of a request that may be faulty: empty where it has none."""
+    method = next((value for name, value in fields if name == b":method"), b"")
+    return method.decode("ascii") if _METHOD.fullmatch(method) else ""
+
+
 def read_response(fields: Fields, bounds: Bounds) -> tuple[int, list[Field], int | None]:
     """``(status, headers, content_length)`` of a final response. Raises UpstreamProtocolError."""
     try:

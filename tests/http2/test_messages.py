@@ -19,6 +19,7 @@ from proxy.http2.messages import (
     Request,
     build_request,
     build_response,
+    find_method,
     read_request,
     read_response,
     read_trailers,
@@ -189,6 +190,19 @@ def test_what_is_refused(fields, refusal):
     with pytest.raises(refusal) as raised:
         read_request(fields, LIMITS, ended=False)
     assert type(raised.value) is refusal
+
+
+@pytest.mark.parametrize(
+    ("fields", "method"),
+    [
+        ([(b":method", b"HEAD"), (b":path", b"a")], "HEAD"),
+        ([(b"a", b"b"), (b":method", b"TRACE")], "TRACE"),
+        ([(b":method", b"G\r\nT")], ""),
+        ([], ""),
+    ],
+)
+def test_the_method_of_what_is_faulty(fields, method):
+    assert find_method(fields) == method
 
 
 def test_a_length_without_a_body():

@@ -29,7 +29,7 @@ from ...http2.codec import (
     StreamEnded,
     StreamReset,
 )
-from ...http2.messages import read_request, read_trailers
+from ...http2.messages import find_method, read_request, read_trailers
 from ...http2.options import CodecOptions
 from ..deadlines import NEVER
 from ..options import ALLOW, answer_options
@@ -159,6 +159,7 @@ class Http2Protocol(TimedConnection):
             self._check_load()
             request = read_request(event.fields, self._limits, ended=event.ended)
         except ProxyError as error:
+            stream.method = find_method(event.fields)
             self._refuse(stream, error)
             return
         if request.content_length is None and not event.ended:

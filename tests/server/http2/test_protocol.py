@@ -397,6 +397,18 @@ async def test_who_says_goodbye_is_answered_still():
         await client.rest()
 
 
+@pytest.mark.parametrize("fields", [[(b"x-a", b"b\r\n")], []], ids=["faulty", "too many"])
+async def test_a_refusal_of_head_has_no_body(fields):
+    """RFC 9110 §9.3.2: also where the server refuses by itself."""
+    limits = {} if fields else {"max_connections": 0}
+    async with (
+        listening(Recorder(), http2=True, **limits) as listener,
+        speaking(listener.address) as client,
+    ):
+        answer = await client.get(head=[*head(method=b"HEAD"), *fields])
+        assert (answer.status, answer.body, answer.ended) == (400 if fields else 503, b"", True)
+
+
 async def test_a_broken_connection_is_told_why(caplog):
     """And the refusal is logged, once."""
     caplog.set_level("INFO", "proxy")
