@@ -33,7 +33,7 @@ from .codec import (
     StreamEvent,
     StreamReset,
 )
-from .credit import STREAM_WINDOW
+from .credit import CONNECTION_WINDOW, STREAM_WINDOW
 from .frame_codec import FrameCodec
 from .frames import Frame
 from .options import CodecOptions
@@ -188,7 +188,11 @@ class H2Codec(FrameCodec):
         return self._connection.local_flow_control_window(stream_id)
 
     def _give(self, stream_id: int, increment: int) -> None:
-        self._connection.increment_flow_control_window(increment, stream_id or None)
+        """h2 never sees what comes late, and has no use for the credit that the peer gets back for it."""
+        if stream_id == 0 and self._connection.inbound_flow_control_window >= CONNECTION_WINDOW:
+            self._out += frames.build_window_update(0, increment)
+        else:
+            self._connection.increment_flow_control_window(increment, stream_id or None)
 
     def _flush(self) -> None:
         self._out += self._connection.data_to_send()

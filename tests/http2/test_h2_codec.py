@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 
+import h2.windows
 import pytest
 
 from proxy.http2 import field_block, frames
 from proxy.http2.codec import ConnectionFault, ErrorCode, ResponseReceived, StreamEnded
+from proxy.http2.credit import STREAM_WINDOW
 from proxy.http2.frames import FrameReader, build_frame, build_settings
 from proxy.http2.h2_codec import H2Codec
 from proxy.http2.options import CodecOptions
@@ -70,6 +72,27 @@ def test_interim_responses_are_not_told_and_bounded():
     with pytest.raises(ConnectionFault) as raised:
         client.feed(interim * 200)
     assert raised.value.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_credit_for_what_comes_late_has_no_end(monkeypatch: pytest.MonkeyPatch):
+    """H2-14: of streams that are reset. In h2, which sees none of it, it would add up to the connection's end."""
+    monkeypatch.setattr(h2.windows, "LARGEST_FLOW_CONTROL_WINDOW", 1024 * 1024)
+    pair = Pair("h2", "h2")
+    given = 0
+    for _ in range(20):
+        stream_id = pair.client.open(REQUEST, ended=False)
+        pair.talk()
+        pair.server.reset(stream_id, ErrorCode.CANCEL)
+        pair.client.send_data(stream_id, bytes(STREAM_WINDOW), ended=False)
+        pair.server.feed(pair.client.take())
+        answer = pair.server.take()
+        updates = [one for one in FrameReader().feed(answer) if one.kind == frames.WINDOW_UPDATE]
+        given += sum(int.from_bytes(one.payload, "big") for one in updates)
+        pair.client.feed(answer)
+    assert given >= 15 * STREAM_WINDOW
+    stream_id = pair.client.open(REQUEST, ended=False)
+    pair.client.send_data(stream_id, bytes(STREAM_WINDOW), ended=True)
+    assert pair.talk()[1][-1] == StreamEnded(stream_id)
 
 
 def test_large_data_goes_in_frames_that_the_peer_takes():
