@@ -141,7 +141,6 @@ def _pass_trailers(forwarding: Forwarding, downstream: Downstream, request: Upst
             _read_trailers,
             forwarding,
             connection,
-            downstream.peer,
             ended,
             downstream.query_part,
             request.route.token_fields,
@@ -157,15 +156,17 @@ def _conceal(request: UpstreamRequest, trailers: list[Field]) -> None:
 def _read_trailers(
     forwarding: Forwarding,
     connection: Connection,
-    peer: str,
     ended: Ended,
     query_part: bytes,
     token_fields: TokenFields,
 ) -> Fields:
-    """What of the caller's trailers goes on: no more than would of a header, and no credential."""
+    """What of the caller's trailers goes on: no more than would of a stranger's header, and no credential.
+
+    Proxies that are trusted set forwarding fields in the head, and pass on whatever stands behind the body.
+    """
     if not connection.trailers:
         return ()
-    kept, _ = forwarding.split(peer, filter_trailers(connection.trailers))
+    kept, _ = forwarding.split("", filter_trailers(connection.trailers))
     rivals = token_fields.find_rivals(name for name, _ in kept)
     secrets = forwarding.names.find_secrets(ended, forwarding.names.split_query(query_part)[0])
     fields = [field for field in kept if field[0] not in rivals]

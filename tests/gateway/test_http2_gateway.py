@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -169,6 +170,15 @@ async def test_trailers_go_up_but_for_what_a_head_may_not_bring():
     request = call((b"authorization", b"Bearer " + TOKEN), stream=stream)
     await build_gateway(upstream, forwarding=forwarding).forward(request)
     assert upstream.trailers == [(b"x-checksum", b"abc"), (b"x-checksum", b"def")]
+
+
+async def test_no_trailer_says_where_a_caller_is():
+    """Also behind a trusted proxy: it has looked at the head alone."""
+    stream = Stream([(b"x-real-ip", b"10.0.0.1"), (b"forwarded", b"for=10.0.0.1"), (b"x-other", b"1")])
+    upstream = Upstream(Answer())
+    forwarding = Forwarding([ip_network("127.0.0.0/8")])
+    await build_gateway(upstream, forwarding=forwarding).forward(call(stream=stream))
+    assert upstream.trailers == [(b"x-other", b"1")]
 
 
 async def test_a_token_of_the_query_is_not_repeated_behind_the_body():
