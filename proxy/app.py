@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from .authorizer.authorizer import Authorizer
 from .authorizer.grpc_check import is_check, read_check
 from .authorizer.question import read_question
 from .cache.revocation import Revocation
@@ -85,7 +86,7 @@ class App:
         """The authorizer's port: gateways ask about their callers' requests, applications for their own header."""
         if is_check(scope):
             try:
-                question, send = await read_check(scope, receive, send)
+                question, send = await read_check(scope, receive, send, self._require_peer)
             except DownstreamDeparted:
                 return
         else:
@@ -94,11 +95,12 @@ class App:
         downstream.dialect = question.dialect
 
         async def answer(parts: Parts, downstream: Downstream) -> None:
-            if parts.authorizer is None:
-                raise NoRoute("there is no authorizer")
-            await parts.authorizer.answer(question, downstream)
+            await _find_authorizer(parts).answer(question, downstream)
 
         await self._answer(downstream, answer)
+
+    def _require_peer(self, peer: str) -> None:
+        _find_authorizer(self._parts).require_peer(peer)
 
     def refuse(
         self, error: ProxyError, *, method: str, request_id: str, begun: bool, grpc: bool = False
@@ -314,6 +316,12 @@ def build_app(
     other's nonces.
     """
     return App(settings, clock=clock or SystemClock(), secret=secret or os.urandom(32), fellows=fellows)
+
+
+def _find_authorizer(parts: Parts) -> Authorizer:
+    if parts.authorizer is None:
+        raise NoRoute("there is no authorizer")
+    return parts.authorizer
 
 
 def _forward(parts: Parts, downstream: Downstream) -> Awaitable[None]:

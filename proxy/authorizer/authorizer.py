@@ -65,7 +65,7 @@ class Authorizer(Gateway):
 
     async def answer(self, question: Question, downstream: Downstream) -> None:
         """Answer what is allowed; ``downstream`` is the original request. Raises ProxyError for what is not."""
-        self._require_peer(downstream.peer)
+        self.require_peer(downstream.peer)
         if question.fault is not None:
             raise question.fault
         if question.dialect == "health":
@@ -76,7 +76,8 @@ class Authorizer(Gateway):
         else:
             await _reply(downstream, await self._authorize(question, downstream), b"")
 
-    def _require_peer(self, peer: str) -> None:
+    def require_peer(self, peer: str) -> None:
+        """Raises NoRoute for an address that may not ask; ``peer`` is empty on a unix socket."""
         if self._allowed_peers is None:
             return
         if not peer or not any(ip_address(peer) in network for network in self._allowed_peers):

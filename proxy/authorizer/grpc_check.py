@@ -49,15 +49,19 @@ def is_check(scope: Scope) -> bool:
     return connection is not None and connection.http2
 
 
-async def read_check(scope: Scope, receive: Receive, send: Send) -> tuple[Question, Send]:
+async def read_check(
+    scope: Scope, receive: Receive, send: Send, require_peer: Callable[[str], None]
+) -> tuple[Question, Send]:
     """The question, and what makes a CheckResponse of its answer. Raises DownstreamDeparted.
 
-    What is wrong with it is part of the question.
+    What is wrong with it is part of the question. Of a peer that may not ask nothing is read.
     """
     connection = CheckConnection(scope["extensions"]["obo"])
     asked: Scope = {**scope, "extensions": {"obo": connection}}
     answer = CheckAnswer(connection.asked, send)
+    client = scope.get("client")
     try:
+        require_peer(client[0] if client else "")
         message = await _read_message(receive)
         connection.head_size = len(message)
         return read_question(_build_scope(message, asked)), answer.send

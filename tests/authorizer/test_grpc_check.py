@@ -15,8 +15,9 @@ from proxy.authorizer.grpc_check import CHECK, is_check, read_check
 from proxy.authorizer.protobuf import read_bytes, read_fields, read_one, write_bytes, write_number
 from proxy.demo import Demo
 from proxy.http.headers import Field
+from tests.authorizer.conftest import build_settings
 from tests.support.demo import decode
-from tests.support.proxy import Running
+from tests.support.proxy import Running, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DENIED, OK = 2, 3
@@ -215,6 +216,19 @@ async def test_there_is_an_end_to_it(proxy: Running):
     assert (checked.allowed, checked.status) == (False, 413)
 
 
+async def test_of_who_may_not_ask_nothing_is_read(demo: Demo):
+    """It is denied whatever it says, and before it has said it."""
+    raw = build_settings(demo, host="127.0.0.1", allowed_peers=["10.0.0.0/8"])
+    async with running(raw) as proxy:
+        stream = Stream(frame(build_request(build_http(bearer(demo, "alice")))))
+        pieces = list(stream.pieces)
+        await proxy.app.authorize(build_scope(stream), stream.receive, stream.send)
+        assert stream.pieces == pieces
+        message = stream.sent[1]["body"][5:]
+        assert read_one(message, DENIED)
+        assert not read_one(message, OK)
+
+
 async def test_a_gateway_that_leaves_is_not_answered(proxy: Running):
     stream = Stream()
     await proxy.app.authorize(build_scope(stream), stream.receive, stream.send)
@@ -243,6 +257,6 @@ async def test_no_message_does_harm(told: bytes):
     """Whatever it says, there is a question, or a fault that is told."""
     for message in (told, build_request(told)):
         stream = Stream(frame(message))
-        question, _ = await read_check(build_scope(stream), stream.receive, stream.send)
+        question, _ = await read_check(build_scope(stream), stream.receive, stream.send, lambda peer: None)
         assert question.dialect == "envoy"
         assert question.fault is not None or question.scope["raw_path"].startswith(b"/")
