@@ -54,7 +54,7 @@ class PrefaceProtocol(asyncio.Protocol):
         protocol = self._make(http2=http2)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
-        if self._read:
+        if self._read and not self._transport.is_closing():  # it may be one too many
             protocol.read_deadline = min(protocol.read_deadline, self.read_deadline)
             protocol.data_received(self._read)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from proxy.config.models import ListenTLS
 from proxy.http2.frames import MAGIC
-from tests.server.apps import Recorder, listening
+from tests.server.apps import USUAL_LIMITS, Recorder, answer, listening
 from tests.server.messages import get
 from tests.server.test_websocket import HANDSHAKE
 from tests.support.certificates import Authority
@@ -145,8 +147,8 @@ async def test_a_head_has_no_more_time_for_having_been_looked_at():
         assert time.monotonic() - began < SOON * 1.7
 
 
-@pytest.mark.parametrize(("limit", "answer"), [(0, b"HTTP/1.1 503"), (-1000, b"")], ids=["told", "cut"])
-async def test_a_connection_too_many_is_refused(limit, answer):
+@pytest.mark.parametrize(("limit", "told"), [(0, b"HTTP/1.1 503"), (-1000, b"")], ids=["told", "cut"])
+async def test_a_connection_too_many_is_refused(limit, told):
     """F-30: as soon as it is known in which words."""
     async with (
         listening(Recorder(), http2=True, max_connections=limit) as listener,
@@ -154,9 +156,27 @@ async def test_a_connection_too_many_is_refused(limit, answer):
     ):
         try:
             await client.send(GET)
-            assert (await client.rest())[:12] == answer
+            assert (await client.rest())[:12] == told
         except ConnectionError:
-            assert not answer
+            assert not told
+
+
+async def test_a_connection_that_is_cut_is_not_served():
+    """F-30: where it turns out to be one too many only once it has said something."""
+    begun = []
+
+    async def app(scope, receive, send):
+        begun.append(scope)
+        await answer(send)
+
+    async with listening(app, http2=True) as listener, connected(listener.address) as client:
+        while not listener.connections:
+            await asyncio.sleep(0)
+        listener._state.limits = replace(USUAL_LIMITS, max_connections=-1000)
+        await client.send(GET)
+        with suppress(ConnectionError):
+            assert await client.rest() == b""
+    assert begun == []
 
 
 async def test_a_drain_ends_what_has_not_begun():
