@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from tests.interop.packages import WITHOUT_NODE
 from tests.upstream.requests import Body, read_all
 
 from .requests import Connect, fetch, send
@@ -121,7 +121,7 @@ async def test_grpcio(connect: Connect) -> None:
         assert upstream.idle == 1
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.skipif(WITHOUT_NODE, reason="node is not installed")
 async def test_node(connect: Connect) -> None:
     """Bodies of any size, trailers, and a connection that goes away under each request."""
     process = await asyncio.create_subprocess_exec("node", "-e", NODE, stdout=asyncio.subprocess.PIPE)
