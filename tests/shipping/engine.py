@@ -19,7 +19,8 @@ from .files import ROOT
 
 IMAGE = "obo-proxy-tested"
 STAND_INS = "obo-proxy-stand-ins"
-_PORTS = ("PROXY_PORT", "ADMIN_PORT", "AUTHORIZATION_SERVER_PORT", "SCALE_PORT", "GATEWAY_PORT")
+GRPC_SAMPLE = "obo-proxy-grpc-sample-tested"
+_PORTS = ("PROXY_PORT", "ADMIN_PORT", "AUTHORIZATION_SERVER_PORT", "SCALE_PORT", "GATEWAY_PORT", "GRPC_PORT")
 
 
 def docker(*arguments: str, check: bool = True, **environ: str) -> str:
@@ -77,9 +78,13 @@ class Stack:
             "OBO_IMAGE": image,
             "NGINX_IMAGE": stand_ins,
             "VALKEY_IMAGE": stand_ins,
+            "GRPC_SAMPLE_IMAGE": GRPC_SAMPLE,
         } | {name: str(_find_free_port()) for name in _PORTS}
         self._urls = {name: f"http://127.0.0.1:{self._environ[name]}" for name in _PORTS}
-        self.proxy, self.admin, self.authorization_server, self.balanced, self.gateway = self._urls.values()
+        self.proxy, self.admin, self.authorization_server, self.balanced, self.gateway, _ = (
+            self._urls.values()
+        )
+        self.grpc = f"127.0.0.1:{self._environ['GRPC_PORT']}"
 
     def compose(self, *arguments: str) -> str:
         return docker("compose", *arguments, **self._environ)

@@ -7,10 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+import grpc
 import httpx
 import pytest
 
-from .engine import IMAGE, STAND_INS, Stack, build, docker, inspect, is_there, run_stack
+from .engine import GRPC_SAMPLE, IMAGE, STAND_INS, Stack, build, docker, inspect, is_there, run_stack
 from .files import ROOT
 
 pytestmark = [
@@ -174,3 +175,16 @@ async def _ask_for_all(client: httpx.AsyncClient, tokens: dict[str, str], *, rou
     # Few enough that the store answers within its budget also where everything shares two cores.
     await asyncio.gather(*(ask() for _ in range(6)))
     return outcomes
+
+
+def test_a_grpc_api_is_called_on_alices_behalf(image: str) -> None:
+    """Profile grpc: HTTP/2 on both sides; without a token the call is refused in gRPC's own terms."""
+    build(GRPC_SAMPLE, ROOT / "config" / "compose" / "grpc")
+    with run_stack(image, "grpc") as stack, grpc.insecure_channel(stack.grpc) as channel:
+        get_order = channel.unary_unary("/orders.v1.Orders/Get")
+        order = b"\x0a\x017"  # id: "7"
+        with pytest.raises(grpc.RpcError) as refused:
+            get_order(order, timeout=30)
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        answer = get_order(order, timeout=30, metadata=[("authorization", f"Bearer {stack.token('alice')}")])
+    assert b"alice" in answer
