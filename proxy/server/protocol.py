@@ -10,26 +10,26 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.config import Config
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
 from .cycle import Cycle
-from .deadlines import NEVER, TimedProtocol
+from .deadlines import NEVER
 from .limits import LAST_CALL
 from .options import ALLOW, answer_options
 from .response_head import Framing, build_response_head
 from .scope import build_connection_scope, build_scope
 from .sockets import has_left, reset
 from .state import State
+from .timed_protocol import TimedProtocol
 from .tls import find_client_certificate
 from .websocket import WebSocketProtocol
 
-_MAX_PIPELINED = 32  # requests that wait behind the one being answered
-_MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
-_LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
+_MAX_PIPELINED: Final = 32  # requests that wait behind the one being answered
+_MORE_CONNECTIONS: Final = "Add replicas, or raise listen.max_connections."
+_LOOK_ABOVE: Final = "A fault of the proxy's own: the log line before this one tells its kind and place."
 
 
 class HttpProtocol(TimedProtocol):
@@ -42,11 +42,14 @@ class HttpProtocol(TimedProtocol):
         self._active: Cycle | None = None  # being answered
         self._newest: Cycle | None = None  # being read, or the last that was
         self._waiting: deque[Cycle | ProxyError] = deque()  # to be answered next, in order
+        self._certificate: list[str | None] = []  # the peer's, once it was looked for
 
-    @cached_property
+    @property
     def client_certificate(self) -> str | None:
         """Found once for all requests of the connection, and not before one needs it."""
-        return find_client_certificate(self.transport)
+        if not self._certificate:
+            self._certificate.append(find_client_certificate(self.transport))
+        return self._certificate[0]
 
     # What the transport calls
 

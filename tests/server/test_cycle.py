@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from proxy.server.protocol import HttpProtocol
+from tests.support.compiled import interpreted
 from tests.support.raw_client import Truncated, connected
 
 from .apps import Held, Recorder, answer, listening
@@ -42,6 +43,7 @@ async def exchange(app, request=GET, method="GET"):
         return await client.response(method)
 
 
+@interpreted
 async def test_the_application_begins_with_its_request(monkeypatch):
     """From Python 3.12 on no round of the loop passes before anything is done for a request; it has a task always."""
     tasks, begun = [], []
