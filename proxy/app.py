@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from .authorizer.authorizer import Authorizer
 from .authorizer.grpc_check import is_check, read_check
@@ -40,7 +40,7 @@ from .wiring.parts import build_parts, build_tracing
 log = logging.getLogger(__name__)
 D = TypeVar("D", bound=Downstream)
 
-DEPARTED = 499  # what is counted, as nginx does, where the caller left before an answer
+DEPARTED: Final = 499  # what is counted, as nginx does, where the caller left before an answer
 
 
 class App:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+from mypy_extensions import mypyc_attr
 
 from ..errors import (
     ExchangeError,
@@ -40,7 +42,7 @@ from .subject_token import (
 
 # The closest entry's failure is reported: the later a check stands, the closer the token came. A server
 # that could not be asked comes first of all, for the token may be good.
-CLOSEST = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
+CLOSEST: Final = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
 
 
 class Revoked(Protocol):
@@ -59,7 +61,7 @@ class Revoked(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Accepted:
     """One entry of accepted tokens: verified with ``keys``, or else by ``introspect``."""
 
@@ -69,6 +71,7 @@ class Accepted:
     introspect: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None
 
 
+@mypyc_attr(native_class=False)
 @dataclass(eq=False, slots=True, kw_only=True)
 class KnownToken(SubjectToken):
     """A token with its verdict: good until ``ends_at`` by the wall clock and ``deadline`` by the monotonic one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import chain
+from typing import Final
 
 from ..downstream.request import Downstream, parse_host
 from ..errors import AuthorizationMalformed, CrossSiteRefused, ExchangeResponseInvalid, NoRoute
@@ -25,17 +26,17 @@ from ..runtime import current_request_id
 from .question import Question
 from .token_requests import TokenRequest, build_token_answer, require_scopes_of_route
 
-AUTHORIZATION = b"authorization"
-TO_REMOVE = b"x-envoy-auth-headers-to-remove"
+AUTHORIZATION: Final = b"authorization"
+TO_REMOVE: Final = b"x-envoy-auth-headers-to-remove"
 
 _WEBSOCKET_KEY, _SUBPROTOCOL = b"sec-websocket-key", b"sec-websocket-protocol"
 # Of what ends at the proxy: what Envoy needs, or sets itself.
-_ENVOYS_OWN = {name for name in HOP_BY_HOP if not name.startswith(b"proxy-")} | {
+_ENVOYS_OWN: Final = {name for name in HOP_BY_HOP if not name.startswith(b"proxy-")} | {
     *(AUTHORIZATION, b"content-length", b"expect", b"host", b"max-forwards", b"traceparent", b"tracestate"),
     *(b"via", b"x-forwarded-client-cert", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port"),
     *(b"x-forwarded-proto", b"x-request-id"),
 }
-_CLEAR_IT = "Have the caller leave it out, or the gateway take it off before it asks."
+_CLEAR_IT: Final = "Have the caller leave it out, or the gateway take it off before it asks."
 
 
 class Authorizer(Gateway):

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from ..authentication.index import Index
 from ..authentication.segments import SecondChances
 from ..exchange.token_exchange import AccessToken
@@ -17,6 +19,7 @@ SMALLEST_SHARE: Final = 16  # entries that any owner may have
 OWNERS_PART: Final = 8  # one owner has at most this part of all, so nobody can push out everybody
 
 
+@mypyc_attr(native_class=False)
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Entry:
     """An access token in use, the parts of its key, and the asker whose subject token it was made with.

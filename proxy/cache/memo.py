@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from weakref import ref
 
+from mypy_extensions import mypyc_attr
+
 from ..authentication.subject_token import SubjectToken
 from ..runtime import Clock, keep_from_collector
 from .entries import Entry
@@ -22,6 +24,7 @@ class Note(NamedTuple):
     ask_at: float  # monotonic
 
 
+@mypyc_attr(native_class=False)
 class Memo:
     """By subject token, the entry that the last look-up found under one request for access tokens.
 

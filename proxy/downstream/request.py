@@ -12,19 +12,19 @@ import os
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..errors import BadRequest, DownstreamDeparted, RequestTooLarge
 from ..http.asgi import Connection, Receive, Scope, Send
 from ..http.forwarding import Forwarding
 from ..http.headers import Field, Fields, values
 
-_NO_VALUES = [b""]
-_NONCE = b"dpop-nonce"
-_NO_EXTENSIONS: Mapping[str, Any] = {}
+_NO_VALUES: Final = [b""]
+_NONCE: Final = b"dpop-nonce"
+_NO_EXTENSIONS: Final[Mapping[str, Any]] = {}
 _random = random.Random()  # noqa: S311  no secret, and a system call less for each request
 os.register_at_fork(after_in_child=_random.seed)  # workers are forked, and each has ids of its own
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
 
 
 class Downstream:

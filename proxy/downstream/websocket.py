@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from websockets.frames import CloseCode
 
 from ..errors import DownstreamDeparted
@@ -12,7 +14,7 @@ from ..http.headers import Field
 from ..websockets.closing import Closed, build_closed
 from .request import Downstream
 
-_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+_HTTP_SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
 class DownstreamWebSocket(Downstream):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ..downstream.request import Downstream
 from ..errors import DeadlineExceeded
@@ -27,7 +27,7 @@ from .observer import Observer, Prepare
 from .token_fields import TokenFields
 from .upstream_request import A, Route, Transmit, UpstreamRequest
 
-TE = (b"te", b"trailers")
+TE: Final = (b"te", b"trailers")
 
 # Of the call that this task serves, by the loop's clock; None where its caller has set none.
 _deadline: ContextVar[float | None] = ContextVar("grpc_deadline", default=None)

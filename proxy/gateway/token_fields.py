@@ -7,7 +7,7 @@ the other. Where a token stands elsewhere than in ``Authorization``, whatever th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from ..config.models import TokenOut
@@ -17,7 +17,7 @@ from ..http.bearer import split_query
 from ..http.headers import Field, Fields, fold, values
 from ..http.withholding import SHORTEST, holds
 
-DPOP = "DPoP"
+DPOP: Final = "DPoP"
 
 
 class Request(Protocol):

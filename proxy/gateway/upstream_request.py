@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from ..authentication.subject_token import SubjectToken
 from ..authentication.verifier import Verifier
@@ -24,14 +24,14 @@ from .token_fields import TokenFields
 from .token_lifetime import Lifetime
 
 # RFC 9110 §9.2.2: what may be sent again when nobody can tell whether it arrived.
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 # The user's token with what of the request goes along: who acts, and in which context. Raises as the verifier does.
 Join = Callable[[SubjectToken, Downstream], Awaitable[SubjectToken]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authentication:
     """Whose user a route takes: where the token stands, who verifies it, what the route asks of it.
 
@@ -74,7 +74,7 @@ class ByCertificate(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """One API and everything it takes to call it.
 
@@ -111,7 +111,7 @@ class Route:
         return (self.path_rewrite or b"/") + (rest if self.path_rewrite else rest.lstrip(b"/")) + query_part
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class UpstreamRequest:
     """A request as it goes upstream; ``access_token`` is the one it was last sent with.
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from string import ascii_letters, digits
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from ..errors import (
@@ -24,13 +25,13 @@ from ..errors import (
 )
 from ..jose.encoding import decode_base64url
 
-SUBPROTOCOL = "base64url.bearer.authorization.obo."
+SUBPROTOCOL: Final = "base64url.bearer.authorization.obo."
 
-_B64TOKEN = (ascii_letters + digits + "-._~+/").encode()
-_NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # §3: what a quoted value may not hold
+_B64TOKEN: Final = (ascii_letters + digits + "-._~+/").encode()
+_NOT_QUOTABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # §3: what a quoted value may not hold
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schemes:
     """By which schemes callers may show their tokens; ``dpop`` are the algorithms of proofs, if any are taken."""
 
@@ -38,7 +39,7 @@ class Schemes:
     dpop: tuple[str, ...] = ()
 
 
-BEARER_ALONE = Schemes()
+BEARER_ALONE: Final = Schemes()
 
 
 def find_authorization(values: Sequence[bytes], schemes: Collection[str] = ("bearer",)) -> str:

@@ -9,15 +9,16 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
 
 from .headers import Ended, Field, Fields, RequestFilter, append
 from .withholding import CredentialNames
 
 Network = IPv4Network | IPv6Network
 
-_MEMO_SIZE = 4096  # peers
-_SCHEMES = frozenset({b"http", b"https"})
-_AUTHORITY = re.compile(
+_MEMO_SIZE: Final = 4096  # peers
+_SCHEMES: Final = frozenset({b"http", b"https"})
+_AUTHORITY: Final = re.compile(
     rb"[A-Za-z0-9._~:\[\]-]+"
 )  # one host, perhaps with a port: nothing that a list or URL needs
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from ..errors import ExpectationFailed, LoopDetected
 
@@ -16,7 +17,7 @@ Field = tuple[bytes, bytes]
 Fields = Sequence[Field]
 Ended = dict[bytes, list[bytes]]  # the values of fields that end here, by name
 
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"http2-settings",
@@ -32,7 +33,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 # Set by us on the way up, so never taken from the caller.
-_OURS = frozenset(
+_OURS: Final = frozenset(
     {
         b"authorization",
         b"content-length",
@@ -47,11 +48,11 @@ _OURS = frozenset(
     }
 )
 # No field at all: a CGI reader makes HTTP_PROXY of it, and some libraries take that for their own proxy (httpoxy).
-_NEVER = frozenset({b"proxy"})
+_NEVER: Final = frozenset({b"proxy"})
 # Each hop makes its own (RFC 6455 §11.3); where there is no websocket, they mean nothing, and may hold a token.
-HANDSHAKE = b"sec-websocket-"
+HANDSHAKE: Final = b"sec-websocket-"
 # What an upstream may take for an authenticated identity: only a proxy may say it, and we say it by token.
-_IDENTITY = (
+_IDENTITY: Final = (
     b"remote-",
     b"x-amzn-oidc-",
     b"x-auth-",
@@ -71,7 +72,7 @@ _IDENTITY = (
 )
 # Where the caller is, which certificate it showed and what it asked for: said by whoever stands in front of us, if we
 # trust it.
-_FORWARDING = (
+_FORWARDING: Final = (
     b"cf-connecting-ip",
     b"client-cert",  # RFC 9440 §2.4
     b"client-ip",
@@ -89,20 +90,20 @@ _FORWARDING = (
     b"x-ssl-client-",
 )
 # Those that we set or append to whether or not the peer is trusted.
-_FORWARDED_BY_US = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+_FORWARDED_BY_US: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 
 # What most of them say who say anything, so that it need not be taken apart.
-_PLAIN_CONNECTION = {option: frozenset({option}) for option in (b"keep-alive", b"close")}
-_NO_NAMES = frozenset({b"", b"close", b"keep-alive"})  # what Connection says without naming a field
+_PLAIN_CONNECTION: Final = {option: frozenset({option}) for option in (b"keep-alive", b"close")}
+_NO_NAMES: Final = frozenset({b"", b"close", b"keep-alive"})  # what Connection says without naming a field
 
-EXPECT = b"expect"
-MAX_FORWARDS = b"max-forwards"
-VIA = b"via"
+EXPECT: Final = b"expect"
+MAX_FORWARDS: Final = b"max-forwards"
+VIA: Final = b"via"
 
-_MEMO_SIZE = 4096  # names; a caller that invents more only loses the speed of the memo
-_MEMO_NAME = 64  # bytes of a name worth remembering
+_MEMO_SIZE: Final = 4096  # names; a caller that invents more only loses the speed of the memo
+_MEMO_NAME: Final = 64  # bytes of a name worth remembering
 
-_FOLDED = bytes(
+_FOLDED: Final = bytes(
     byte if chr(byte).isalnum() and byte < 128 else ord("-") for byte in bytes(range(256)).lower()
 )
 

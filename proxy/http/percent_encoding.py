@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
-MOST_DECODINGS = 4  # a URL within a URL within a URL takes three
+MOST_DECODINGS: Final = 4  # a URL within a URL within a URL takes three
 
 
 def decode_repeatedly(text: bytes) -> list[bytes]:

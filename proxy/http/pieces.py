@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-SMALL = 512  # bytes; as an object of its own in a list, a piece takes some 45 more
+SMALL: Final = 512  # bytes; as an object of its own in a list, a piece takes some 45 more
 
 Pieces = list[Any]  # of bytes, and behind the first one bytearrays of small pieces
 

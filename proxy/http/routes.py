@@ -14,7 +14,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from mypy_extensions import mypyc_attr
 
 from ..errors import NoRoute, PathRefused
 from .percent_encoding import decode_repeatedly
@@ -23,21 +25,22 @@ T = TypeVar("T")
 
 # Segments of unreserved and sub-delim characters, none that ends with a dot, no empty one but the last: read alike
 # by all, as they come.
-_PLAIN = re.compile(rb"(?=/)(?:/[A-Za-z0-9\-._~!$&'()*+,=:@]+(?<!\.))*/?")
+_PLAIN: Final = re.compile(rb"(?=/)(?:/[A-Za-z0-9\-._~!$&'()*+,=:@]+(?<!\.))*/?")
 # The same for what has been decoded, where more may stand but for what is refused or folded below.
-_DECODED = re.compile(rb"(?=/)(?:/(?! )[^\x00-\x1f\x7f/\\;?#\xc0\xc1\xe0\xf0\xf8\xfc]+(?<![. ]))*/?")
+_DECODED: Final = re.compile(rb"(?=/)(?:/(?! )[^\x00-\x1f\x7f/\\;?#\xc0\xc1\xe0\xf0\xf8\xfc]+(?<![. ]))*/?")
 # What no request line should hold, though some readers take it.
-_UNENCODED = re.compile(rb"[\x00-\x20#?\x7f-\xff]")
+_UNENCODED: Final = re.compile(rb"[\x00-\x20#?\x7f-\xff]")
 # An encoded slash, and the %u of IIS: gone once they are decoded.
-_ESCAPE = re.compile(rb"%(?:2[fF]|[uU][0-9A-Fa-f]{4})")
+_ESCAPE: Final = re.compile(rb"%(?:2[fF]|[uU][0-9A-Fa-f]{4})")
 # What some reader folds or cuts: controls, backslash, and longer UTF-8 than a character needs.
-_REFUSED = re.compile(rb"[\x00-\x1f\\\x7f\xc0\xc1]")
-_OVERLONG = re.compile(rb"[\xe0\xf0\xf8\xfc](?:(?<=\xe0)[\x80-\x9f]|(?<!\xe0)[\x80-\x8f])")
+_REFUSED: Final = re.compile(rb"[\x00-\x1f\\\x7f\xc0\xc1]")
+_OVERLONG: Final = re.compile(rb"[\xe0\xf0\xf8\xfc](?:(?<=\xe0)[\x80-\x9f]|(?<!\xe0)[\x80-\x8f])")
 # One dot or two, also with parameters, with a decoded '?' or '#', or between spaces, which some trim.
-_DOT_SEGMENT = re.compile(rb"/ *\.{1,2} *(?:[;?#][^/]*)?(?:/|\Z)")
-_PARAMETERS = re.compile(rb"[;?#][^/]*")
+_DOT_SEGMENT: Final = re.compile(rb"/ *\.{1,2} *(?:[;?#][^/]*)?(?:/|\Z)")
+_PARAMETERS: Final = re.compile(rb"[;?#][^/]*")
 
 
+@mypyc_attr(native_class=False)
 @dataclass(frozen=True, slots=True)
 class Pattern(Generic[T]):
     """What a request must look like to be ``value``'s: raw path prefix, lower-case host, methods (empty: all)."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from ..errors import AuthorizationMalformed
 from ..jose.encoding import encode_base64url
@@ -20,13 +21,13 @@ from .percent_encoding import decode_repeatedly
 
 # What nobody has verified is a secret from this length on: less is guessed sooner than read, and may stand anywhere
 # by chance, as "null" does, which some applications send for a token that they have not got.
-SHORTEST = 16  # bytes
-MOST = 4  # credentials: one in each place, for which all of the head is searched
-_LONGEST_SCHEME = 32  # bytes: more than any authentication scheme has, and the space behind it
+SHORTEST: Final = 16  # bytes
+MOST: Final = 4  # credentials: one in each place, for which all of the head is searched
+_LONGEST_SCHEME: Final = 32  # bytes: more than any authentication scheme has, and the space behind it
 
-_AUTHORIZATION = b"authorization"
-_SUBPROTOCOL = b"sec-websocket-protocol"
-_ENCODED_NAME = re.compile(rb"[?&][^?=&%]*%")
+_AUTHORIZATION: Final = b"authorization"
+_SUBPROTOCOL: Final = b"sec-websocket-protocol"
+_ENCODED_NAME: Final = re.compile(rb"[?&][^?=&%]*%")
 
 
 class CredentialNames:

@@ -8,28 +8,28 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..authentication.security_event import ENDING, OTHER, STREAM
 from ..errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
 from ..signals.record import GLOBAL_REVOCATION
 
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
+BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 
-RELOADS = ("success", "failure")
-HTTP2 = ("grpc", "other")
-DEPARTURES = ("before_response", "during_response")
+RELOADS: Final = ("success", "failure")
+HTTP2: Final = ("grpc", "other")
+DEPARTURES: Final = ("before_response", "during_response")
 # What an exchange may end with but a token.
-_REFUSALS: tuple[type[ProxyError], ...] = (
+_REFUSALS: Final[tuple[type[ProxyError], ...]] = (
     *ExchangeError.__subclasses__(),
     SubjectTokenRefused,
     StepUpRequired,
 )
-_OUTCOMES = ("ok", *(error.code for error in _REFUSALS))
+_OUTCOMES: Final = ("ok", *(error.code for error in _REFUSALS))
 
 
 # Signals by what they tell and what became of them; those that were not read tell nothing.
-SIGNALS = (
+SIGNALS: Final = (
     *(
         (signal, outcome)
         for signal in (*dict.fromkeys(ENDING.values()), GLOBAL_REVOCATION)

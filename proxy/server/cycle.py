@@ -7,7 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -15,30 +15,25 @@ from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Message, Scope
 from ..http.headers import Field, Fields
 from ..http.pieces import SMALL, Pieces, gather
-from .response_head import CHUNKED, CLOSE, LENGTH, NONE, build_response_head
+from .response_head import CHUNKED, CLOSE, LENGTH, NONE, Framing, build_response_head
 from .state import State
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
-_LARGE = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
-DISCONNECT = {"type": "http.disconnect"}
+HIGH_WATER: Final = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
+_LARGE: Final = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
+DISCONNECT: Final = {"type": "http.disconnect"}
 
 
 # From Python 3.12 on a task runs at once up to where it first waits, without a round of the loop.
-_AT_ONCE: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+_AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
-class Serving(Protocol):
-    """The connection that a request came by."""
-
-    state: State
-
-
-class Owner(Serving, Protocol):
+class Owner(Protocol):
     """The connection that a cycle belongs to: what it writes to, and whom it tells of its end."""
 
     flow: FlowControl
+    state: State
 
     @property
     def client_certificate(self) -> str | None:
@@ -88,7 +83,7 @@ class ServedRequest:
     _delivered = False
     _waiter: asyncio.Future[None] | None = None
     _callback: Callable[[], None] | None = None
-    _owner: Serving
+    _state: State
     _pieces: Pieces
 
     def abort(self) -> None:
@@ -113,7 +108,7 @@ class ServedRequest:
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
-        self._owner.state.running += 1
+        self._state.running += 1
         self.scope["extensions"] = {"obo": self}
         try:
             await self.app(self.scope, self.receive, self.send)
@@ -123,7 +118,7 @@ class ServedRequest:
             self._callback = None
             if not (self.complete or self.departed):
                 self._end_early()
-            self._owner.state.running -= 1
+            self._state.running -= 1
             self.scope = {}  # it holds us, and so does a task that was cancelled:
             self.task = None  # only the garbage collector would end these circles
 
@@ -190,7 +185,7 @@ class Cycle(ServedRequest):
 
     _started = False
     _held = b""
-    _framing = NONE
+    _framing: Framing
     _left = 0
     _owner: Owner
 
@@ -210,7 +205,9 @@ class Cycle(ServedRequest):
         self.head_size = head_size
         self.keep_alive = keep_alive
         self._owner = owner
+        self._state = owner.state
         self._expects_continue = expects_continue
+        self._framing = NONE
         self._pieces = []
 
     @property
@@ -271,7 +268,7 @@ class Cycle(ServedRequest):
             method=self.scope["method"],
             version=self.scope["http_version"],
             # An unread rest of the request would be taken for the next one: such a connection ends here.
-            keep_alive=self.keep_alive and not self.more_body and not self._owner.state.draining,
+            keep_alive=self.keep_alive and not self.more_body and not self._state.draining,
         )
         self._started = True
 

@@ -8,6 +8,7 @@ Not checked here: which paths are refused, credentials, and what goes upstream.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ..errors import (
     BadRequest,
@@ -29,11 +30,11 @@ from ..http.request_head import (
 )
 from .limits import Limits
 
-METHOD_NAMES = {method.encode("ascii"): method for method in METHODS}
-SINGLE_FIELDS = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-_HASH = ord("#")  # as a number: ``b"#" in target`` makes an exception first, and drops it
-ANY_SIZE = 1 << 62  # of a head that took several reads
+METHOD_NAMES: Final = {method.encode("ascii"): method for method in METHODS}
+SINGLE_FIELDS: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+ABSOLUTE_FORM: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_HASH: Final = ord("#")  # as a number: ``b"#" in target`` makes an exception first, and drops it
+ANY_SIZE: Final = 1 << 62  # of a head that took several reads
 
 
 # What the server needs of a request head: the target in origin-form, or ``*``; the field line that frames the

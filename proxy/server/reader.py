@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import httptools
 
@@ -20,9 +20,10 @@ from ..http.request_head import FEWER_FIELDS, SHORTER_LINES
 from .head import ANY_SIZE, METHOD_NAMES, names_websocket, read_head
 from .limits import Limits
 
-_METHOD_LIKE = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
-_CHUNK_OVERHEAD = 16  # bytes of framing granted for each byte of a chunked body
-_IN_BODY = -1  # in place of the size of trailers, while there is more of the body
+_METHOD_LIKE: Final = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
+_CHUNK_OVERHEAD: Final = 16  # bytes of framing granted for each byte of a chunked body
+_GONE: Final[Any] = None  # in place of what refers back to us
+_IN_BODY: Final = -1  # in place of the size of trailers, while there is more of the body
 
 
 class Sink(Protocol):
@@ -103,7 +104,7 @@ class RequestReader:
     def close(self) -> None:
         """Read no more. Sink and parser refer to us: only the garbage collector would end these circles."""
         self.done = True
-        del self._sink, self._parser
+        self._sink = self._parser = _GONE
 
     def feed(self, data: bytes) -> None:
         """Read ``data``. Raises ProxyError for what is not served; nothing may be fed after that."""

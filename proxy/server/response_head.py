@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from http import HTTPStatus
+from typing import Final
 
 from ..http.headers import Field
 
-STATUS_LINES = {
+STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %s" % (status, phrase.encode())
     for status in range(200, 600)
     for phrase in [HTTPStatus(status).phrase if status in set(HTTPStatus) else ""]
 }
 
-_FRAMING_FIELDS = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
-_BODILESS = frozenset({204, 304})
-_NUL = 0  # as a number: ``b"\0" in data`` makes an exception first, and drops it
+_FRAMING_FIELDS: Final = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
+_BODILESS: Final = frozenset({204, 304})
+_NUL: Final = 0  # as a number: ``b"\0" in data`` makes an exception first, and drops it
 
 
 class Framing(Enum):
@@ -33,7 +34,10 @@ class Framing(Enum):
 
 
 # By names of their own: before Python 3.12 asking the class for a member takes as long as a call.
-NONE, LENGTH, CHUNKED, CLOSE = Framing
+NONE: Final = Framing.NONE
+LENGTH: Final = Framing.LENGTH
+CHUNKED: Final = Framing.CHUNKED
+CLOSE: Final = Framing.CLOSE
 
 # The bytes of a head, the framing, the body's length in bytes where that is ``LENGTH``, and whether the
 # connection is kept. No class of its own: making one would cost as much as a third of the head.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -11,7 +11,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from ..http.asgi import Scope
 from ..http.headers import Field
 
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 
 class RequestHead(Protocol):

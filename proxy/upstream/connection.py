@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import math
 import select
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..errors import UpstreamBroken, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
 from .body import FramedBody
 from .options import Options
 from .response import Response
 
-READ_AHEAD = 128 * 1024  # bytes of a response kept for a slow reader; one read brings up to 256 KiB more
+READ_AHEAD: Final = (
+    128 * 1024
+)  # bytes of a response kept for a slow reader; one read brings up to 256 KiB more
 
 
 class Unanswered(UpstreamUnreachable):

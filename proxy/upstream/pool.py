@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Hashable, Iterable
+from typing import Final
 
 from ..errors import Overloaded, UpstreamBroken, UpstreamProtocolError
 from ..http.headers import Field, build_request_head
@@ -16,9 +17,11 @@ from .origin import Origin
 from .places import Places
 from .response import Response
 
-IDLE_EXPIRY = 4.0  # s: below the 5 s after which common servers close an idle connection
-MAX_AGE = 300.0  # s: names are resolved anew at least this often
-SMALL_BODY = 64 * 1024  # bytes: waited for before a connection is taken, so that a slow caller holds none
+IDLE_EXPIRY: Final = 4.0  # s: below the 5 s after which common servers close an idle connection
+MAX_AGE: Final = 300.0  # s: names are resolved anew at least this often
+SMALL_BODY: Final = (
+    64 * 1024
+)  # bytes: waited for before a connection is taken, so that a slow caller holds none
 
 
 class Upstream:

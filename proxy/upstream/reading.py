@@ -6,6 +6,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import Protocol
 
+from mypy_extensions import trait
+
 from ..errors import UpstreamBroken
 
 
@@ -25,6 +27,7 @@ class Source(Protocol):
         ...
 
 
+@trait
 class Reading(ABC):
     """A response that one side feeds, wakes and fails, and the other takes."""
 

@@ -7,7 +7,7 @@ from .reading import Reading, Source
 from .response_parser import ResponseParser
 
 
-class Response(Reading, ResponseParser):
+class Response(ResponseParser, Reading):
     """``headers`` have lower-case names, repeats kept, values as received; interim responses are not seen.
 
     Its connection feeds it, and is free again as soon as the body is whole, even before that is taken: nothing

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ..errors import UpstreamProtocolError
 from ..http.field_lines import FieldLines
 from ..http.headers import HOP_BY_HOP, Field, read_options, without_nominated
 
-MAX_FIELDS = 200
+MAX_FIELDS: Final = 200
 
-_CONTENT_LENGTH = b"content-length"
-_READ_HERE = HOP_BY_HOP | {_CONTENT_LENGTH}
-_MAX_DIGITS = 18
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [\t -~\x80-\xff]*)?")
-_MEMO_STATUS_LINES = 256
-_MEMO_STATUS_LINE = 64  # bytes of one that is worth remembering
+_CONTENT_LENGTH: Final = b"content-length"
+_READ_HERE: Final = HOP_BY_HOP | {_CONTENT_LENGTH}
+_MAX_DIGITS: Final = 18
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [\t -~\x80-\xff]*)?")
+_MEMO_STATUS_LINES: Final = 256
+_MEMO_STATUS_LINE: Final = 64  # bytes of one that is worth remembering
 
 # The status, and whether it is of HTTP/1.0.
 StatusLine = tuple[int, bool]

@@ -9,7 +9,7 @@ answer the next request.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 import httptools
 
@@ -18,11 +18,11 @@ from ..http.headers import Field
 from ..http.pieces import SMALL, Pieces, gather
 from .response_head import ResponseHead, read_response_head
 
-MAX_HEAD_BYTES = 64 * 1024  # as much as we accept in a request
-MAX_INTERIM = 16  # 1xx answers to one request; servers send one or two
-MAX_CHUNK_OVERHEAD = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
-BODILESS = frozenset({204, 304})
-_CHUNKS_FOLLOW = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+MAX_HEAD_BYTES: Final = 64 * 1024  # as much as we accept in a request
+MAX_INTERIM: Final = 16  # 1xx answers to one request; servers send one or two
+MAX_CHUNK_OVERHEAD: Final = 64 * 1024  # bytes of chunk extensions or trailers without any of the body
+BODILESS: Final = frozenset({204, 304})
+_CHUNKS_FOLLOW: Final = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class Framing(Enum):
@@ -35,8 +35,11 @@ class Framing(Enum):
 
 
 # By names of their own: before Python 3.12 asking the class for a member takes as long as a call.
-_HEAD, _LENGTH, _CHUNKED, _CLOSE = Framing
-_NOTHING: list[Field] = []
+_HEAD: Final = Framing.HEAD
+_LENGTH: Final = Framing.LENGTH
+_CHUNKED: Final = Framing.CHUNKED
+_CLOSE: Final = Framing.CLOSE
+_NOTHING: Final[list[Field]] = []
 
 
 class ResponseParser:
@@ -49,12 +52,12 @@ class ResponseParser:
     """
 
     status = 0
-    headers = _NOTHING
+    headers: list[Field]
     buffered = 0
     started = False
     whole = False
     excess = False
-    _framing = _HEAD
+    _framing: Framing
     _head = b""
     _interim = 0
     _keep_alive = False
@@ -66,6 +69,8 @@ class ResponseParser:
     def __init__(self, *, bodiless: bool) -> None:
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
         self._bodiless = bodiless
+        self._framing = _HEAD
+        self.headers = _NOTHING
         self._pieces: Pieces = []
 
     @property

@@ -22,6 +22,7 @@ from proxy.http.headers import Field, values
 from proxy.http.routes import Pattern, RouteTable
 from proxy.http.withholding import CredentialNames
 from tests.downstream.callers import Caller, OwnServer, build
+from tests.support.compiled import interpreted
 
 GRPC = (b"content-type", b"application/grpc")
 TOKEN = b"a-token-that-is-long-enough"
@@ -122,6 +123,7 @@ async def test_trailers_go_down_as_they_came():
 
 
 @pytest.mark.parametrize("place", [InQuery("http://api", "key"), InCookie("http://api", "key")])
+@interpreted
 async def test_an_api_that_repeats_our_token_behind_its_body(place):
     """As in its head: the caller gets to see none of it."""
 
@@ -277,6 +279,7 @@ async def test_a_malformed_timeout_is_refused():
         await build_gateway(Upstream()).forward(call(GRPC, (b"grpc-timeout", b"soon")))
 
 
+@interpreted
 async def test_nothing_is_left_of_a_call():
     """No request refers to itself: the garbage collector has nothing to do."""
     stream = Stream([(b"a", b"b")])

@@ -13,6 +13,7 @@ from proxy.gateway.observer import Observer
 from proxy.http.forwarding import Forwarding
 from proxy.http.routes import RouteTable
 from proxy.observability.server_timing import ServerTiming
+from tests.support.compiled import interpreted
 
 
 class Watching(Observer):
@@ -40,6 +41,7 @@ def test_each_observer_stands_around_those_before_it():
     assert [value for name, value in fields if name == b"x-watched-by"] == [b"one", b"two"]
 
 
+@interpreted
 def test_a_watched_gateway_goes_at_once():
     """A reload leaves nothing for the garbage collector: no step refers back to its gateway."""
     gateway = Gateway(RouteTable([]), Forwarding(), [ServerTiming()])

@@ -13,6 +13,7 @@ from proxy.gateway.upstream_request import Route
 from proxy.http.forwarding import Forwarding
 from proxy.http.headers import Field
 from proxy.http.withholding import CredentialNames
+from tests.support.compiled import interpreted
 
 FORWARDING = Forwarding(names=CredentialNames(headers=["X-Key"], parameters=["key"]))
 TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -48,6 +49,7 @@ def own(downstream: Downstream, **changes: Any) -> dict[bytes, bytes]:
     ],
     ids=lambda value: None if isinstance(value, list | dict) else str(value),
 )
+@interpreted
 def test_our_own_fields(headers: list[Field], changes: dict[str, Any], name: bytes, value: bytes | None):
     """H-52, H-50: set by us, whatever the caller sends."""
     assert own(request(*headers), **changes).get(name) == value
@@ -58,6 +60,7 @@ def test_our_own_fields(headers: list[Field], changes: dict[str, Any], name: byt
     [((b"via", b"1.1 " + FORWARDING.pseudonym), LoopDetected), ((b"expect", b"coffee"), ExpectationFailed)],
     ids=["loop", "expectation"],
 )
+@interpreted
 def test_what_the_callers_own_fields_forbid(header: Field, error: type[Exception]):
     """H-37, H-27: a request that came through us before, or expects what nobody can meet, goes nowhere."""
     with pytest.raises(error):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.gateway.upstream_request import Route
+from tests.support.compiled import interpreted
 
 
 def build_route(path_rewrite: bytes | None) -> Route:
@@ -30,6 +31,7 @@ def build_route(path_rewrite: bytes | None) -> Route:
         (b"", b"//", b"/?q"),
     ],
 )
+@interpreted
 def test_what_a_prefix_is_replaced_by(rewrite, rest, target):
     """H-01: no rewriting makes a target that begins with two slashes, which redirects take for a host."""
     assert build_route(rewrite).target(b"/api" + rest, rest, b"?q") == target

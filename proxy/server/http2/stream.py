@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -17,9 +17,9 @@ from ..cycle import DISCONNECT, ServedRequest
 from ..state import State
 from .flow import Outflow, Part
 from .patience import Patience
-from .response_head import KNOWN, NONE, build_response_head
+from .response_head import KNOWN, NONE, Extent, build_response_head
 
-_CONTINUE = [(b":status", b"100")]
+_CONTINUE: Final = [(b":status", b"100")]
 
 
 class Owner(Protocol):
@@ -72,7 +72,7 @@ class Stream(ServedRequest):
     _taken = 0  # bytes that the application has and we have given no credit for
     _head: list[Field] | None = None  # begun, and not sent
     _started = False
-    _extent = NONE
+    _extent: Extent
     _left = 0
     _owner: Owner
 
@@ -82,6 +82,8 @@ class Stream(ServedRequest):
         self.stream_id = stream_id
         self.patience = patience
         self._owner = owner
+        self._state = owner.state
+        self._extent = NONE
         self._pieces = []
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ...errors import UpstreamBroken, UpstreamProtocolError
 from ...http.headers import Field, Fields, strip_response
@@ -13,10 +14,10 @@ from ..response_head import MAX_FIELDS
 from ..response_parser import BODILESS, MAX_HEAD_BYTES
 from .allowance import RESPONSES
 
-_NOTHING: list[Field] = []
+_NOTHING: Final[list[Field]] = []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Bounds:
     """Those of a response by HTTP/1.1."""
 
@@ -26,7 +27,7 @@ class _Bounds:
     max_target_bytes: int = 0
 
 
-_BOUNDS = _Bounds()
+_BOUNDS: Final = _Bounds()
 
 
 class Response(Reading):
@@ -39,7 +40,7 @@ class Response(Reading):
     """
 
     status = 0
-    headers = _NOTHING
+    headers: list[Field]
     trailers: Fields = ()
     buffered = 0
     credit = 0
@@ -48,6 +49,7 @@ class Response(Reading):
         """``bodiless``: the request was a HEAD (RFC 9110 §9.3.2)."""
         self._source = source
         self._bodiless = bodiless
+        self.headers = _NOTHING
         self._length = BodyLength(None)
         self._pieces: Pieces = []
 

@@ -8,6 +8,7 @@ import pytest
 from proxy.cache.revocation import encode_told
 from proxy.cache.shared.hearing import DEAF_AFTER, DOUBT_PAUSE, RENEWED_WITHIN
 from proxy.cache.shared.sealing import SealingKey
+from tests.support.compiled import interpreted
 
 from ...support.caching import make_subject_token
 from ...support.replicas import ALICE, KEYS, replicas
@@ -105,6 +106,7 @@ async def test_what_cannot_be_read_counts_as_missed(redis, store, caplog, conten
         assert two.tokens.cached(ALICE) is None
 
 
+@interpreted
 async def test_doubts_come_a_minute_apart(redis, store):
     """A store that somebody keeps spoiling costs a walk over the entries a minute, and renews nobody at once."""
     async with replicas(redis.url, revalidate_after=3600) as (one, _):
