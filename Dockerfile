@@ -7,6 +7,13 @@
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
+
+# What a cache hit passes through is compiled, by the base's own distribution's compiler, which stays behind in this stage.
+# A distribution's own Python has its headers in a package of their own. With --build-arg COMPILED= all stays Python.
+ARG COMPILED=true
+RUN test -z "${COMPILED}" || { apt-get update -qq && apt-get install -qq --no-install-recommends gcc libc6-dev \
+        $(test -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || echo python3-dev); }
+
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
 
 # Everything is what the lock files say, down to the hash: what builds the wheel in one environment, what runs in another.
@@ -19,7 +26,8 @@ RUN python -m venv --without-pip /opt/obo-proxy \
 ARG VERSION=
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
-RUN SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION#v} /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+RUN SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION#v} HATCH_BUILD_HOOK_ENABLE_MYPYC=${COMPILED} \
+    /opt/build/bin/hatchling build --target wheel --directory dist \
     && /opt/build/bin/pip --python /opt/obo-proxy/bin/python install --no-deps --no-index dist/*.whl \
     # Nothing can be written at run time, so bytecode is made now, and never compared with its source again.
     && /opt/obo-proxy/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/obo-proxy/lib

@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+MYPYC: dict[str, Any] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["mypyc"]
 LOCKS = ("requirements.lock", "requirements-build.lock")
 COMPOSE_FOLDER = ROOT / "config" / "compose"
 
