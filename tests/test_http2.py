@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from h2.errors import ErrorCodes
 
+from proxy.upstream.allowance import RESPONSES
 from tests.support.http2_client import Http2Client, speaking
 from tests.support.http2_upstream import Http2Server, ServerStream, say_hello
 from tests.support.proxy import running
+from tests.support.raw_upstream import RawUpstream
 
 HELD = 256 * 1024  # bytes of a stream in one direction that may wait here
 PIECE = 16 * 1024
@@ -129,6 +131,34 @@ async def test_a_caller_that_takes_nothing_stops_the_api():
         await _until_settled(client, lambda: sent)
         assert sent - len(client.streams[flood].body) <= HELD
         assert client.streams[flood].reset is None
+
+
+async def test_what_callers_do_not_take_of_an_api_by_http1_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    """The API is done with its responses, whole as they are. Who holds most has nothing left to read, and sees so."""
+    monkeypatch.setattr(RESPONSES, "limit", 1024 * 1024)
+    first, rest, gate = bytes(PIECE), bytes(200 * 1024), asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(first + rest)
+    async with RawUpstream([head + first, gate, rest]) as upstream:
+        route = {"name": "files", "path": "/", "upstream": upstream.url, "grant": "none"}
+        async with (
+            running({"listen": {"http2": True}, "routes": [route]}) as proxy,
+            speaking(proxy.server.address, settings={4: 0}) as client,
+        ):
+            client.connection.increment_flow_control_window(2**24)
+            streams = [await client.request() for _ in range(8)]
+            await client.until(lambda: all(client.streams[one].headers for one in streams))
+            gate.set()
+            (pool,) = proxy.app.parts.upstreams.values()
+            while pool.active:
+                await asyncio.sleep(0.01)
+            assert RESPONSES.held == 5 * len(rest)
+            for one in streams:
+                client.connection.increment_flow_control_window(2**20, one)
+            await client.flush()
+            responses = [await client.response(one) for one in streams]
+            assert [len(one.body) for one in responses if one.ended] == [len(first + rest)] * 5
+            assert [len(one.body) for one in responses if one.reset is not None] == [len(first)] * 3
+            assert RESPONSES.held == 0
 
 
 async def test_an_api_that_takes_nothing_stops_the_caller():

@@ -64,6 +64,7 @@ class _WithTrailers(Gateway):
         return answer
 
     async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
+        response.count_unread()
         data, whole = response.take()
         headers = self._build_answer_fields(response)
         if whole and not response.trailers and downstream.respond(response.status, headers, data):

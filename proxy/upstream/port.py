@@ -37,6 +37,10 @@ class UpstreamResponse(Protocol):
         """The next piece, empty at the end. Raises UpstreamBroken, and what the request's body raised."""
         ...
 
+    def count_unread(self) -> None:
+        """Have what is not taken counted, among what all readers of streams together do not take."""
+        ...
+
     def close(self) -> None:
         """Be done with it, whether or not it is whole."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..http.headers import Fields
+from .allowance import RESPONSES
 from .reading import Reading, Source
 from .response_parser import ResponseParser
 
@@ -23,9 +24,12 @@ class Response(ResponseParser, Reading):
     def take(self) -> tuple[bytes, bool]:
         """What is here of the body without waiting, and whether that was the last of it."""
         data = self.take_body()
-        if not self.whole:
-            self._source.resume()
-        return data, self.whole
+        if self.counted:
+            RESPONSES.note(self, 0)
+        if self.whole:
+            return data, True
+        self._source.resume()
+        return data, False
 
     def fail(self, error: Exception) -> None:
         """What is here already may still be taken; then ``error`` is raised."""

@@ -59,6 +59,8 @@ class Answer:
         self.trailers = list(trailers)
         self.closed = False
 
+    def count_unread(self) -> None: ...
+
     def take(self) -> tuple[bytes, bool]:
         return b"", False
 

@@ -57,6 +57,7 @@ class Http2Protocol(TimedConnection):
         self._app_state = app_state
         self._tasks: set[asyncio.Task[None]] = set()  # of applications that have not returned
         self._refusal: ProxyError | None = None  # of all streams
+        self._waiting = 0  # bytes that applications give and the transport has no room for
 
     @cached_property
     def client_certificate(self) -> str | None:
@@ -231,6 +232,11 @@ class Http2Protocol(TimedConnection):
         self.outflow.write_soon()
         self._count_held()
 
+    def hold(self, size: int) -> None:
+        """So many bytes more, or fewer below 0, wait until the transport has room for them."""
+        self._waiting += size
+        self._count_held()
+
     def on_response_complete(self, stream: Stream) -> None:
         """The response is sent whole. What is still to come of the request is not wanted (RFC 9113 §8.1)."""
         if self._streams.get(stream.stream_id) is not stream:
@@ -293,7 +299,7 @@ class Http2Protocol(TimedConnection):
         STREAMS.note(self, 0)
 
     def _count_held(self) -> None:
-        STREAMS.note(self, self.codec.held + self.outflow.waiting)
+        STREAMS.note(self, 0 if self._done else self.codec.held + self.outflow.waiting + self._waiting)
 
     def give_up(self) -> None:
         """The memory is needed."""

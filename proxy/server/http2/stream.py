@@ -47,6 +47,10 @@ class Owner(Protocol):
         """The application has passed on as many bytes of the body."""
         ...
 
+    def hold(self, size: int) -> None:
+        """So many bytes more, or fewer below 0, wait until the transport has room for them."""
+        ...
+
     def on_response_complete(self, stream: Stream) -> None:
         """The response has left whole."""
         ...
@@ -190,7 +194,7 @@ class Stream(ServedRequest):
 
     async def send(self, message: Message) -> None:
         if self._owner.flow.write_paused:
-            await self._owner.flow.drain()
+            await self._drain(len(message.get("body", b"")))
         if self.departed:
             return
         kind = message["type"]
@@ -206,6 +210,13 @@ class Stream(ServedRequest):
                 self._owner.on_response_complete(self)
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
+
+    async def _drain(self, size: int) -> None:
+        self._owner.hold(size)
+        try:
+            await self._owner.flow.drain()
+        finally:
+            self._owner.hold(-size)
 
     async def _wait_for(self, part: Part) -> None:
         """Who gives up meanwhile ends the stream: part of it may have left, so nothing can follow."""

@@ -12,7 +12,6 @@ from ...http2.messages import BodyLength, read_response, read_trailers
 from ..reading import Reading, Source
 from ..response_head import MAX_FIELDS
 from ..response_parser import BODILESS, MAX_HEAD_BYTES
-from .allowance import RESPONSES
 
 _NOTHING: Final[list[Field]] = []
 
@@ -35,14 +34,13 @@ class Response(Reading):
 
     Interim responses are not seen.
     Its stream feeds it, and is over as soon as the response is whole, even before that is taken: nothing here
-    touches it from then on. What is not taken yet counts in the allowance, until it is, or the response is closed or
-    has failed. ``trailers`` are complete once ``whole``.
+    touches it from then on. ``trailers`` are complete once ``whole``.
     """
 
     status = 0
     headers: list[Field]
     trailers: Fields = ()
-    buffered = 0
+    counted = True
     credit = 0
 
     def __init__(self, source: Source, *, bodiless: bool) -> None:
@@ -64,20 +62,6 @@ class Response(Reading):
             self._source.resume()
         return data, self.whole
 
-    def close(self) -> None:
-        super().close()
-        self._let_go()
-
-    # -- what the allowance asks for
-
-    def give_up(self) -> None:
-        """It holds more than any other, perhaps all that it ever will, which is not whole any more then."""
-        error = UpstreamBroken("stalled readers of responses hold all the memory that there is for them")
-        self._let_go()
-        self.whole = False
-        self._source.abort()
-        self.fail(error)
-
     # -- what the stream feeds
 
     def begin(self, fields: Fields) -> None:
@@ -98,7 +82,6 @@ class Response(Reading):
         else:
             self._pieces.append(data)
         self.buffered += len(data)
-        RESPONSES.note(self, self.buffered)
 
     def end(self, trailers: Fields) -> None:
         """All has come. Raises UpstreamBroken."""
@@ -114,14 +97,3 @@ class Response(Reading):
         """Bytes of what was taken, for the peer to send as many more."""
         credit, self.credit = self.credit, 0
         return credit
-
-    # -- within
-
-    def _take_error(self, error: Exception) -> Exception:
-        self._let_go()  # nobody takes anything after it
-        return super()._take_error(error)
-
-    def _let_go(self) -> None:
-        self._pieces = []
-        self.buffered = 0
-        RESPONSES.note(self, 0)

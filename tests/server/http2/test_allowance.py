@@ -9,6 +9,7 @@ import pytest
 from proxy.server.http2.allowance import STREAMS
 from tests.server.apps import answer, listening, read_body
 from tests.support.http2_client import speaking
+from tests.upstream.requests import until
 
 HELD = 96 * 1024  # bytes: less than a window, more than what a connection may hold without being noted
 
@@ -64,6 +65,28 @@ async def test_responses_that_wait_count_as_well():
         await client.request()
         await client.rest()
     assert STREAMS.held == 0
+
+
+async def test_what_waits_for_the_transport_counts_as_well():
+    """A peer that gives room for much, and reads nothing."""
+    released = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await released.wait()
+        await send({"type": "http.response.body", "body": bytes(HELD), "more_body": False})
+
+    async with listening(app, http2=True) as listener, speaking(listener.address) as client:
+        streams = [await client.request() for _ in range(2)]
+        while listener._state.running < 2:
+            await asyncio.sleep(0.01)
+        (connection,) = listener._state.live()
+        connection.pause_writing()
+        released.set()
+        await until(lambda: STREAMS.held == 2 * HELD)
+        connection.resume_writing()
+        assert [len((await client.response(one)).body) for one in streams] == [HELD] * 2
+        assert STREAMS.held == 0
 
 
 async def test_what_is_passed_on_does_not_count():

@@ -16,7 +16,7 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.http2.codec import ErrorCode
-from proxy.upstream.http2 import response as response_module
+from proxy.upstream import reading
 from proxy.websockets.allowance import Allowance
 from tests.support.http2_upstream import Http2Server, ServerStream
 from tests.upstream.requests import Body, read_all, until
@@ -362,7 +362,7 @@ async def test_stalled_readers_share_an_allowance(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, *, size: int
 ) -> None:
     """F-23, F-36: whoever holds most is cut, and nothing is noted of those who have ended."""
-    monkeypatch.setattr(response_module, "RESPONSES", allowance := Allowance(1024 * 1024))
+    monkeypatch.setattr(reading, "RESPONSES", allowance := Allowance(1024 * 1024))
     async with Http2Server(start(body=b"a" * size)) as server:
         upstream = connect(server.url)
         responses = [await send(upstream) for _ in range(12)]
