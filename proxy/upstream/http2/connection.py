@@ -8,6 +8,7 @@ came either takes its connection out of use.
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
@@ -23,6 +24,9 @@ from .response import Response
 from .stream import Stream
 
 MAX_STREAMS = 100  # at once; RFC 9113 §6.5.2 wants no peer to allow fewer
+MAX_SHUT = (
+    1.0  # s that a peer may take nothing of what is uploaded: the next request goes by another connection
+)
 MAX_UNSENT = 1024 * 1024  # bytes that a peer may leave unread of what does not wait for it
 _CLOSED = Failure(Unanswered, "the connection was closed by us")
 
@@ -61,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._retired = False
         self._flushing = False
         self._writing_paused = False
+        self._shut_since = math.inf  # loop time
 
     # -- what the pool asks for
 
@@ -102,6 +107,7 @@ class Connection(asyncio.Protocol):
         """``now`` is a loop time."""
         for stream in tuple(self._streams.values()):
             stream.check_deadlines(now)
+        self._check_room(now)
 
     def abort(self, failure: Failure = _CLOSED) -> None:
         """End it at once, whatever is under way; requests without a response hear of ``failure``."""
@@ -224,9 +230,19 @@ class Connection(asyncio.Protocol):
             for sender in tuple(blocked):
                 if sender.push():
                     moved = True
+                    self._shut_since = math.inf
                     blocked.pop(sender, None)
                     if sender.waits:
                         blocked[sender] = None  # behind the others
+
+    def _check_room(self, now: float) -> None:
+        """Who waits for the peer's credit waits on: it may be one stream that makes all of them wait (§5.2.1)."""
+        if not self._blocked or self.room(0) > 0:
+            self._shut_since = math.inf
+        elif self._shut_since == math.inf:
+            self._shut_since = now
+        elif now - self._shut_since >= MAX_SHUT:
+            self._retired = True
 
     def _flush_within_bounds(self) -> None:
         """Bodies wait for a peer that does not read; heads, resets and what it makes us answer do not."""

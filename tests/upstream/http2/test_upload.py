@@ -9,6 +9,7 @@ import pytest
 
 from proxy.errors import UpstreamBroken, UpstreamTimeout
 from proxy.http2.codec import ErrorCode
+from proxy.upstream.http2 import connection
 from tests.support.http2_upstream import Http2Server, ServerStream
 from tests.upstream.requests import Body, until
 
@@ -62,6 +63,50 @@ async def test_a_stream_that_stalls_does_not_stop_others(connect: Connect) -> No
         assert len(server.connections) == 1
         server.streams[0].give_credit()
         await until(lambda: len(server.streams[0].body) == 20_000)
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+
+
+async def test_a_connection_without_room_gets_no_more_requests(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H2-10: what one stream leaves unread may be all that the peer takes; where it takes more, it was not in vain."""
+    monkeypatch.setattr(connection, "MAX_SHUT", SOON)
+    size = WINDOW + 20_000
+    async with Http2Server(take_nothing, window=1_000_000) as server:
+        upstream = connect(server.url)
+        held = asyncio.ensure_future(fetch(upstream, "POST", path=b"/held", body=Body([b"a" * size])))
+        await until(lambda: bool(server.streams) and len(server.streams[0].body) == WINDOW)
+        behind = asyncio.ensure_future(fetch(upstream, "POST", body=Body([b"b" * 1_000])))
+        await until(lambda: len(server.streams) == 2)
+        await until(lambda: not upstream._connections[0].has_room)
+        assert await fetch(upstream, "POST", body=Body([b"c" * 1_000])) == (200, b"hello")
+        assert len(server.connections) == 2
+        server.streams[0].give_credit()
+        assert await behind == (200, b"hello")
+        await until(lambda: len(server.streams[0].body) == size)
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+        await until(lambda: server.open_connections == 1)
+
+
+async def test_a_connection_with_little_room_is_used_on(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H2-10: uploads fill whatever room there is, and it moves."""
+    monkeypatch.setattr(connection, "MAX_SHUT", SOON)
+    async with Http2Server(take_nothing, window=1_000_000) as server:
+        upstream = connect(server.url)
+        held = asyncio.ensure_future(fetch(upstream, "POST", path=b"/held", body=Body([b"a" * 2 * WINDOW])))
+        await until(lambda: bool(server.streams) and len(server.streams[0].body) == WINDOW)
+        for moved in range(1, 5):
+            await asyncio.sleep(SOON / 2)
+            server.connections[0].h2.increment_flow_control_window(1_000)
+            server.connections[0].flush()
+            await until(lambda: len(server.streams[0].body) == WINDOW + moved * 1_000)  # noqa: B023
+        assert upstream._connections[0].has_room
         held.cancel()
         with pytest.raises(asyncio.CancelledError):
             await held
