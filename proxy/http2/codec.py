@@ -170,6 +170,10 @@ class Codec(Protocol):
         """End the stream, and let go of what was received on it and not consumed."""
         ...
 
+    def ping(self) -> None:
+        """Ask for a word of the peer's. That it is the answer is not told: any bytes show that somebody is there."""
+        ...
+
     def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR, *, final: bool = True) -> None:
         """No stream beyond those that are here will be served; unless ``final`` this is only announced.
 

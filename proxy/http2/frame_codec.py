@@ -145,6 +145,10 @@ class FrameCodec(Reception):
             except ConnectionFault as fault:
                 self._fault = fault.code, str(fault)
 
+    def ping(self) -> None:
+        self._flush()
+        self._out += frames.build_ping()
+
     def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR, *, final: bool = True) -> None:
         self._flush()
         if final and not self._options.client:

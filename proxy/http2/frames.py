@@ -151,6 +151,11 @@ def build_reset(stream_id: int, code: int) -> bytes:
     return build_frame(RST_STREAM, 0, stream_id, _NUMBER.pack(code))
 
 
+def build_ping() -> bytes:
+    """PING, with nothing to be recognised by."""
+    return build_frame(PING, 0, 0, bytes(8))
+
+
 def build_go_away(last_stream_id: int, code: int) -> bytes:
     """GOAWAY, without debug data."""
     return build_frame(GOAWAY, 0, 0, _TWO_NUMBERS.pack(last_stream_id, code))

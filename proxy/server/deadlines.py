@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 
+from ..runtime import count_untaken
 from .limits import Limits
-from .sockets import count_untaken, is_behind, reset
+from .sockets import is_behind, reset
 
 NEVER = math.inf
 PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there

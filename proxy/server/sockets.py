@@ -1,12 +1,12 @@
-"""What the transport does not offer: cutting with a reset, asking whether the peer is there and what it has taken."""
+"""What the transport does not offer: cutting with a reset, asking whether the peer is there and takes anything."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
 import struct
-import termios
+
+from ..runtime import count_untaken
 
 _TCP_ESTABLISHED = 1  # linux/tcp_states.h
 
@@ -26,23 +26,6 @@ def has_left(transport: asyncio.Transport) -> bool:
         return False
     info: bytes = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
     return info[0] != _TCP_ESTABLISHED
-
-
-def count_untaken(transport: asyncio.Transport) -> int:
-    """Bytes that were written and not acknowledged by the peer's system.
-
-    The kernel may have megabytes of them, and tells of room only once a third is gone, which at a low but honest
-    rate takes minutes. Where the system cannot tell (tcp(7), SIOCOUTQ) they are those that wait in the transport.
-    """
-    waiting = transport.get_write_buffer_size()
-    sock = transport.get_extra_info("socket")
-    if sock is None:  # closed by now
-        return waiting
-    try:
-        (queued,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
-    except (OSError, ValueError):  # no such question here, or closed by now
-        return waiting
-    return waiting + int(queued)
 
 
 def is_behind(transport: asyncio.Transport, untaken: int, least: float) -> bool:

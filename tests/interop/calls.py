@@ -111,9 +111,9 @@ class Api:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Api, int]]:
-    """The API and its port, on loopback."""
-    server = grpc.aio.server(options=UNLIMITED)
+async def serving(*options: tuple[str, int]) -> AsyncIterator[tuple[Api, int]]:
+    """The API and its port, on loopback; ``options`` are grpcio's."""
+    server = grpc.aio.server(options=[*UNLIMITED, *options])
     api = Api(server)
     one, many = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
     handlers = {

@@ -14,6 +14,10 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from proxy.demo import Demo
+from proxy.http2 import frames, liveness
+from proxy.http2.frames import build_ping
+from proxy.http2.liveness import SERVERS_PAUSE
+from proxy.upstream.http2 import connection
 from tests.support.proxy import Running, running
 from tests.support.redis_server import find_free_port
 
@@ -22,6 +26,7 @@ from .calls import SERVICE, UNLIMITED, Api, Caller, serving
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WITHIN = 1.0  # s that a cancellation may take to the other side
 MIB = 1024 * 1024
+SCALE = 1000
 
 
 @dataclass
@@ -184,6 +189,41 @@ async def test_a_caller_whose_connection_is_gone_is_heard_at_the_api(stage: Stag
         await asyncio.wait_for(stage.api.begun.wait(), 5)
         await channel.close(None)
         await asyncio.wait_for(stage.api.cancelled.wait(), WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("pause", "expected"), [(SERVERS_PAUSE, "kept"), (0.0, "ended")], ids=["as we ask", "without a pause"]
+)
+async def test_who_is_silent_is_asked_no_more_often_than_grpc_bears(
+    monkeypatch: pytest.MonkeyPatch, *, pause: float, expected: str
+):
+    """Both ends are grpcio's, with all times of either side a thousandth of what they are."""
+    monkeypatch.setattr(liveness, "QUIET", liveness.QUIET / SCALE)
+    monkeypatch.setattr(connection, "SERVERS_PAUSE", pause / SCALE)
+    pings = 0
+
+    def count() -> bytes:
+        nonlocal pings
+        pings += 1
+        return build_ping()
+
+    monkeypatch.setattr(frames, "build_ping", count)
+    interval = ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SERVERS_PAUSE / SCALE))
+    async with (
+        serving(interval) as (_, port),
+        Demo() as demo,
+        running(build_settings(demo, port)) as proxy,
+        grpc.aio.insecure_channel(proxy.url.removeprefix("http://")) as channel,
+    ):
+        call = Caller(channel, ("authorization", f"Bearer {demo.mint('alice')}")).many("Wait", b"")
+        assert await call.read() == b"begun"
+        waiting = asyncio.ensure_future(call.read())
+        await asyncio.wait({waiting}, timeout=8 * SERVERS_PAUSE / SCALE)
+        assert pings >= 4
+        assert ("ended" if waiting.done() else "kept") == expected
+        call.cancel()
+        with pytest.raises((asyncio.CancelledError, grpc.aio.AioRpcError)):
+            await waiting
 
 
 async def test_an_api_that_gives_up_is_heard_at_the_caller(stage: Stage):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.server.sockets import count_untaken, has_left, is_behind, reset
+from proxy.runtime import count_untaken
+from proxy.server.sockets import has_left, is_behind, reset
 
 MUCH = 64 * 1024 * 1024  # bytes: more than any system's buffers
 

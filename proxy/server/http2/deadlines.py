@@ -8,6 +8,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from ...errors import ProxyError, RequestTimeout
 from ...http2.codec import Codec, ErrorCode
+from ...http2.liveness import Liveness
+from ...runtime import count_untaken
 from ..deadlines import NEVER, Deadlines
 from ..limits import LAST_CALL
 from ..sockets import reset
@@ -31,6 +33,7 @@ class TimedConnection(Deadlines, asyncio.Protocol):
         self._head_deadline = NEVER  # for a preface or a head that has begun
         self._idle_deadline = NEVER  # for a stream to come, and in the end for the peer to close
         self._final_deadline = NEVER  # from then on no stream is taken that is not here
+        self._liveness = Liveness(self.loop.time(), reads_later=True)
         self._leaving = False  # ends with its last stream
         self._told = False  # the peer knows from a GOAWAY
         self._done = False  # nothing more is read
@@ -88,6 +91,8 @@ class TimedConnection(Deadlines, asyncio.Protocol):
         if self._final_deadline < now:
             self._final_deadline = NEVER
             self._leave()
+        if self._streams and self._liveness.deadline < now:
+            self._look_for_peer(now)
         if self._head_deadline < now:
             self._expire_head()
         elif self._idle_deadline < now:
@@ -100,6 +105,7 @@ class TimedConnection(Deadlines, asyncio.Protocol):
             self._idle_deadline,
             self._final_deadline,
             self.outflow.deadline,
+            self._liveness.deadline if self._streams else NEVER,
             *(stream.patience.deadline for stream in self._streams.values()),
         )
 
@@ -115,6 +121,22 @@ class TimedConnection(Deadlines, asyncio.Protocol):
             self.transport.abort()
         else:
             self._finish()
+
+    def _open(self, stream: Stream) -> None:
+        self._idle_deadline = NEVER
+        if not self._streams:
+            self._liveness.begin(self.loop.time())
+        self._streams[stream.stream_id] = stream
+        self._look_by(self._liveness.deadline)
+
+    def _look_for_peer(self, now: float) -> None:
+        """Whose cable was pulled says no end, and its calls may be silent for long."""
+        if not self._liveness.asked:
+            self.codec.ping()
+            self.outflow.write()
+            self._liveness.ask(now, count_untaken(self.transport))
+        elif self._liveness.is_lost(now, count_untaken(self.transport)):
+            reset(self.transport)
 
     def _give_up_sending(self, stream_id: int) -> None:
         """The peer does not take what the rate asks for; 0 where it gives no room to any stream."""

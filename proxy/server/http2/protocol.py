@@ -92,6 +92,7 @@ class Http2Protocol(TimedConnection):
     def data_received(self, data: bytes) -> None:
         if self._done:
             return
+        self._liveness.hear(self.loop.time())
         try:
             events = self.codec.feed(data)
         except ConnectionFault as fault:
@@ -153,8 +154,7 @@ class Http2Protocol(TimedConnection):
         grpc = grpc and self._limits.grpc
         patience = CallPatience(self._limits) if grpc else Patience(self._limits)
         stream = Stream(self, self.state.app, event.stream_id, patience)
-        self._streams[event.stream_id] = stream
-        self._idle_deadline = NEVER
+        self._open(stream)
         stream.grpc = grpc
         try:
             self._check_load()

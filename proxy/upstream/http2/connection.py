@@ -1,8 +1,8 @@
 """One connection to an upstream that speaks HTTP/2: many requests at a time (RFC 9113 §3, §5, §6.8).
 
 It ends by itself: as soon as anything is amiss it is aborted, and once it takes no more requests, with the last of
-those that it has. No PING is sent: each request has its deadlines, and one that has waited in vain while nothing else
-came either takes its connection out of use.
+those that it has. Each request has its deadlines; one that has waited in vain while nothing else came either takes its
+connection out of use. A peer that is silent for longer is asked whether it is there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any, Protocol
 from ...errors import UpstreamProtocolError, UpstreamUnreachable
 from ...http.headers import Field
 from ...http2.codec import Codec, ConnectionFault, Event, GoneAway, RoomMade
+from ...http2.liveness import SERVERS_PAUSE, Liveness
+from ...runtime import count_untaken
 from ..options import Options
 from .body import RepeatableBody
 from .carrier import Sender
@@ -44,7 +46,7 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """``opened_at``, ``idle_since`` and ``heard_at`` are loop times; ``served``: it has brought a response before.
+    """``opened_at`` and ``idle_since`` are loop times; ``served``: it has brought a response before.
 
     ``opened`` is done once the peer has said what it allows, or with why the connection is of no use.
     """
@@ -55,7 +57,8 @@ class Connection(asyncio.Protocol):
         self.served = False
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[Failure | None] = self._loop.create_future()
-        self.opened_at = self.idle_since = self.heard_at = self._loop.time()
+        self.opened_at = self.idle_since = self._loop.time()
+        self._liveness = Liveness(self.opened_at, pause=SERVERS_PAUSE)
         self._owner = owner
         self._transport: Any = None
         self._poll = select.poll()
@@ -91,6 +94,8 @@ class Connection(asyncio.Protocol):
         self, head: Sequence[Field], *, bodiless: bool, body: RepeatableBody | None, user: Hashable
     ) -> Response:
         """Send one request in a place of ``user``'s; its response is yet to be waited for."""
+        if not self._streams:
+            self._liveness.begin(self._loop.time())
         stream = Stream(self, user)
         response = stream.open(head, body, bodiless=bodiless)
         self._streams[stream.id] = stream
@@ -108,6 +113,8 @@ class Connection(asyncio.Protocol):
         for stream in tuple(self._streams.values()):
             stream.check_deadlines(now)
         self._check_room(now)
+        if self._streams and now >= self._liveness.deadline:
+            self._look_for_peer(now)
 
     def abort(self, failure: Failure = _CLOSED) -> None:
         """End it at once, whatever is under way; requests without a response hear of ``failure``."""
@@ -147,7 +154,7 @@ class Connection(asyncio.Protocol):
 
     def doubt(self, since: float) -> None:
         """Where nothing else has come either, whoever was there may be gone: no other request is to wait for it."""
-        if self.heard_at <= since:
+        if self._liveness.heard_at <= since:
             self._retired = True
 
     def forget(self, stream_id: int, user: Hashable) -> None:
@@ -172,7 +179,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self._loop.time()
+        self._liveness.hear(self._loop.time())
         try:
             told = self.codec.feed(data)
         except ConnectionFault as fault:
@@ -209,6 +216,7 @@ class Connection(asyncio.Protocol):
             case RoomMade():
                 self._go_round()
             case _:
+                self._liveness.hear_stream()
                 stream = self._streams.get(event.stream_id)
                 if stream is not None:
                     stream.receive(event)
@@ -234,6 +242,14 @@ class Connection(asyncio.Protocol):
                     blocked.pop(sender, None)
                     if sender.waits:
                         blocked[sender] = None  # behind the others
+
+    def _look_for_peer(self, now: float) -> None:
+        if not self._liveness.asked:
+            self.codec.ping()
+            self.flush()
+            self._liveness.ask(now, count_untaken(self._transport))
+        elif self._liveness.is_lost(now, count_untaken(self._transport)):
+            self.abort(Failure(Unanswered, "the upstream has gone without a word: it does not answer a PING"))
 
     def _check_room(self, now: float) -> None:
         """Who waits for the peer's credit waits on: it may be one stream that makes all of them wait (§5.2.1)."""

@@ -9,11 +9,13 @@ import time
 
 import pytest
 
+from proxy.http2 import liveness
 from proxy.http2.codec import ErrorCode
 from proxy.http2.frames import HEADERS, MAGIC, SETTINGS, build_frame
 from proxy.server.http2.flow import TURN
 from tests.server.apps import Held, Recorder, answer, listening, read_body
 from tests.support.http2_client import speaking
+from tests.support.pulled_cable import pull_cable
 from tests.support.raw_client import connected
 
 SOON = 0.3  # s: a shortened limit
@@ -93,6 +95,42 @@ async def test_a_connection_with_a_stream_is_not_idle():
         await asyncio.sleep(SOON)
         held.released.set()
         assert (await client.response(stream_id)).body == b"done"
+
+
+@pytest.fixture
+def quick_to_ask(monkeypatch):
+    monkeypatch.setattr(liveness, "QUIET", SOON)
+    monkeypatch.setattr(liveness, "ANSWER", SOON)
+
+
+@pytest.mark.usefixtures("quick_to_ask")
+async def test_a_caller_whose_cable_is_pulled():
+    """F-20: nothing else would end a stream on which both sides are silent."""
+    held = Held()
+    async with serving(held) as listener, speaking(listener.address) as client:
+        await client.request()
+        await held.begun.wait()
+        pull_cable(client.writer.get_extra_info("socket"))
+        async with asyncio.timeout(LATER):
+            await held.departed.wait()
+        assert not listener._state.live()
+
+
+@pytest.mark.usefixtures("quick_to_ask")
+@pytest.mark.parametrize("reads", [True, False], ids=["answers", "does not read"])
+async def test_a_silent_caller_is_asked_and_kept(*, reads):
+    """What it has already it may read as slowly as it likes."""
+    held = Held()
+    async with serving(held) as listener, speaking(listener.address) as client:
+        stream_id = await client.request()
+        await held.begun.wait()
+        if reads:
+            response = asyncio.ensure_future(client.response(stream_id))
+        await asyncio.sleep(4 * SOON)
+        held.released.set()
+        response = await (response if reads else client.response(stream_id))
+        assert response.body == b"done"
+        assert held.departures == 0
 
 
 @pytest.mark.parametrize("piece", [b"", b"a"], ids=["stops", "trickles"])

@@ -15,10 +15,14 @@ from proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from proxy.http2 import frames, liveness
 from proxy.http2.codec import ErrorCode
+from proxy.http2.frames import build_ping
 from proxy.upstream import TLSOptions
+from proxy.upstream.http2 import connection
 from tests.support.certificates import Authority, server_context
 from tests.support.http2_upstream import Http2Server, ServerStream
+from tests.support.pulled_cable import pull_cable
 from tests.support.raw_upstream import RESET, STAY, RawUpstream, response
 from tests.upstream.requests import Body, read_all, until
 
@@ -248,6 +252,78 @@ async def test_a_slow_request_does_not_end_its_connection(connect: Connect) -> N
             assert await fetch(upstream) == (200, b"hello")
             await asyncio.sleep(0.05)
         assert isinstance(slow.exception(), UpstreamTimeout)
+        assert len(server.connections) == 1
+
+
+@pytest.fixture
+def quick_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "QUIET", SOON)
+    monkeypatch.setattr(liveness, "ANSWER", SOON)
+
+
+@pytest.mark.usefixtures("quick_to_ask")
+@pytest.mark.parametrize(
+    ("path", "error"), [(b"/", UpstreamUnreachable), (b"/begun", UpstreamBroken)], ids=["silent", "begun"]
+)
+async def test_an_upstream_whose_cable_is_pulled(
+    connect: Connect, path: bytes, error: type[Exception]
+) -> None:
+    """F-14: long before any of its requests has waited too long."""
+    async with Http2Server(begin) as server:
+        upstream = connect(server.url)
+        fetching = asyncio.ensure_future(fetch(upstream, "POST", path=path))
+        await until(lambda: bool(server.streams))
+        await asyncio.sleep(SOON / 3)
+        pull_cable(server.connections[0].transport.get_extra_info("socket"))
+        with pytest.raises(error, match="PING"):
+            await asyncio.wait_for(fetching, 10)
+        assert (upstream.active, upstream.idle) == (0, 0)
+
+
+@pytest.mark.usefixtures("quick_to_ask")
+async def test_a_request_that_may_be_repeated_survives_a_pulled_cable(connect: Connect) -> None:
+    async def answer(stream: ServerStream) -> None:
+        if stream.value(b":path") == b"/again" and stream.connection is server.connections[0]:
+            await asyncio.Event().wait()
+        await stream.respond(b"hello")
+
+    async with Http2Server(answer) as server:
+        upstream = connect(server.url)
+        await fetch(upstream)
+        pull_cable(server.connections[0].transport.get_extra_info("socket"))
+        assert await asyncio.wait_for(fetch(upstream, path=b"/again"), 10) == (200, b"hello")
+
+
+@pytest.mark.usefixtures("quick_to_ask")
+async def test_an_upstream_that_answers_may_be_silent(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again and again, and only while there are requests."""
+    monkeypatch.setattr(connection, "SERVERS_PAUSE", 0.0)
+    asked = 0
+
+    def ask() -> bytes:
+        nonlocal asked
+        asked += 1
+        return build_ping()
+
+    monkeypatch.setattr(frames, "build_ping", ask)
+    more = asyncio.Event()
+
+    async def answer(stream: ServerStream) -> None:
+        await more.wait()
+        await stream.respond(b"hello")
+
+    async with Http2Server(answer) as server:
+        upstream = connect(server.url)
+        fetching = asyncio.ensure_future(fetch(upstream))
+        await until(lambda: asked == 3)
+        more.set()
+        assert await fetching == (200, b"hello")
+        await asyncio.sleep(2 * SOON)
+        assert asked == 3
+        assert await fetch(upstream) == (200, b"hello")
+        assert asked == 3
         assert len(server.connections) == 1
 
 
