@@ -133,6 +133,28 @@ async def test_a_caller_that_takes_nothing_stops_the_api():
         assert client.streams[flood].reset is None
 
 
+@pytest.mark.parametrize("caller", [b"1.1", b"2"])
+@pytest.mark.parametrize("api", [b"1.1", b"2"])
+async def test_via_names_the_version_of_either_side(caller: bytes, api: bytes):
+    """RFC 9110 §7.6.3: that by which the message was received."""
+    async with Http2Server() as new, RawUpstream() as old:
+        routes = [
+            {"name": "new", "path": "/2", "upstream": new.url, "grant": "none", "http2": True},
+            {"name": "old", "path": "/1.1", "upstream": old.url, "grant": "none"},
+        ]
+        async with running({"listen": {"http2": True}, "routes": routes}) as proxy:
+            ours = proxy.app.parts.gateway.forwarding.pseudonym
+            if caller == b"2":
+                async with speaking(proxy.server.address) as client:
+                    told = (await client.get(f"/{api.decode()}", (b"via", b"1.0 fred"))).header(b"via")
+            else:
+                response = await proxy.get(f"/{api.decode()}", via="1.0 fred")
+                told = response.headers["via"].encode()
+        seen = new.streams[0].value(b"via") if api == b"2" else old.requests[0]
+    assert told == api + b" " + ours
+    assert b"1.0 fred, " + caller + b" " + ours in seen
+
+
 async def test_what_callers_do_not_take_of_an_api_by_http1_is_bounded(monkeypatch: pytest.MonkeyPatch):
     """The API is done with its responses, whole as they are. Who holds most has nothing left to read, and sees so."""
     monkeypatch.setattr(RESPONSES, "limit", 1024 * 1024)

@@ -46,7 +46,8 @@ class Gateway:
         self._prepare: Prepare = partial(_prepare_request, forwarding)
         self._send_request: Transmit[UpstreamResponse] = _send_request
         self._open_websocket: Transmit[UpstreamWebSocket] = _open_websocket
-        self._build_answer_fields: BuildAnswerFields = partial(_build_answer_fields, forwarding)
+        build = _build_answer_fields_by_version if any(one.http2 for one in routes) else _build_answer_fields
+        self._build_answer_fields: BuildAnswerFields = partial(build, forwarding)
         for observer in observers:
             self._prepare = observer.watch_prepare(self._prepare)
             self._send_request = observer.watch_transmit(self._send_request)
@@ -210,6 +211,11 @@ def _find_user(
 def _build_answer_fields(forwarding: Forwarding, response: UpstreamResponse) -> list[Field]:
     """The response's fields as they go to the caller."""
     return [*response.headers, forwarding.via]
+
+
+def _build_answer_fields_by_version(forwarding: Forwarding, response: UpstreamResponse) -> list[Field]:
+    """As above, where some upstream speaks HTTP/2."""
+    return [*response.headers, forwarding.via_http2 if response.http2 else forwarding.via]
 
 
 def _send_request(request: UpstreamRequest, credentials: list[Field]) -> Awaitable[UpstreamResponse]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from copy import copy
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
@@ -26,6 +27,8 @@ _AUTHORITY: Final = re.compile(
 class Forwarding:
     """The forwarding fields of one listener. ``pseudonym`` is ours in ``Via``, and unlike any other process's.
 
+    ``via`` is for what was received by HTTP/1.1, ``via_http2`` by HTTP/2 (RFC 9110 §7.6.3), ``received`` for requests.
+
     Callers show credentials under ``names``; ``strip_headers`` are further fields that end here. ``external_url`` is
     the origin that all callers use, where that is one.
     """
@@ -39,6 +42,8 @@ class Forwarding:
     ) -> None:
         self.pseudonym = b"obo-proxy-" + secrets.token_hex(4).encode()
         self.via = (b"via", b"1.1 " + self.pseudonym)
+        self.via_http2 = (b"via", b"2 " + self.pseudonym)
+        self.received = self.via
         self.names = names or CredentialNames()
         self._networks = tuple(trusted_proxies)
         also = self.names.headers | {name.lower().encode("ascii") for name in strip_headers}
@@ -47,6 +52,12 @@ class Forwarding:
         self._external_url = None if external_url is None else external_url.rstrip("/")
         self._memo: dict[str, bool] = {}
 
+    def by_http2(self) -> Forwarding:
+        """The same for requests that are received by HTTP/2."""
+        forwarding = copy(self)
+        forwarding.received = self.via_http2
+        return forwarding
+
     def split(self, peer: str, fields: Fields) -> tuple[list[Field], Ended]:
         """The caller's fields that go on, and the values of those that end here."""
         which = self._trusting if self._networks and self._trusts(peer) else self._strict
@@ -54,7 +65,7 @@ class Forwarding:
 
     def build_fields(self, peer: str, proto: str, host: bytes, ended: Ended) -> list[Field]:
         """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request whose ``ended`` fields are these."""
-        via = append(ended, *self.via) if b"via" in ended else self.via
+        via = append(ended, *self.received) if b"via" in ended else self.received
         address = peer.encode("ascii")
         if not self._networks or not self._trusts(peer):
             return [

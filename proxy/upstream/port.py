@@ -14,7 +14,8 @@ from .origin import Origin
 class UpstreamResponse(Protocol):
     """A response; ``headers`` have lower-case names, repeats kept, values as received.
 
-    ``whole`` says that all of it has come; from then on ``trailers`` are there, if it has any.
+    ``http2`` is whether it came by HTTP/2. ``whole`` says that all of it has come; from then on ``trailers`` are there,
+    if it has any.
     """
 
     @property
@@ -22,6 +23,9 @@ class UpstreamResponse(Protocol):
 
     @property
     def headers(self) -> list[Field]: ...
+
+    @property
+    def http2(self) -> bool: ...
 
     @property
     def whole(self) -> bool: ...

@@ -50,6 +50,7 @@ class Reading(ABC):
     is closed or has failed.
     """
 
+    http2 = False
     whole = False
     counted = False
     buffered = 0

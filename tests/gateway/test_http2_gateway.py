@@ -52,6 +52,7 @@ class Answer:
     """An upstream's, with ``pieces`` behind its head."""
 
     status = 200
+    http2 = False
 
     def __init__(self, pieces: Iterable[bytes] = (), trailers: Iterable[Field] = ()) -> None:
         self.headers: list[Field] = []

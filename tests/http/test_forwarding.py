@@ -64,6 +64,14 @@ def test_via_is_appended_with_a_pseudonym_of_ones_own():
     assert said(one, "::2", [(b"via", b"1.0 a")])[b"via"] == b"1.0 a, 1.1 " + one.pseudonym
 
 
+def test_via_names_the_version_that_was_received():
+    """RFC 9110 §7.6.3."""
+    one = Forwarding()
+    assert said(one.by_http2(), "::2", [])[b"via"] == b"2 " + one.pseudonym
+    assert said(one.by_http2(), "::2", [(b"via", b"1.1 a")])[b"via"] == b"1.1 a, 2 " + one.pseudonym
+    assert said(one, "::2", [])[b"via"] == b"1.1 " + one.pseudonym
+
+
 @pytest.mark.parametrize(
     ("peer", "proto", "host", "origin"),
     [

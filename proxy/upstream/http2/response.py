@@ -40,6 +40,7 @@ class Response(Reading):
     status = 0
     headers: list[Field]
     trailers: Fields = ()
+    http2 = True
     counted = True
     credit = 0
 
