@@ -97,3 +97,25 @@ def test_a_file_that_is_gone_is_no_caution(tmp_path: Path) -> None:
     settings = parse_settings(change(("admin.token_file", path)))
     Path(path).unlink()
     assert list(find_cautions(settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "listen", "route", "places"),
+    [
+        ("/orders.v1.Orders", True, False, ["routes[0].http2"]),
+        ("/orders.v1.Orders/Get", True, False, ["routes[0].http2"]),
+        ("/orders.v1.Orders", False, True, ["listen.http2"]),
+        ("/orders.v1.Orders", False, False, ["routes[0].http2", "listen.http2"]),
+        ("/orders.v1.Orders", True, True, []),
+        ("/orders", True, False, []),
+        ("/orders.json", True, False, []),
+        ("/v1.2/Orders", True, False, []),
+        ("/Orders", False, False, []),
+    ],
+)
+def test_grpc_without_http2(path: str, *, listen: bool, route: bool, places: list[str]) -> None:
+    """Nothing but its path says that a route is for gRPC; nothing of it would work."""
+    raw = change(("listen.http2", listen), ("routes.0.path", path), ("routes.0.http2", route))
+    found = list(find_cautions(parse_settings(raw)))
+    assert [caution.place for caution in found] == places
+    assert all("http2: true" in caution.message for caution in found)
