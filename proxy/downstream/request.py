@@ -34,7 +34,8 @@ class Downstream:
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
     ``subprotocols`` are those offered for a websocket. ``dialect`` is how a gateway asks about the request; empty
     where it is to be forwarded. ``nonce`` is for the caller's next proof, if it needs one (RFC 9449 §8.2), and
-    ``has_nonce`` whether its last proof had it already. ``conceal`` takes our token out of trailers that repeat it.
+    ``has_nonce`` whether its last proof had it already. ``on_trailers`` is shown the answer's, and may
+    change them.
     """
 
     route = ""
@@ -45,7 +46,7 @@ class Downstream:
     departed = False
     nonce: bytes | None = None
     has_nonce = False
-    conceal: Callable[[list[Field]], None] | None = None
+    on_trailers: Callable[[list[Field]], None] | None = None
     _body: Body | None = None
     _task: asyncio.Task[Any] | None = None
 

@@ -57,10 +57,8 @@ class _WithTrailers(Gateway):
     async def _call(self, request: UpstreamRequest, transmit: Transmit[A]) -> A:
         """The upstream's refusal of a token may stand behind a 200; a call with a message is never sent twice."""
         answer = await super()._call(request, transmit)
-        if is_unauthenticated(answer.status, answer.headers):
-            access_tokens, access_token = request.route.access_tokens, request.access_token
-            if access_tokens is not None and access_token is not None:
-                access_tokens.reject(request.subject_token, access_token)
+        if answer.status == 200:
+            _learn(request, answer.headers)
         return answer
 
     async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
@@ -75,8 +73,8 @@ class _WithTrailers(Gateway):
             while not whole and (data := await response.read()):
                 await downstream.write(data, more=True)
             trailers = filter_trailers(response.trailers)
-            if trailers and downstream.conceal is not None:
-                downstream.conceal(trailers)
+            if trailers and downstream.on_trailers is not None:
+                downstream.on_trailers(trailers)
             await downstream.end(trailers)
 
 
@@ -109,7 +107,7 @@ class _Http2Steps(Observer):
             request = await prepare(route, rest, downstream)
             if route.http2:
                 _pass_trailers(self._forwarding, downstream, request)
-                downstream.conceal = partial(_conceal, request)
+                downstream.on_trailers = partial(_take_trailers, request)
             return request
 
         return prepare_http2
@@ -148,8 +146,16 @@ def _pass_trailers(forwarding: Forwarding, downstream: Downstream, request: Upst
         )
 
 
-def _conceal(request: UpstreamRequest, trailers: list[Field]) -> None:
+def _learn(request: UpstreamRequest, fields: Fields) -> None:
+    """Whether a token is refused stands in the head where that is all, else in the trailers."""
+    access_tokens, access_token = request.route.access_tokens, request.access_token
+    if access_tokens is not None and access_token is not None and is_unauthenticated(fields):
+        access_tokens.reject(request.subject_token, access_token)
+
+
+def _take_trailers(request: UpstreamRequest, trailers: list[Field]) -> None:
     """What the API repeats of the request goes no further behind the body than in a head."""
+    _learn(request, trailers)
     if request.access_token is not None:
         request.route.token_fields.conceal(trailers, request.access_token)
 

@@ -73,9 +73,9 @@ def format_timeout(seconds: float) -> bytes:
     return b"%dH" % _MOST_DIGITS
 
 
-def is_unauthenticated(status: int, fields: Fields) -> bool:
-    """Whether a response that is a head alone says so: by HTTP's 200 (doc/PROTOCOL-HTTP2.md, "Trailers-Only")."""
-    return status == 200 and (b"grpc-status", _UNAUTHENTICATED) in fields
+def is_unauthenticated(fields: Fields) -> bool:
+    """Whether the trailers say so, or a head that stands for them (doc/PROTOCOL-HTTP2.md, "Trailers-Only")."""
+    return (b"grpc-status", _UNAUTHENTICATED) in fields
 
 
 def find_status(http_status: int) -> int:

@@ -55,6 +55,15 @@ class Api:
         self.seen.add(token)
         return b"new"
 
+    async def expire(self, _: bytes, context: Any) -> AsyncIterator[bytes]:
+        """As ``withdraw``, behind metadata and a message."""
+        token = dict(context.invocation_metadata())["authorization"]
+        await context.send_initial_metadata(())
+        yield b"begun"
+        if token in self.seen:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token has expired")
+        self.seen.add(token)
+
     async def fail(self, request: bytes, context: Any) -> bytes:
         """With a status of a caller's choice, a message that needs encoding, and details."""
         context.set_trailing_metadata([("grpc-status-details-bin", DETAILS), ("x-behind", "1")])
@@ -125,6 +134,7 @@ async def serving(*options: tuple[str, int]) -> AsyncIterator[tuple[Api, int]]:
         "Hang": one(api.hang),
         "Spread": many(api.spread),
         "Wait": many(api.wait),
+        "Expire": many(api.expire),
         "GiveUp": many(api.give_up),
         "Collect": grpc.stream_unary_rpc_method_handler(api.collect),
         "Talk": grpc.stream_stream_rpc_method_handler(api.talk),

@@ -300,6 +300,17 @@ async def test_a_token_that_the_api_no_longer_takes_is_dropped(stage: Stage):
     assert await caller.one("Withdraw") == b"new"
 
 
+async def test_a_token_that_the_api_refuses_behind_a_message_is_dropped(stage: Stage):
+    """As above, where the status stands in the trailers."""
+    caller = stage.call_as("frank")
+    codes = []
+    for _ in range(3):
+        call = caller.many("Expire")
+        assert await call.read() == b"begun"
+        codes.append(await call.code())
+    assert codes == [grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.OK]
+
+
 async def test_health_checks_pass_through(stage: Stage):
     """Without a token, where the route needs none."""
     stub = health_pb2_grpc.HealthStub(stage.through.channel)
