@@ -28,7 +28,11 @@ class Worker:
         self.pid = pid
         self._writer = writer
         self._to_be_killed = False
+        self._descriptor = _open_process(pid)
         self._ending = asyncio.ensure_future(self._read_status(reader))
+
+    def __del__(self) -> None:
+        self._let_go()
 
     def kill(self) -> None:
         """At once; nothing, where it has ended. The forkserver knows best whose number it is, as long as it lives."""
@@ -45,7 +49,9 @@ class Worker:
 
     async def _read_status(self, reader: asyncio.StreamReader) -> int | None:
         try:
-            return await _read(reader)
+            status = await _read(reader)
+            self._let_go()
+            return status
         except (asyncio.IncompleteReadError, OSError):
             if self._to_be_killed:  # the forkserver may have ended before it read that
                 self._kill_unreported()
@@ -54,9 +60,17 @@ class Worker:
             self._writer.close()
 
     def _kill_unreported(self) -> None:
-        """Without the forkserver."""
+        """Without the forkserver, who knew when it ended and its number was free for another."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            if self._descriptor is not None:
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+
+    def _let_go(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 class Forks:
@@ -132,6 +146,16 @@ class Forks:
                     self._process.kill()
                 await self._process.wait()
         self._ask = self._process = None
+
+
+def _open_process(pid: int) -> int | None:
+    """What stands for the process even once it has ended, where the system has such (pidfd_open(2))."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # the kernel has none, or there is no room for another: its number must do
+        return None
 
 
 def _inherit_status(pid: int) -> int | None:

@@ -50,13 +50,13 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def sockets(pid: int) -> set[str]:
-    """Those that it has open."""
+def opened(pid: int, kind: str = "socket") -> set[str]:
+    """What it has open of that kind."""
     names = set()
     for each in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
             names.add(str(each.readlink()))
-    return {name for name in names if name.startswith("socket")}
+    return {name for name in names if kind in name}
 
 
 def exists(pid: int) -> bool:
@@ -78,8 +78,8 @@ async def test_workers_come_from_one_process_and_leave_nothing():
     async with forks, forked(forks) as (one, end), forked(forks) as (other, _):
         assert parent(one.pid) == parent(other.pid) != os.getpid()
         async with asyncio.timeout(SECONDS):
-            while not sockets(one.pid).isdisjoint(
-                sockets(other.pid)
+            while not opened(one.pid).isdisjoint(
+                opened(other.pid)
             ):  # at first it has what the forkserver has
                 await asyncio.sleep(0.01)
         server = parent(one.pid)
@@ -107,6 +107,27 @@ async def test_a_forkserver_that_is_gone_is_replaced():
             assert await ended(other) == -signal.SIGKILL
         async with asyncio.timeout(SECONDS):
             assert await asyncio.get_running_loop().sock_recv(_unblocked(end), 1) == b""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="of Linux")
+async def test_a_number_that_is_anothers_by_now_kills_nobody_else():
+    """F-34: once the forkserver is gone, whose knowledge of the numbers ends with it."""
+    forks = Forks()
+    bystander = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        async with forks, forked(forks) as (worker, end):
+            os.kill(parent(worker.pid), signal.SIGKILL)
+            assert await ended(worker) is None
+            worker.pid = bystander.pid
+            worker.kill()
+            async with asyncio.timeout(SECONDS):
+                assert await asyncio.get_running_loop().sock_recv(_unblocked(end), 1) == b""
+            assert bystander.returncode is None
+    finally:
+        bystander.kill()
+        assert await bystander.wait() == -signal.SIGKILL
+    del worker
+    assert not opened(os.getpid(), "pidfd")
 
 
 async def test_process_1_leaves_no_zombie_of_a_dead_forkserver(heir: None):
