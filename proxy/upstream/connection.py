@@ -15,6 +15,7 @@ from ..errors import UpstreamBroken, UpstreamProtocolError, UpstreamTimeout, Ups
 from .body import FramedBody
 from .options import Options
 from .response import Response
+from .tls import is_cut
 
 READ_AHEAD: Final = (
     128 * 1024
@@ -161,7 +162,11 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         response = self._response
-        if response is not None and response.end():
+        if response is None:
+            return
+        if is_cut(self._transport):
+            self.abort(describe_loss(response, "TLS ended without close_notify"))
+        elif response.end():
             self._finish(response)
             response.wake()
 

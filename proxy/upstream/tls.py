@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import deque
 from dataclasses import dataclass, field
@@ -82,6 +83,20 @@ def build_context(tls: TLSOptions, protocol: str = "http/1.1") -> ssl.SSLContext
     if shared is None:
         shared = _shared[key] = _build_context(tls, protocol)
     return shared
+
+
+def is_cut(transport: asyncio.BaseTransport) -> bool:
+    """Whether TLS has ended without close_notify: anybody on the way may have cut it (RFC 8446 §6.1, RFC 9112 §9.8).
+
+    To be asked once all has been read and the peer has ended: uvloop has told by then, asyncio's own loop never does.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    try:
+        return tls is not None and bool(tls.read(1))
+    except ssl.SSLZeroReturnError:
+        return False
+    except ssl.SSLError:  # it waits for more
+        return True
 
 
 def _look_at(ca_file: Path | None) -> _Authorities:
