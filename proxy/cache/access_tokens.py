@@ -173,7 +173,12 @@ class AccessTokens:
             return outcome
 
         return self._cache.flights.start(
-            name, owner=key.owner, asker=key.asker, identifiers=key.identifiers, exchange=fly
+            name,
+            owner=key.owner,
+            asker=key.asker,
+            identifiers=key.identifiers,
+            actor=key.actor,
+            exchange=fly,
         )
 
     async def _share(

@@ -41,6 +41,7 @@ class Entry:
     maker: bytes = field(repr=False)
     first: bool = False
     identifiers: tuple[bytes, ...] = field(default=(), repr=False)
+    actor: bytes = field(default=b"", repr=False)
     live: bool = True
     in_doubt: bool = False
     used: bool = False
@@ -71,6 +72,7 @@ class Entries:
         self._ends = Ends(clock.monotonic())
         self._owned: Index[bytes] = Index()
         self._identified: Index[bytes] = Index()
+        self._acted: Index[bytes] = Index()  # by who acts: it takes nothing of that one's share
         self.evictions = 0
 
     def __len__(self) -> int:
@@ -98,6 +100,8 @@ class Entries:
         self._entries.of(entry.digest)[entry.digest] = entry
         self._owned.add(entry.digest, (entry.owner,))
         self._identified.add(entry.digest, entry.identifiers)
+        if entry.actor:
+            self._acted.add(entry.digest, (entry.actor,))
         self._ends.add(entry.digest, entry.deadline)
 
     def remove(self, digest: bytes) -> None:
@@ -108,11 +112,13 @@ class Entries:
         entry.live = False
         self._owned.discard(digest, (entry.owner,))
         self._identified.discard(digest, entry.identifiers)
+        if entry.actor:
+            self._acted.discard(digest, (entry.actor,))
         self._ends.discard(digest, entry.deadline)
 
     def remove_owned(self, owner: bytes) -> int:
-        """How many entries the owner had that had not ended."""
-        return self._remove_all(self._owned.find(owner))
+        """How many entries the owner had, or acted with for others, that had not ended."""
+        return self._remove_all(self._owned.find(owner)) + self._remove_all(self._acted.find(owner))
 
     def remove_identified(self, identifier: bytes) -> int:
         """The same of the user whom ``identifier`` means."""

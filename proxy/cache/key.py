@@ -37,13 +37,14 @@ class CacheKey(NamedTuple):
 
     ``asker`` (64 bytes) is the request with one very subject token: what is refused to a bad token of somebody's must
     not shut out that somebody's good one. ``identifiers`` are by what events may mean the user, or who
-    acts for the user.
+    acts for the user; ``actor`` is that one's own name as an owner, empty where the user acts.
     """
 
     owner: bytes
     digest: bytes
     asker: bytes = b""
     identifiers: tuple[bytes, ...] = ()
+    actor: bytes = b""
 
 
 def build_identity(
@@ -93,6 +94,7 @@ def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -
         ).digest(),
         request_digest + subject_token.digest,
         _list_identifiers(subject_token),
+        _find_actor(subject_token),
     )
 
 
@@ -100,6 +102,11 @@ def _list_identifiers(subject_token: SubjectToken) -> tuple[bytes, ...]:
     """What was made for an actor ends with the actor's access, too."""
     actor = subject_token.actor
     return subject_token.identifiers if actor is None else subject_token.identifiers + actor.identifiers
+
+
+def _find_actor(subject_token: SubjectToken) -> bytes:
+    actor = subject_token.actor
+    return b"" if actor is None else build_owner(actor.issuer, actor.subject)
 
 
 def _encode(value: Any) -> bytes:

@@ -19,12 +19,16 @@ Outcome = AccessToken | ProxyError  # a refusal is a value here: each who waits 
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """An exchange for ``owner``, made with the subject token that ``asker`` stands for; joined by ``key``."""
+    """An exchange for ``owner``, made with the subject token that ``asker`` stands for; joined by ``key``.
+
+    ``actor`` is whoever acts for the owner, if anybody.
+    """
 
     key: bytes
     owner: bytes
     asker: bytes
     identifiers: tuple[bytes, ...] = ()
+    actor: bytes = b""
     recalled: bool = False
     task: asyncio.Task[Outcome] = field(init=False, repr=False)
 
@@ -62,6 +66,7 @@ class Flights:
         owner: bytes,
         asker: bytes,
         identifiers: tuple[bytes, ...] = (),
+        actor: bytes = b"",
         exchange: Callable[[Flight], Awaitable[Outcome]],
     ) -> Flight:
         """Begin the flight that callers asking for ``key`` shall join from now on."""
@@ -69,7 +74,7 @@ class Flights:
         async def fly() -> Outcome:
             return await exchange(flight)
 
-        flight = self._flights[key] = Flight(key, owner, asker, identifiers)
+        flight = self._flights[key] = Flight(key, owner, asker, identifiers, actor)
         self._identified.add(flight, identifiers)
         flight.task = self._background.spawn(fly(), name="exchange", awaited=True)
         self._under_way.add(flight.task)
@@ -77,9 +82,9 @@ class Flights:
         return flight
 
     def recall(self, owner: bytes) -> None:
-        """Let nobody join the owner's flights any more, and let none of them leave an entry."""
+        """Let nobody join the owner's flights any more, nor those where the owner acts, and let none leave an entry."""
         for flight in tuple(self._flights.values()):
-            if flight.owner == owner:
+            if owner in (flight.owner, flight.actor):
                 self._recall(flight)
 
     def recall_identified(self, identifier: bytes) -> None:

@@ -142,6 +142,7 @@ class TokenCache:
             maker=answer.asker,
             first=first,
             identifiers=key.identifiers,
+            actor=key.actor,
         )
         keep_from_collector(access_token, entry)
         self._entries.add(entry)
@@ -204,6 +205,8 @@ class TokenCache:
 
     async def purge(self, issuer: str, subject: str) -> int:
         """Drop the user's entries, and keep what is being exchanged for them from becoming one.
+
+        So it is with those of others for whom the user acts.
 
         Returns how many there were here; those that replicas share are dropped as well. Raises RevocationOwed
         where other replicas may not know of it yet.

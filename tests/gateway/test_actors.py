@@ -101,6 +101,21 @@ async def test_the_actors_access_ends(demo: Demo):
     assert demo.calls["token_exchange"] == 3
 
 
+async def test_a_purge_of_the_actor(demo: Demo):
+    """C-25: what it was given for users is dropped as its own is; others act on with what they have."""
+    async with running(settings(demo, **HEADER)) as proxy:
+        token, agent, other = (demo.mint(name) for name in ("alice", "agent", "other"))
+        for actor in (agent, other):
+            await call(proxy, token, actor)
+        purged = await proxy.admin.post("/api/purge", json={"issuer": demo.issuer(), "subject": "agent"})
+        assert purged.json()["purged"] == 1
+        for actor in (agent, other):
+            assert (await call(proxy, token, actor))[0] == 200
+        assert demo.calls["token_exchange"] == 3
+        purged = await proxy.admin.post("/api/purge", json={"issuer": demo.issuer(), "subject": "alice"})
+        assert purged.json()["purged"] == 2
+
+
 async def test_routes_with_other_rules_share_no_entry(demo: Demo):
     """C-02: what one route lets pass is not in another's cache."""
     raw = settings(demo)

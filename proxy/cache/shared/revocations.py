@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from ...runtime import Background, Clock
+from ..key import CacheKey
 from ..replicas import Revocable
 from ..revocation import Revocation, Revocations
 from ..user_revocations import UserRevocations
@@ -51,13 +51,17 @@ class SharedRevocations:
         """For how long the other replicas' could not be heard, in seconds; 0 for a few."""
         return 0.0 if self._hearing is None else self._hearing.unheard_for
 
-    def bars(self, owner: bytes) -> bool:
-        """Whether what is shared of ``owner`` may still be of before a revocation."""
-        return self._teller.bars(owner)
+    def bars(self, key: CacheKey) -> bool:
+        """Whether what is shared under ``key`` may still be of before a revocation."""
+        return self._teller.bars(key.owner) or self._teller.bars(key.actor)
 
-    def not_before(self, owner: bytes, identifiers: Sequence[bytes]) -> float:
-        """What is shared of that user and older counts no more (epoch seconds)."""
-        return max(self._in_force.not_before("owner", owner), self._users.heard_at(identifiers))
+    def not_before(self, key: CacheKey) -> float:
+        """What is shared under ``key`` and older counts no more (epoch seconds)."""
+        return max(
+            self._in_force.not_before("owner", key.owner),
+            self._in_force.not_before("owner", key.actor),
+            self._users.heard_at(key.identifiers),
+        )
 
     async def revoke(self, *revocations: Revocation) -> None:
         """Here at once. Raises RevocationOwed where the other replicas are not told yet."""

@@ -80,7 +80,7 @@ class SharedCache:
         self, key: CacheKey, asker: bytes, unwanted: str | None, grant: Callable[[], Awaitable[Answer]]
     ) -> Answer:
         """Another replica's answer, else our own, which the others then find."""
-        if self.revocations.bars(key.owner):
+        if self.revocations.bars(key):
             return await self._grant(key, grant)
         names = [build_names(sealing_key, key, asker) for sealing_key in self._keys()]
         try:
@@ -88,7 +88,7 @@ class SharedCache:
         except (StoreAway, StoreRefused):
             return await self._grant(key, grant)
         if isinstance(found, Answer):
-            revoked = self.revocations.bars(key.owner) or found.obtained_at < self._not_before(key)
+            revoked = self.revocations.bars(key) or found.obtained_at < self._not_before(key)
             return await self._grant(key, grant) if revoked else found
         answer = await self._grant(key, grant)
         self._background.spawn(self._write(names, found, answer), name="share")
@@ -187,7 +187,7 @@ class SharedCache:
     def _not_before(self, key: CacheKey) -> float:
         """What is older is not taken, should the store still have it."""
         forgotten = self._forgotten.not_before("answer", key.digest)
-        return max(self.revocations.not_before(key.owner, key.identifiers), forgotten)
+        return max(self.revocations.not_before(key), forgotten)
 
     async def _grant(self, key: CacheKey, grant: Callable[[], Awaitable[Answer]]) -> Answer:
         answer = await grant()

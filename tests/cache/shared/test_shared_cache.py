@@ -324,6 +324,25 @@ async def test_a_purge_reaches_what_is_shared(redis):
         assert two.source.calls == 1
 
 
+async def test_a_purge_reaches_what_is_shared_of_whoever_the_user_acts_for(redis):
+    """C-25: on every replica that has heard of it; what others act with stays."""
+    acted, other = ALICE.act_by(BOB), ALICE.act_by(make_subject_token("carol"))
+    async with replicas(redis.url) as (one, two):
+        for each in (acted, other):
+            assert await one.get(each) == await two.get(each)
+        assert two.source.calls == 0
+        await one.settle()
+        for each in (one, two):
+            each.clock.advance(1)
+        assert await one.cache.purge(BOB.issuer, "bob") == 1
+        await two.hearing.look()
+        assert len(two.cache) == 1
+        assert await one.get(acted) == await two.get(acted)
+        await one.get(other)
+        await two.get(other)
+        assert (one.source.calls, two.source.calls) == (3, 0)
+
+
 async def test_a_purge_reaches_what_another_replica_is_exchanging(redis):
     """C-25: what was begun before the purge is not shared after it."""
     async with replicas(redis.url, 3) as (one, two, three):

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from proxy.cache.key import build_cache_key
 from proxy.cache.replicas import RevocationOwed
 from proxy.cache.shared.store import BUDGET
 
 from ...support.caching import make_subject_token
 from ...support.redis_server import RedisServer
 from ...support.replicas import ALICE, BOB, replicas
-from .revoking import BOB_OWNER, STREAM, fill, purge, until
+from .revoking import STREAM, fill, purge, until
 
 
 async def stop(redis: RedisServer) -> None:
@@ -148,7 +149,7 @@ async def test_owed_purges_have_a_bound(redis, monkeypatch, caplog):
         assert two.source.calls == 1
         assert one.source.calls == 2, "not yet"
         one.clock.advance(10)
-        assert not one.shared.revocations.bars(BOB_OWNER)
+        assert not one.shared.revocations.bars(build_cache_key(bytes(32), BOB))
 
 
 async def test_a_purge_is_owed_no_longer_than_there_is_something_to_purge(redis, monkeypatch):
