@@ -13,7 +13,9 @@ import math
 
 QUIET = 60.0  # s without a word of the peer's after which it is asked
 ANSWER = 20.0  # s for any word of it to come, as gRPC has it (keepalive_timeout)
-SERVERS_PAUSE = 300.0  # s between two PINGs to a server that has sent no HEADERS or DATA in between
+# s between two PINGs to a server that has sent no HEADERS or DATA in between; the first may have been on its way for
+# longer than the second.
+SERVERS_PAUSE = 310.0
 
 
 class Liveness:
