@@ -21,7 +21,7 @@ from .apps import answer, listening, read_body
 from .messages import chunked, get, post
 
 GET = get(b"GET / HTTP/1.1")
-SOON = 0.3  # s: a shortened limit
+SOON = 0.2  # s: a shortened limit
 WEBSOCKET = (
     b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13",
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -140,8 +140,10 @@ async def test_nothing_is_left_of_a_connection_that_is_reset(name):
 async def test_nothing_is_left_of_a_connection_over_tls(certificate, name):
     """F-36: nor of its TLS."""
     trusting = ssl._create_unverified_context()
-    async with listening(app, certificate) as listener:
-        assert await leftovers(visitor(listener, *VISITS[name], tls=trusting)) == {}
+    data, until = VISITS[name]
+    limits = LIMITS if until is END else {}
+    async with listening(app, certificate, **limits) as listener:
+        assert await leftovers(visitor(listener, data, until, tls=trusting)) == {}
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])

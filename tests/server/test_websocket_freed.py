@@ -50,12 +50,23 @@ class Stage:
     def __init__(self, proxy: Running, api: RawWebSocketAPI) -> None:
         self.proxy = proxy
         self.api = api
+        self._knocking = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def knocked(self, path: str, fields: str = "", answer: bytes | None = None, *, asked: bool = True):
+        """The caller's end, and the API's where it is ``asked``; one pair after the other, so none is mistaken."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._knocking:
+                client = await stack.enter_async_context(knocking(self.proxy.server.address, path, fields))
+                server = await self.api.accept(answer) if asked else None
+            if server is not None:
+                stack.enter_context(server.sock)
+            yield client, server
 
     async def refused(self, path: str, status: int, fields: str = "", answer: bytes | None = None) -> None:
         """A handshake that comes to nothing; ``answer`` is the API's, which is asked where there is one."""
-        async with knocking(self.proxy.server.address, path, fields) as client:
-            if answer is not None:
-                server = await self.api.accept(answer)
+        async with self.knocked(path, fields, answer, asked=answer is not None) as (client, server):
+            if server is not None:
                 server.sock.close()
             assert (await client.head()).startswith(b"HTTP/1.1 %d " % status)
             await client.end()
@@ -63,13 +74,11 @@ class Stage:
     @contextlib.asynccontextmanager
     async def opened(self):
         """Both ends of an open websocket, over which a message has passed."""
-        async with knocking(self.proxy.server.address, "/public") as client:
-            server = await self.api.accept()
-            with server.sock:
-                assert (await client.head()).startswith(b"HTTP/1.1 101 ")
-                await client.send(client.build(Opcode.TEXT, b"one"))
-                assert await server.frame() == (Opcode.TEXT, b"one")
-                yield client, server
+        async with self.knocked("/public") as (client, server):
+            assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+            await client.send(client.build(Opcode.TEXT, b"one"))
+            assert await server.frame() == (Opcode.TEXT, b"one")
+            yield client, server
 
 
 async def close(one: RawWebSocket, other: RawWebSocket) -> None:
@@ -139,12 +148,10 @@ async def caller_does_not_read_on(stage: Stage) -> None:
 
 
 async def upstream_is_silent(stage: Stage) -> None:
-    async with knocking(stage.proxy.server.address, "/public") as client:
-        server = await stage.api.accept(b"")
+    async with stage.knocked("/public", "", b"") as (client, server):
         assert (await client.head()).startswith(b"HTTP/1.1 504 ")
         await client.end()
         await server.end()
-        server.sock.close()
 
 
 def refused(path: str, status: int, fields: str = "", answer: bytes | None = None) -> Ending:
@@ -183,8 +190,7 @@ async def test_nothing_stays_of_what_is_over(demo: Demo, name: str):
             await ENDINGS[name](stage)
             await until_idle(proxy)
             with uncollected() as before:
-                for _ in range(TIMES):
-                    await ENDINGS[name](stage)
+                await asyncio.gather(*(ENDINGS[name](stage) for _ in range(TIMES)))
                 await until_idle(proxy)
                 assert count() - before == Counter()
 
@@ -194,8 +200,9 @@ async def test_nothing_stays_of_what_is_cut(demo: Demo):
     with raw_websocket_api() as api, uncollected() as before:
         async with contextlib.AsyncExitStack() as opened:
             async with running(settings_for(demo, api)) as proxy:
+                stage = Stage(proxy, api)
                 for _ in range(TIMES):
-                    await opened.enter_async_context(Stage(proxy, api).opened())
+                    await opened.enter_async_context(stage.opened())
                 assert count()["WebSocketProtocol"] == TIMES
             stays = count() - before
             del stays["TCPTransport"]  # the authorization server's
