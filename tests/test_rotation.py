@@ -20,11 +20,11 @@ from .support.kubelet import Volume
 from .support.proxy import Running, running
 
 RATE = 200  # requests a second
-SECONDS = 4
+SECONDS = 3
 CALLERS = 16
 USERS = 20
 SWAP_EVERY = 0.1  # s
-LIFE = 3  # s of an assertion: one that was kept from the beginning would have ended before the end
+LIFE = 2  # s of an assertion: one that was kept from the beginning would have ended before the end
 CACHE = {"max_ttl": "1s", "expiry_leeway": 0, "refresh_ahead": 0}
 
 

@@ -258,7 +258,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(
     st.sampled_from([*OKTA.claims(), "nbf", "scope", "azp", "client_id", "cnf", "nonce", "acr", "typ"]),
     JSON_VALUES,

@@ -15,6 +15,7 @@ import pytest
 from proxy.cli import main
 from tests.support.demo import decode
 from tests.support.issuer import shows_token
+from tests.support.proxy import PLAIN
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +96,7 @@ async def test_until_ended():
         ("/orders/1", "EXPIRED"): (401, "subject_token_expired"),
         ("/payroll", "ALICE"): (403, "exchange_denied"),
     }
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, verify=PLAIN) as http:
         for (path, name), (status, told) in asked.items():
             headers = {"authorization": f"Bearer {tokens[name]}"} if name else {}
             answer = await http.get(path, headers=headers)

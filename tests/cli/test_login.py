@@ -17,6 +17,7 @@ import yaml
 from proxy.cli import main
 from proxy.demo import Demo
 from proxy.exchange.token_response import parse_claims
+from tests.support.proxy import PLAIN
 
 
 class Terminal(io.StringIO):
@@ -79,7 +80,7 @@ def write(path: Path, raw: dict[str, Any]) -> Path:
 
 async def choose(address: str, user: str) -> httpx.Response:
     """As the browser would: choose the user on the page, follow the redirect."""
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as browser:
         page = await browser.get(address)
         assert page.status_code == 200, page.text
         url = urlsplit(address)
@@ -124,7 +125,7 @@ async def test_strangers_at_the_loopback_port_change_nothing(file: Path, web: st
     async with Login(file, "--client-id", web) as login:
         address = await login.err.address
         redirect = dict(parse_qsl(urlsplit(address).query))["redirect_uri"]
-        async with httpx.AsyncClient(trust_env=False) as stranger:
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as stranger:
             for target in ("?code=forged&state=guessed", "?error=access_denied&state=guessed", ""):
                 assert (await stranger.get(redirect + target)).status_code == 404
             assert (await stranger.post(redirect)).status_code == 404
@@ -163,7 +164,7 @@ async def test_the_token_url_refuses(file: Path, web: str, demo: Demo) -> None:
         demo.tenant.clients["web"].grant_types.add("other")
         state = dict(parse_qsl(urlsplit(address).query))["state"]
         redirect = dict(parse_qsl(urlsplit(address).query))["redirect_uri"]
-        async with httpx.AsyncClient(trust_env=False) as browser:
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as browser:
             await browser.get(redirect, params={"code": "never-issued", "state": state})
         assert await login.status() == 1
     assert "the token URL answered 400 invalid_grant" in login.err.getvalue()

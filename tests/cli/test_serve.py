@@ -16,6 +16,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.support.proxy import PLAIN
+
 RUN = (sys.executable, "-c", "import sys; from proxy.cli import main; sys.exit(main())", "serve", "--config")
 
 
@@ -61,7 +63,7 @@ async def test_its_life(tmp_path: Path) -> None:
     """O-06: it says where it serves, loads its configuration again on SIGHUP, keeps the old where the new is bad,
     and ends with 0 once drained."""
     path = write(tmp_path / "obo.yaml")
-    async with serving(path) as served, httpx.AsyncClient(trust_env=False) as client:
+    async with serving(path) as served, httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
         admin = (await served.find("serving"))["admin"]
         assert (await client.get(f"http://{admin}/healthz")).status_code == 200
         served.process.send_signal(signal.SIGHUP)

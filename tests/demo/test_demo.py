@@ -21,11 +21,11 @@ from proxy.demo.clients import Way
 from proxy.demo.listener import is_free
 from proxy.demo.welcome import build_welcome
 from tests.support.demo import FORGERIES, decode
-from tests.support.proxy import running
+from tests.support.proxy import PLAIN, running
 
 
 async def get(url):
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         return await http.get(url)
 
 

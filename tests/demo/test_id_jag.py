@@ -14,6 +14,7 @@ from proxy.demo.org import CHAT_API, PARTNER_ID, SERVICE_ID
 from proxy.demo.signing import KeyRing
 from proxy.demo.tenant import JWT_BEARER, TOKEN_EXCHANGE
 from tests.support.demo import basic, decode
+from tests.support.proxy import PLAIN
 
 URN = "urn:ietf:params:oauth:token-type:"
 
@@ -29,14 +30,14 @@ async def make(demo: Demo, **over: str | None) -> httpx.Response:
         "scope": "chat.read",
     }
     sent = {name: value for name, value in {**form, **over}.items() if value is not None}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         url = f"{demo.org_url}/oauth2/v1/token"
         return await http.post(url, data=sent, headers={"authorization": basic(SERVICE_ID)})
 
 
 async def redeem(demo: Demo, assertion: str, client_id: str = PARTNER_ID, **form: str) -> httpx.Response:
     sent = {"grant_type": JWT_BEARER, "assertion": assertion} | form
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         url = f"{demo.partner.issuer('chat')}/v1/token"
         return await http.post(url, data=sent, headers={"authorization": basic(client_id)})
 

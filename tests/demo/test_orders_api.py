@@ -17,6 +17,7 @@ from proxy.demo.dpop_proofs import build_token_hash
 from proxy.demo.resource import fetch_keys
 from proxy.demo.signing import build_thumbprint
 from tests.support.demo import FORGERIES
+from tests.support.proxy import PLAIN
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 JWK = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
@@ -24,7 +25,7 @@ JWK = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
 
 @pytest.fixture
 async def http(demo):
-    async with httpx.AsyncClient(base_url=demo.api_url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=demo.api_url, trust_env=False, verify=PLAIN) as client:
         yield client
 
 

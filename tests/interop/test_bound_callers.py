@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.support.demo import decode
 from tests.support.proxy import running
@@ -34,11 +35,10 @@ CLIENTS = [
 pytestmark = pytest.mark.skipif(WITHOUT_NODE, reason="node and npm are not here")
 
 
-@pytest.fixture
-async def issuer(tmp_path: Path) -> AsyncIterator[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def issuer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Takes its own tokens as subject tokens."""
-    folder = tmp_path / "issuer"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("issuer")
     packages = await asyncio.to_thread(install, HERE / "oidc_provider")
     script = HERE / "oidc_provider" / "server.mjs"
     async with node(script, packages, folder, OBO_INTEROP=json.dumps({"clients": CLIENTS})) as process:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from proxy.demo import Demo
 from proxy.demo.signals import AUDIENCE, CAEP, PATH, REVOCATION_PATH, REVOCATION_URL, build_entry
@@ -20,7 +21,10 @@ from .packages import WITHOUT_NODE, install, node
 HERE = Path(__file__).parent / "jose"
 ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
 
-pytestmark = pytest.mark.skipif(WITHOUT_NODE, reason="node and npm are not here")
+pytestmark = [
+    pytest.mark.skipif(WITHOUT_NODE, reason="node and npm are not here"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 class Org:
@@ -41,14 +45,20 @@ class Org:
         return (await self._process.stdout.readline()).decode().strip()
 
 
-@pytest.fixture
-async def org(tmp_path: Path) -> AsyncIterator[Org]:
-    async with node(HERE / "sign.mjs", install(HERE), tmp_path) as process:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def org(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Org]:
+    async with node(HERE / "sign.mjs", install(HERE), tmp_path_factory.mktemp("org")) as process:
         assert process.stdout
         yield Org((await process.stdout.readline()).decode().strip(), process)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def demo() -> AsyncIterator[Demo]:
+    async with Demo() as running_demo:
+        yield running_demo
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def proxy(demo: Demo, org: Org) -> AsyncIterator[Running]:
     entry = build_entry(demo.tenant) | {"issuer": org.url, "jwks_url": f"{org.url}/keys"}
     async with running(demo.settings(signals=[entry])) as running_proxy:

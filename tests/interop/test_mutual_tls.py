@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 import pytest
+import pytest_asyncio
 
 from proxy.config import models
 from proxy.errors import ExchangeMisconfigured
@@ -30,6 +31,15 @@ pytestmark = pytest.mark.skipif(WITHOUT_NODE, reason="node and npm are not here"
 
 SPIFFE_ID = "spiffe://example.org/ns/orders/sa/proxy"
 AUTHS = ["tls_client_auth", "self_signed_tls_client_auth"]
+
+
+@dataclass
+class Provider:
+    """The provider's address, the authority that it trusts, and our certificate that nobody has issued."""
+
+    issuer: str
+    authority: Authority
+    own: Issued
 
 
 @dataclass
@@ -79,9 +89,10 @@ def packages() -> Path:
     return install(HERE)
 
 
-@pytest.fixture
-async def stage(packages: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    authority, own = Authority(tmp_path), sign_itself(tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def provider(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
+    folder = tmp_path_factory.mktemp("provider")
+    authority, own = Authority(folder), sign_itself(folder)
     server = authority.issue("127.0.0.1")
     files = {"key": server.key_file, "cert": server.cert_file, "ca": authority.ca_file}
     settings = {
@@ -89,18 +100,24 @@ async def stage(packages: Path, tmp_path: Path) -> AsyncIterator[Stage]:
         "jwks": build_jwks([ClientKey(USERS_KEY, "ES256", "users")]),
         "tls": {name: path.read_text() for name, path in files.items()},
     }
-    volumes = {
-        "tls_client_auth": Volume(tmp_path / "issued", content(authority.issue("obo-proxy"))),
-        "self_signed_tls_client_auth": Volume(tmp_path / "own", content(own)),
-    }
-    async with node(HERE / "server.mjs", packages, tmp_path, OBO_INTEROP=json.dumps(settings)) as process:
+    async with node(HERE / "server.mjs", packages, folder, OBO_INTEROP=json.dumps(settings)) as process:
         assert process.stdout
         address = (await process.stdout.readline()).decode().strip()
         while not address.startswith("http://"):
             line = await process.stdout.readline()
             assert line, "the server did not start"
             address = line.decode().strip()
-        yield Stage(address, authority, volumes)
+        yield Provider(address, authority, own)
+
+
+@pytest.fixture
+def stage(provider: Provider, tmp_path: Path) -> Stage:
+    authority = provider.authority
+    volumes = {
+        "tls_client_auth": Volume(tmp_path / "issued", content(authority.issue("obo-proxy"))),
+        "self_signed_tls_client_auth": Volume(tmp_path / "own", content(provider.own)),
+    }
+    return Stage(provider.issuer, authority, volumes)
 
 
 def claims_of(token: AccessToken) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
+import pytest_asyncio
 
 from proxy.authentication.subject_token import SubjectToken
 from proxy.config import models
@@ -62,10 +63,11 @@ def packages() -> Path:
     return install(HERE)
 
 
-@pytest.fixture
-async def issuer(packages: Path, tmp_path: Path) -> AsyncIterator[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def issuer(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     settings = {"clients": CLIENTS, "jwks": build_jwks([ClientKey(USERS_KEY, "ES256", "users")])}
-    async with node(HERE / "server.mjs", packages, tmp_path, OBO_INTEROP=json.dumps(settings)) as process:
+    folder = tmp_path_factory.mktemp("issuer")
+    async with node(HERE / "server.mjs", packages, folder, OBO_INTEROP=json.dumps(settings)) as process:
         assert process.stdout
         address = ""
         while not address.startswith("http://"):

@@ -14,6 +14,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.support.proxy import PLAIN
+
 CONFIG = Path(__file__).parents[2] / "config" / "prometheus"
 
 requires_prometheus = pytest.mark.skipif(
@@ -69,7 +71,9 @@ async def prometheus(folder: Path, url: str, *, scale: int = 1) -> AsyncIterator
     try:
         port = await _read_port(process)
         reading = asyncio.create_task(process.stderr.read())  # so that it never waits for us
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=PLAIN
+        ) as client:
             async with asyncio.timeout(20):
                 while (await client.get("/-/ready")).status_code != 200:
                     await asyncio.sleep(0.05)

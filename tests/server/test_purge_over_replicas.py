@@ -12,6 +12,7 @@ import pytest
 from proxy.demo import Demo
 from tests.admin.test_logout import build as build_logout_token
 from tests.support.demo import decode
+from tests.support.proxy import PLAIN
 from tests.support.raw_client import connected
 from tests.support.redis_server import RedisServer, run_redis, write_shared
 from tests.support.served import Served, serving, write
@@ -122,7 +123,7 @@ async def test_a_purge_just_after_a_stall_is_a_purge(replicas: Replicas, redis):
     await replicas.deactivate_alice()
     redis.freeze()
     bob = f"Bearer {replicas.demo.mint('bob')}"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
         url = "http://{}:{}/orders/1".format(*replicas.one.address)
         for _ in range(replicas.workers):
             assert (await client.get(url, headers={"Authorization": bob, "Connection": "close"})).status_code

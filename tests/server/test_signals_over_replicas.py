@@ -14,6 +14,7 @@ import pytest
 from proxy.demo import Demo
 from proxy.demo.signals import PATH, build_entry, send, sign_event
 from tests.admin.test_logout import build as build_logout_token
+from tests.support.proxy import PLAIN
 from tests.support.raw_client import connected
 from tests.support.redis_server import RedisServer, run_redis, write_shared
 from tests.support.served import Served, serving, write
@@ -122,7 +123,7 @@ async def test_a_token_counts_once_everywhere(fleet: Fleet):
     """Whichever worker of whichever replica it is played to again."""
     token = sign_event(fleet.demo.tenant, "session-revoked")
     headers = {"content-type": "application/secevent+jwt", "connection": "close"}
-    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers=headers) as client:
         answers = [await client.post(f"{fleet.url(at)}{PATH}", content=token) for at in (0, 0, 1, 1)]
     assert [answer.status_code for answer in answers] == [202] + [400] * 3
 
@@ -135,7 +136,7 @@ async def test_with_the_store_gone_it_counts_here_and_is_owed_to_the_others(flee
     redis.freeze()
     token = sign_event(fleet.demo.tenant, "session-revoked")
     headers = {"content-type": "application/secevent+jwt"}
-    async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers=headers, timeout=20) as client:
         answer = await client.post(f"{fleet.url()}{PATH}", content=token)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert await fleet.ask(fleet.replicas[0], alice) == [401] * 2
@@ -146,7 +147,7 @@ async def test_with_the_store_gone_it_counts_here_and_is_owed_to_the_others(flee
         redis.thaw()
         assert await fleet.until_refused(alice) < 5
     headers["connection"] = "close"
-    async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers=headers, timeout=20) as client:
         answers = [await client.post(f"{fleet.url(at)}{PATH}", content=token) for at in (1, 0, 0)]
     assert [answer.status_code for answer in answers] == [202] + [400] * 2  # whoever is sent it again
 

@@ -16,6 +16,8 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from .proxy import PLAIN
+
 RUN = (sys.executable, "-c", "import sys; from proxy.cli import main; sys.exit(main())", "serve", "--config")
 
 
@@ -87,7 +89,10 @@ async def serving(path: Path) -> AsyncIterator[Served]:
         host, port = line["address"].rsplit(":", 1)
         served.address = (host, int(port))
         async with httpx.AsyncClient(
-            base_url=f"http://{line['admin'].replace('0.0.0.0', '127.0.0.1')}", trust_env=False, timeout=20
+            base_url=f"http://{line['admin'].replace('0.0.0.0', '127.0.0.1')}",
+            trust_env=False,
+            verify=PLAIN,
+            timeout=20,
         ) as admin:
             served.admin = admin
             yield served
