@@ -19,7 +19,7 @@ from .messages import get, post
 
 GET = get(b"GET / HTTP/1.1")
 SOON = 0.4  # s: a shortened limit
-LATER = 3.0  # s: by then it has long been enforced
+LATER = 10.0  # s: by then it has long been enforced
 
 
 async def keep_sending(client, data, *, every):
