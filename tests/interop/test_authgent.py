@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+import pytest_asyncio
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -84,6 +85,13 @@ async def authgent(folder: Path, name: str, **environment: str) -> AsyncIterator
         await process.wait()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Authgent]:
+    """The server whose tokens the callers have."""
+    async with authgent(tmp_path_factory.mktemp("here"), "here") as server:
+        yield server
+
+
 async def register(url: str) -> dict[str, str]:
     """Ours there, once the server answers."""
     wishes = {
@@ -139,23 +147,18 @@ def build_raw(here: Authgent, upstream: str, **route: Any) -> dict[str, Any]:
     }
 
 
-async def test_identity_chaining(tmp_path: Path):
+async def test_identity_chaining(here: Authgent, tmp_path: Path):
     """One makes the first token, the other redeems it, once alone: the next costs another of it, and no more."""
-    async with authgent(tmp_path, "here") as here:
-        trusting = {"trusted_chaining_issuers": f'["{here.url}"]'}
-        async with authgent(tmp_path, "there", **trusting) as there, Listener(lambda _: show) as api:
-            legs = {
-                "grant": "identity_chaining",
-                "identity_provider": "here",
-                "authorization_server": "there",
-            }
-            raw = build_raw(here, api.url, **legs)
-            raw["authorization_servers"]["there"] = there.settings()
-            raw["cache"] = {"max_ttl": 0}
-            async with running(raw) as proxy:
-                token = await here.mint("https://proxy.example")
-                answers = [await proxy.get("/", token) for _ in range(2)]
-                metrics = (await proxy.admin.get("/metrics")).text
+    trusting = {"trusted_chaining_issuers": f'["{here.url}"]'}
+    async with authgent(tmp_path, "there", **trusting) as there, Listener(lambda _: show) as api:
+        legs = {"grant": "identity_chaining", "identity_provider": "here", "authorization_server": "there"}
+        raw = build_raw(here, api.url, **legs)
+        raw["authorization_servers"]["there"] = there.settings()
+        raw["cache"] = {"max_ttl": 0}
+        async with running(raw) as proxy:
+            token = await here.mint("https://proxy.example")
+            answers = [await proxy.get("/", token) for _ in range(2)]
+            metrics = (await proxy.admin.get("/metrics")).text
     assert [answer.status_code for answer in answers] == [200, 200]
     seen = [decode(answer.json()["authorization"][0].removeprefix("Bearer ")) for answer in answers]
     assert {(claims["iss"], claims["chained_from"]) for claims in seen} == {(there.url, here.url)}
@@ -166,9 +169,9 @@ async def test_identity_chaining(tmp_path: Path):
     )
 
 
-async def test_transaction_tokens(tmp_path: Path):
+async def test_transaction_tokens(here: Authgent):
     """Txn-Token, exactly one, with the request's context in it; the caller's own and its Authorization are gone."""
-    async with authgent(tmp_path, "here") as here, Listener(lambda _: show) as api:
+    async with Listener(lambda _: show) as api:
         wishes = {
             "audience": "https://trust-domain.example",
             "requested_token_type": "urn:ietf:params:oauth:token-type:txn_token",
