@@ -69,6 +69,7 @@ SCHEMA = {
         "exchanges": {"type": "array", "items": EXCHANGE},
     },
 }
+DOCUMENT = jsonschema.Draft202012Validator(SCHEMA)
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Checked:
     @property
     def document(self) -> dict[str, Any]:
         document = json.loads(self.out)
-        jsonschema.validate(document, SCHEMA)
+        DOCUMENT.validate(document)
         return document
 
     def found(self, verdict: str) -> list[dict[str, Any]]:
