@@ -15,7 +15,7 @@ from tests.support.demo import decode
 from tests.support.proxy import PLAIN
 from tests.support.raw_client import connected
 from tests.support.redis_server import RedisServer, run_redis, write_shared
-from tests.support.served import Served, serving, write
+from tests.support.served import Served, serving_all, write
 
 # That of the test: the processes choose theirs themselves.
 pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])
@@ -79,8 +79,8 @@ def workers() -> int:
 async def replicas(workers: int, demo: Demo, redis: RedisServer, tmp_path: Path) -> AsyncIterator[Replicas]:
     raw = demo.settings(cache={"shared": write_shared(tmp_path, redis)})
     path = write(tmp_path / "obo.yaml", raw, workers=workers)
-    async with serving(path) as one, serving(path) as two:
-        yield Replicas(demo, workers, one, two)
+    async with serving_all(path, 2) as running:
+        yield Replicas(demo, workers, *running)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -17,7 +16,7 @@ from tests.admin.test_logout import build as build_logout_token
 from tests.support.proxy import PLAIN
 from tests.support.raw_client import connected
 from tests.support.redis_server import RedisServer, run_redis, write_shared
-from tests.support.served import Served, serving, write
+from tests.support.served import Served, serving, serving_all, write
 
 # That of the test: the processes choose theirs themselves.
 pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])
@@ -83,8 +82,7 @@ async def fleet(
     replicas, workers = shape
     raw = demo.settings(cache={"shared": write_shared(tmp_path, redis)}, signals=[build_entry(demo.tenant)])
     path = write(tmp_path / "obo.yaml", raw, workers=workers)
-    async with AsyncExitStack() as stack:
-        running = [await stack.enter_async_context(serving(path)) for _ in range(replicas)]
+    async with serving_all(path, replicas) as running:
         yield Fleet(demo, workers, running)
 
 

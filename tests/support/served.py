@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,16 @@ async def serving(path: Path) -> AsyncIterator[Served]:
         if process.returncode is None:
             process.kill()
         await served.wait()
+
+
+@asynccontextmanager
+async def serving_all(path: Path, number: int) -> AsyncIterator[list[Served]]:
+    """So many replicas of it, which start at the same time."""
+    async with AsyncExitStack() as stack:
+        async with asyncio.TaskGroup() as group:
+            starting = (stack.enter_async_context(serving(path)) for _ in range(number))
+            started = [group.create_task(one) for one in starting]
+        yield [one.result() for one in started]
 
 
 def write(path: Path, raw: Mapping[str, Any], **listen: Any) -> Path:
