@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
+from ..runtime import keep_from_collector
 from .segments import Segments
 
 T = TypeVar("T", bound=Hashable)
@@ -30,7 +31,8 @@ class Index(Generic[T]):
             if isinstance(items, dict):
                 items[item] = None
             elif items != item:
-                segment[identifier] = {items: None, item: None}
+                several = segment[identifier] = {items: None, item: None}
+                keep_from_collector(several, segment)
 
     def discard(self, item: T, identifiers: Iterable[bytes]) -> None:
         for identifier in identifiers:

@@ -298,7 +298,7 @@ class Verifier:
         leaving = self._known.find_leaving(known.value)
         if leaving is not None:
             self._forget(leaving)
-        self._known.of(known.value)[known.value] = known
+        self._known.put(known.value, known)
         self._identified.add(known.value, known.identifiers)
         if known.identifiers:
             self._told_of.add(known.keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..runtime import STEPS
+from ..runtime import STEPS, keep_from_collector
 
 _FAR: Final = 1e12  # s: whatever ends later need not be told apart
 
@@ -22,7 +22,12 @@ class Ends:
         return len(self._digests)
 
     def add(self, digest: bytes, ends_at: float) -> None:
-        self._digests.setdefault(_name_second(ends_at), {})[digest] = None
+        second = _name_second(ends_at)
+        digests = self._digests.get(second)
+        if digests is None:
+            digests = self._digests[second] = {}
+            keep_from_collector(digests)
+        digests[digest] = None
 
     def discard(self, digest: bytes, ends_at: float) -> None:
         """Nothing, where there is none."""

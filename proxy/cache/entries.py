@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,8 +80,8 @@ class Entries:
         self.expire()
         return len(self._entries)
 
-    def all(self) -> Iterable[Entry]:
-        """Every entry, whether or not it has ended; none counts as used."""
+    def all(self) -> Iterator[Entry]:
+        """Every entry, whether or not it has ended; none counts as used. They may be asked for over several turns."""
         return self._entries.values()
 
     def drain(self) -> Iterator[bytes]:
@@ -90,14 +90,14 @@ class Entries:
 
     def get(self, digest: bytes) -> Entry | None:
         """The entry, whether or not it has ended; it does not count as used."""
-        return self._entries.of(digest).get(digest)
+        return self._entries.get(digest)
 
     def add(self, entry: Entry) -> None:
         """In place of the one with the same digest."""
         self.expire()
         self.remove(entry.digest)
         self._make_room(entry)
-        self._entries.of(entry.digest)[entry.digest] = entry
+        self._entries.put(entry.digest, entry)
         self._owned.add(entry.digest, (entry.owner,))
         self._identified.add(entry.digest, entry.identifiers)
         if entry.actor:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import sys
 from dataclasses import dataclass
 
-from proxy.authentication.segments import SEGMENTS, SecondChances, Segments
+import pytest
+
+from proxy.authentication.segments import SEGMENTS, Bounded, SecondChances, Segments
 
 
 @dataclass
@@ -61,7 +65,43 @@ def test_a_large_table_is_in_many_segments():
 
 def test_each_key_has_one_place():
     segments: Segments[bytes, int] = Segments()
-    for number in range(1000):
-        segments.of(b"%d" % number)[b"%d" % number] = number
+    for number in (*range(1000), *range(1000)):
+        segments.put(b"%d" % number, number)
     assert (len(segments), sorted(segments.values())) == (1000, list(range(1000)))
-    assert all(segments.of(b"%d" % number)[b"%d" % number] == number for number in range(1000))
+    assert all(segments.get(b"%d" % number) == number for number in range(1000))
+    segments.discard(b"1")
+    segments.discard(b"1")
+    assert (len(segments), segments.get(b"1")) == (999, None)
+
+
+def test_the_oldest_of_a_full_table_leaves():
+    """Whoever is put again is the youngest."""
+    table: Bounded[int, int] = Bounded(3)
+    for key in (1, 2, 1):
+        table.put(key, key)
+    assert table.find_leaving(3) is None
+    table.put(3, 3)
+    assert table.find_leaving(4) == 2
+
+
+def test_values_are_asked_for_while_others_come_and_go():
+    """C-17: so that nobody needs a list of all."""
+    segments: Segments[int, int] = Segments(4)
+    for number in range(400):
+        segments.put(number, number)
+    seen = set()
+    for value in segments.values():
+        seen.add(value)
+        segments.discard(value)
+        segments.put(1000 + value, 1000 + value)
+    assert seen >= set(range(400))
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="of CPython's collector")
+@pytest.mark.parametrize("table", [Segments(4), Bounded(10_000), SecondChances(10_000)])
+def test_a_collection_looks_through_none_of_it(table: Segments[int, Value]):
+    """C-17: whatever is put there, and whenever."""
+    for number in range(1000):
+        table.put(number, Value())
+        table.discard(number - 500)
+    assert not any(map(gc.is_tracked, table.segments))
