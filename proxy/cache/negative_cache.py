@@ -9,32 +9,41 @@ from __future__ import annotations
 from copy import copy
 from typing import Final
 
-from cachetools import TLRUCache
-
 from ..errors import ProxyError
-from ..runtime import Clock
+from ..runtime import Clock, keep_from_collector
+from .recent import Recent
 
 LONGEST: Final = {"subject_token": 30.0, "route": 10.0, None: 0.0}  # s, however long the error says
+MOST_ROUTES: Final = 1000  # refusals of whole routes, each for one issuer's users
 
 
 class Refusals:
-    """At most ``max_entries`` refusals, the least recently met leaving first."""
+    """At most ``max_entries`` refusals of subject tokens, the oldest leaving first; they push out none of routes."""
 
     def __init__(self, max_entries: int, clock: Clock) -> None:
-        self._refusals: TLRUCache[bytes, ProxyError] = TLRUCache(max_entries, _ends, timer=clock.monotonic)
+        self._of_tokens: Recent[ProxyError] = Recent(max_entries, LONGEST["subject_token"], clock)
+        self._of_routes: Recent[ProxyError] = Recent(MOST_ROUTES, LONGEST["route"], clock)
 
     def __len__(self) -> int:
-        return len(self._refusals)
+        return len(self._of_tokens) + len(self._of_routes)
 
     def remember(self, error: ProxyError, *, subject_token: bytes, route: bytes) -> None:
         """Keep ``error`` under the one of the two keys that it is about, if it may be kept at all."""
-        self._refusals[subject_token if error.remember_by == "subject_token" else route] = copy(error)
+        if error.remember_by is None or error.remember_for <= 0:
+            return
+        kept = copy(error)
+        keep_from_collector(kept, vars(kept))
+        if error.remember_by == "subject_token":
+            self._of_tokens.keep(subject_token, kept, error.remember_for)
+        else:
+            self._of_routes.keep(route, kept, error.remember_for)
 
     def recall(self, key: bytes) -> ProxyError | None:
         """A fresh instance to raise: a shared one would gather every raiser's traceback."""
-        error = self._refusals.get(key)
+        error = self._of_tokens.get(key) or self._of_routes.get(key)
         return None if error is None else copy(error)
 
-
-def _ends(_: bytes, error: ProxyError, now: float) -> float:
-    return now + min(error.remember_for, LONGEST[error.remember_by])
+    async def aclose(self) -> None:
+        """Nothing is remembered any more; many refusals are not all let go in one turn of the event loop."""
+        await self._of_tokens.aclose()
+        await self._of_routes.aclose()

@@ -17,9 +17,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from cachetools import TTLCache
-
 from ..runtime import Clock
+from .recent import Recent
 
 KINDS: Final = frozenset({"owner", "user"})
 MOST: Final = 10_000  # revocations that a table holds, some 300 bytes each
@@ -46,24 +45,26 @@ class Told(NamedTuple):
 
 
 class Revocations:
-    """Those in force: each for ``lasting`` seconds, at most ``MOST``, the least recently used leaving first."""
+    """Those in force: each for ``lasting`` seconds, at most ``MOST``, the oldest leaving first."""
 
     def __init__(self, lasting: float, clock: Clock) -> None:
-        self._times: TTLCache[tuple[str, bytes], float] = TTLCache(MOST, lasting, timer=clock.monotonic)
+        self._times: Recent[float] = Recent(MOST, lasting, clock)
 
     def add(self, revocation: Revocation) -> None:
         """Those of users have a table of their own (``user_revocations``)."""
         kind, key, not_before = revocation
         if kind == "user":
             return
-        self._times[kind, key] = max(not_before, self.not_before(kind, key))
+        self._times.keep(_build_name(kind, key), max(not_before, self.not_before(kind, key)))
 
     def not_before(self, kind: str, key: bytes) -> float:
         """What is older counts no more (epoch seconds); 0 where nothing was revoked."""
-        try:
-            return self._times[kind, key]
-        except KeyError:
-            return 0.0
+        return self._times.get(_build_name(kind, key)) or 0.0
+
+
+def _build_name(kind: str, key: bytes) -> bytes:
+    """No two are alike: a key has always the same size."""
+    return key + kind.encode()
 
 
 def encode_told(teller: str, revocations: Iterable[Revocation]) -> bytes:

@@ -7,8 +7,10 @@ until it is exchanged by itself; one that was refused uses no entry but its own,
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import Final
+
+from ..authentication.segments import Bounded
+from ..runtime import spread
 
 _REFUSED: Final = -math.inf
 
@@ -20,8 +22,7 @@ class Verdicts:
     """
 
     def __init__(self, size: int) -> None:
-        self._ask_at: OrderedDict[bytes, float] = OrderedDict()  # monotonic
-        self._size = size
+        self._ask_at: Bounded[bytes, float] = Bounded(size)  # monotonic
 
     def __len__(self) -> int:
         return len(self._ask_at)
@@ -31,7 +32,8 @@ class Verdicts:
 
     def schedule(self, asker: bytes, ask_at: float) -> float:
         """When the token is to be asked about by itself (monotonic): ``ask_at``, unless that is settled already."""
-        ask_at = self._ask_at.get(asker, ask_at)
+        settled = self._ask_at.get(asker)
+        ask_at = ask_at if settled is None else settled
         self._keep(asker, ask_at)
         return ask_at
 
@@ -45,10 +47,15 @@ class Verdicts:
 
     def forget(self, asker: bytes) -> None:
         """An exchange of it succeeded: what was settled before is over."""
-        self._ask_at.pop(asker, None)
+        self._ask_at.discard(asker)
+
+    async def aclose(self) -> None:
+        """Nothing is known any more; many tokens are not all forgotten in one turn of the event loop."""
+        await spread(self._ask_at.discard, self._ask_at.drain())
 
     def _keep(self, asker: bytes, ask_at: float) -> None:
-        self._ask_at[asker] = ask_at
-        self._ask_at.move_to_end(asker)
-        if len(self._ask_at) > self._size:
-            self._ask_at.popitem(last=False)
+        self._ask_at.discard(asker)
+        leaving = self._ask_at.find_leaving(asker)
+        if leaving is not None:
+            self._ask_at.discard(leaving)
+        self._ask_at.put(asker, ask_at)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from cachetools import TTLCache
-
+from ..cache.recent import Recent
 from ..runtime import Clock
 
 MOST: Final = 100_000  # tokens, some 300 bytes each; only what an org has signed is remembered
@@ -22,19 +21,19 @@ class Once:
     """By name; one for the process, so that a reload forgets none."""
 
     def __init__(self, clock: Clock) -> None:
-        self._taken: TTLCache[bytes, None] = TTLCache(MOST, REMEMBERED_FOR, timer=clock.monotonic)
+        self._taken: Recent[bool] = Recent(MOST, REMEMBERED_FOR, clock)
 
     def is_taken(self, name: bytes) -> bool:
-        return name in self._taken
+        return self._taken.get(name) is not None
 
     def all(self) -> tuple[bytes, ...]:
         """For a process that begins."""
-        return tuple(self._taken)
+        return tuple(self._taken.keys())
 
     def take(self, name: bytes) -> None:
         """Here, or by another worker."""
-        self._taken[name] = None
+        self._taken.keep(name, True)
 
     def give_back(self, name: bytes) -> None:
         """Its sender is to send it again."""
-        self._taken.pop(name, None)
+        self._taken.forget(name)

@@ -12,6 +12,7 @@ from proxy.errors import (
     ProxyError,
     SubjectTokenRefused,
 )
+from proxy.runtime import STEPS
 
 from ..support.issuer import StillClock
 
@@ -82,10 +83,32 @@ def test_a_wall_clock_that_jumps_changes_nothing():
 
 
 def test_refusals_have_a_bound():
-    """C-17, C-18: the one that was met least recently leaves."""
+    """C-17, C-18: the oldest of a token leaves; those of routes are met by everybody, and stay."""
     refusals, _ = remember(REFUSED, max_entries=2)
-    refusals.remember(REFUSED, subject_token=b"second", route=ROUTE)
-    assert refusals.recall(TOKEN) is not None
-    refusals.remember(REFUSED, subject_token=b"third", route=ROUTE)
-    assert len(refusals) == 2
-    assert [refusals.recall(key) is None for key in (TOKEN, b"second", b"third")] == [False, True, False]
+    refusals.remember(
+        ExchangeMisconfigured(remember_for=10, remember_by="route"), subject_token=TOKEN, route=ROUTE
+    )
+    for token in (b"second", b"third"):
+        refusals.remember(REFUSED, subject_token=token, route=ROUTE)
+    assert len(refusals) == 3
+    assert [refusals.recall(key) is None for key in (TOKEN, b"second", b"third", ROUTE)] == [
+        True,
+        *[False] * 3,
+    ]
+
+
+def test_refusals_that_end_together_leave_a_few_at_a_time():
+    """C-17: at most ``STEPS`` with each that comes, however many there are."""
+    most = 10 * STEPS
+    refusals, clock = remember(REFUSED, max_entries=most)
+    for number in range(1, most):
+        refusals.remember(REFUSED, subject_token=b"%d" % number, route=ROUTE)
+    clock.advance(31)
+    refusals.remember(REFUSED, subject_token=b"next", route=ROUTE)
+    assert len(refusals) == most - STEPS + 1
+
+
+async def test_all_refusals_are_let_go():
+    refusals, _ = remember(REFUSED)
+    await refusals.aclose()
+    assert (len(refusals), refusals.recall(TOKEN)) == (0, None)
