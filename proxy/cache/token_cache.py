@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -229,19 +230,23 @@ class TokenCache:
         """Renew every entry at its first use after some time, ``seconds`` at most, whatever that costs.
 
         The time is each entry's own, so that not all are renewed at once, and however often this is said. First steps
-        to access tokens go: to renew by them would renew nothing. All are marked within the next turns of the loop.
+        to access tokens go: to renew by them would renew nothing. All are marked within the next turns of the loop, and
+        maybe some that come meanwhile.
         """
         ends_at = self._clock.monotonic() + seconds
         doubt = partial(self._doubt, ends_at, seconds)
-        entries = tuple(self._entries.all())
-        for entry in entries[:STEPS]:
+        entries = self._entries.all()
+        for entry in islice(entries, STEPS):
             doubt(entry)
-        if len(entries) > STEPS:
-            self._background.spawn(spread(doubt, entries[STEPS:]), name="doubt")
+        if len(self._entries) > STEPS:
+            self._background.spawn(spread(doubt, entries), name="doubt")
 
     async def aclose(self) -> None:
         """Nothing is kept any more; many entries are not all let go in one turn of the event loop."""
         await spread(self._entries.remove, self._entries.drain())
+        await self._rejected.aclose()
+        await self.refusals.aclose()
+        await self.verdicts.aclose()
 
     def _doubt(self, ends_at: float, seconds: float, entry: Entry) -> None:
         entry.in_doubt = True

@@ -1,5 +1,6 @@
 """How long tokens are kept, how many, and whose leave first."""
 
+import asyncio
 import gc
 import tracemalloc
 from hashlib import sha256
@@ -9,6 +10,7 @@ import pytest
 
 from proxy.cache.key import CacheKey
 from proxy.cache.replicas import Answer
+from proxy.errors import ExchangeDenied
 from proxy.exchange.token_exchange import AccessToken, build_access_token
 from proxy.runtime import STEPS
 
@@ -200,6 +202,46 @@ def test_entries_that_end_together_leave_a_few_at_a_time():
     assert len(left) < 60  # a step may also be one from a second to the next
     entries = rig.cache._entries
     assert (len(entries._owned), len(entries._ends)) == (0, 0)
+
+
+async def test_all_are_doubted_a_few_at_a_time():
+    """C-17: nobody makes a list of all, so entries that come and go meanwhile are in nobody's way."""
+    rig = Rig()
+    for number in range(10 * STEPS):
+        put(rig, key(number), make_access_token("t"), INF)
+    before = set(rig.cache._entries.all())
+    rig.cache.doubt(60)
+    in_doubt = [sum(entry.in_doubt for entry in before)]
+    while len(rig.background):
+        rig.cache._entries.remove(key(len(in_doubt)).digest)
+        put(rig, key(10_000 + len(in_doubt)), make_access_token("t"), INF)
+        await asyncio.sleep(0)
+        in_doubt.append(sum(entry.in_doubt for entry in before))
+    assert max(after - before for before, after in pairwise([0, *in_doubt])) <= STEPS
+    assert all(entry.in_doubt for entry in before if entry.live)
+
+
+async def test_whatever_is_known_is_let_go_a_little_at_a_time():
+    """C-17: also of tokens that were rejected or refused, of which there may be as many as entries."""
+    rig = Rig()
+    for number in range(3 * STEPS):
+        put(rig, key(number), make_access_token("t"), INF)
+        rig.cache.reject(key(number), make_access_token("t"))
+        put(rig, key(number), make_access_token("t"), INF)
+        rig.cache.refusals.remember(
+            ExchangeDenied(remember_for=5, remember_by="subject_token"),
+            subject_token=b"%d" % number,
+            route=b"",
+        )
+        rig.cache.verdicts.refuse(b"%d" % number)
+    tables = rig.cache._entries._entries, rig.cache._rejected, rig.cache.refusals, rig.cache.verdicts
+    closing = asyncio.ensure_future(rig.cache.aclose())
+    left = [4 * 3 * STEPS]
+    while not closing.done():
+        await asyncio.sleep(0)
+        left.append(sum(map(len, tables)))
+    assert left[-1] == 0
+    assert max(before - after for before, after in pairwise(left)) <= STEPS
 
 
 def test_what_has_ended_is_not_given_before_it_leaves():
