@@ -8,12 +8,13 @@ before it are refused instead, for it can no longer be told whose they are.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
+from ..authentication.segments import Bounded
 from ..errors import SubjectTokenInvalid, SubjectTokenRefused
-from ..runtime import STEPS, Clock
+from ..runtime import STEPS, Clock, keep_from_collector
 from .replicas import Revocable
 from .revocation import Revocation
 
@@ -42,7 +43,7 @@ class UserRevocations:
     def __init__(self, clock: Clock, most: int = MOST) -> None:
         self._clock = clock
         self._most = most
-        self._marks: OrderedDict[bytes, _Mark] = OrderedDict()  # in the order in which they end
+        self._marks: Bounded[bytes, _Mark] = Bounded(most)  # each segment's in the order in which they end
         self._floor = _Mark(0.0, 0.0, 0.0)
         self._caches: dict[Revocable, None] = {}
 
@@ -76,7 +77,7 @@ class UserRevocations:
         return [
             each
             for each in revocations
-            if each.not_before > self._marks.get(each.key, self._floor).not_before
+            if each.not_before > (self._marks.get(each.key) or self._floor).not_before
         ]
 
     def all(self) -> list[Revocation]:
@@ -84,7 +85,8 @@ class UserRevocations:
         now = self._clock.monotonic()
         marks = [
             Revocation("user", key, mark.not_before)
-            for key, mark in self._marks.items()
+            for segment in self._marks.segments
+            for key, mark in segment.items()
             if now < mark.ends_at
         ]
         in_force = now < self._floor.ends_at
@@ -122,18 +124,26 @@ class UserRevocations:
 
     def _find(self, identifiers: Collection[bytes]) -> list[_Mark]:
         now = self._clock.monotonic()
-        found = [self._marks[each] for each in identifiers if each in self._marks]
-        return [mark for mark in (*found, self._floor) if now < mark.ends_at] if identifiers else []
+        found = (*map(self._marks.get, identifiers), self._floor) if identifiers else ()
+        return [mark for mark in found if mark is not None and now < mark.ends_at]
 
     def _mark(self, revocation: Revocation) -> None:
         _, key, not_before = revocation
         self._forget_ended()
-        before = self._marks.pop(key, None)
+        before = self._marks.get(key)
         if before is None and len(self._marks) >= self._most:
-            self._raise_floor(self._marks.pop(next(iter(self._marks))))
+            self._raise_floor(self._pop_oldest())
         not_before = not_before if before is None else max(not_before, before.not_before)
-        ends_at = self._clock.monotonic() + LASTING + MARGIN
-        self._marks[key] = _Mark(not_before, self._clock.time(), ends_at)
+        mark = _Mark(not_before, self._clock.time(), self._clock.monotonic() + LASTING + MARGIN)
+        keep_from_collector(mark)
+        self._marks.put(key, mark)
+
+    def _pop_oldest(self) -> _Mark:
+        """Of all: of the oldest of each segment."""
+        oldest = (next(iter(segment.items())) for segment in self._marks.segments if segment)
+        key, mark = min(oldest, key=lambda item: item[1].ends_at)
+        self._marks.discard(key)
+        return mark
 
     def _raise_floor(self, gone: _Mark) -> None:
         now = self._clock.monotonic()
@@ -145,8 +155,13 @@ class UserRevocations:
 
     def _forget_ended(self) -> None:
         """Some of them: each mark that comes makes room for more than itself."""
+        for key in list(islice(self._find_ended(), STEPS)):
+            self._marks.discard(key)
+
+    def _find_ended(self) -> Iterator[bytes]:
         now = self._clock.monotonic()
-        for _ in range(STEPS):
-            if not self._marks or next(iter(self._marks.values())).ends_at > now:
-                return
-            self._marks.popitem(last=False)
+        for segment in self._marks.segments:
+            for key, mark in segment.items():
+                if now < mark.ends_at:
+                    break
+                yield key

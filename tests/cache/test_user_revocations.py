@@ -157,6 +157,24 @@ def test_marks_that_end_together_are_forgotten_a_few_at_a_time():
     assert left == [STEPS * number for number in range(9, -1, -1)]
 
 
+def test_the_oldest_of_many_marks_leaves(caplog):
+    """C-17: they are in segments, of which none is copied for long; the oldest of all leaves, and the ended first."""
+    users, clock = build(most=5000)
+    for number in range(5000):
+        revoke(users, b"%032d" % number, NOW + number)
+        clock.advance(1)
+    for number in range(5000, 5010):
+        revoke(users, b"%032d" % number, NOW + number)
+        clock.advance(1)
+    assert [refused(users, bytes(32), NOW + issued_at) for issued_at in (9, 10)] == [True, False]
+    assert len(caplog.records) == 1
+    clock.advance(LASTING + MARGIN - 2000)
+    assert len(users) == 5000 - STEPS
+    revoke(users, ALICE, clock.time())
+    assert len(users.all()) == 2000
+    assert len(caplog.records) == 1
+
+
 def test_ended_marks_make_room_before_the_floor_is_raised(caplog):
     """C-17: a full table of what has ended is not full."""
     users, clock = build(most=10)
