@@ -11,10 +11,12 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from ..errors import Overloaded, ProofInvalid
-from ..runtime import Clock
+from ..runtime import STEPS, Clock, keep_from_collector
 
 MOST: Final = 500_000  # proofs, some 110 bytes each: 55 MB, and 5000 a second, which a core is busy with
-SLOT: Final = 16  # s: what ends within one is forgotten together
+SLOT: Final = (
+    16  # s: what ends within one is forgotten one after the other, ``STEPS`` with each proof that comes
+)
 _NAME_SIZE: Final = 15  # bytes, as many as fit into 48 with what Python needs
 
 
@@ -78,14 +80,26 @@ class UsedProofs:
                 f"more than {self._most} proofs to remember", remedy="Add replicas: each remembers its own."
             )
         number = int(self._clock.monotonic() + ends_at - self._clock.time()) // SLOT
-        slot = self._slots.setdefault(number, _Slot(ends_at))
+        slot = self._slots.get(number)
+        if slot is None:
+            slot = self._slots[number] = _Slot(ends_at)
+            keep_from_collector(slot.names)
         slot.ends_at = max(slot.ends_at, ends_at)
         slot.names.add(name)
         self._count += 1
         return True
 
     def _forget_ended(self) -> None:
+        """Some of them: each proof that comes makes room for more than itself."""
         ended, now = int(self._clock.monotonic()) // SLOT, self._clock.time()
-        for number, slot in tuple(self._slots.items()):
+        for number, slot in self._slots.items():
             if number < ended and slot.ends_at < now:
-                self._count -= len(self._slots.pop(number).names)
+                self._forget_some(number, slot.names)
+                return
+
+    def _forget_some(self, number: int, names: set[bytes]) -> None:
+        for _ in range(min(STEPS, len(names))):
+            names.pop()
+            self._count -= 1
+        if not names:
+            del self._slots[number]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pytest
 
 from proxy.cache.used_proofs import MOST, SLOT, UsedProofs
 from proxy.errors import Overloaded, ProofInvalid, ProofUncheckable
+from proxy.runtime import STEPS
 from tests.support.issuer import NOW, StillClock
 
 
@@ -45,6 +47,23 @@ async def test_it_is_remembered_to_its_end_and_not_for_long_after():
     clock.advance(SLOT)
     await used.use("key", "two", clock.now + 90, None)
     assert len(used) == 1
+
+
+async def test_what_ends_together_is_forgotten_a_few_at_a_time():
+    """C-17: with each proof that comes some of them; the collector looks through none."""
+    clock = StillClock()
+    used = UsedProofs(clock)
+    for number in range(10 * STEPS):
+        await used.use("key", str(number), NOW + 90, None)
+    assert not any(gc.is_tracked(slot.names) for slot in used._slots.values())
+    clock.advance(90 + SLOT)
+    left = []
+    for number in range(11):
+        await used.use("other", str(number), clock.now + 90, None)
+        left.append(len(used))
+    assert left[0] == 9 * STEPS + 1
+    assert left[-1] == 11
+    assert len(used._slots) == 1
 
 
 @pytest.mark.parametrize("seconds", [3600, -60])
