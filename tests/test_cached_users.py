@@ -28,7 +28,7 @@ async def test_a_cached_user_takes_little_memory_and_none_of_the_collectors_time
     tokens = stage.mint(0, 2 * USERS)
     await fill(stage, tokens[:USERS])
     gc.collect()
-    tracked = Counter(map(type, gc.get_objects()))
+    tracked, places = Counter(map(type, gc.get_objects())), count_places()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -41,6 +41,12 @@ async def test_a_cached_user_takes_little_memory_and_none_of_the_collectors_time
     ours = {kind: number for kind, number in grown.items() if is_ours(kind)}
     assert each < EACH + TOKEN_SIZE
     assert sum(ours.values()) < USERS / 2
+    assert count_places() - places < USERS / 2
+
+
+def count_places() -> int:
+    """That a full collection looks at in tables."""
+    return sum(len(each) for each in gc.get_objects() if isinstance(each, dict | set))
 
 
 def is_ours(kind: type) -> bool:

@@ -293,7 +293,7 @@ class Verifier:
         return identifiers
 
     def _remember(self, known: KnownToken) -> None:
-        keep_from_collector(known)
+        keep_from_collector(known, known.identifiers)
         self._forget(known.value)
         leaving = self._known.find_leaving(known.value)
         if leaving is not None:
