@@ -32,7 +32,7 @@ class Refusals:
         if error.remember_by is None or error.remember_for <= 0:
             return
         kept = copy(error)
-        keep_from_collector(kept, vars(kept))
+        keep_from_collector(kept, kept.args, vars(kept))
         if error.remember_by == "subject_token":
             self._of_tokens.keep(subject_token, kept, error.remember_for)
         else:
