@@ -235,10 +235,11 @@ class TokenCache:
         """
         ends_at = self._clock.monotonic() + seconds
         doubt = partial(self._doubt, ends_at, seconds)
+        too_many = len(self._entries) > STEPS  # before any is looked at, for it drops some
         entries = self._entries.all()
         for entry in islice(entries, STEPS):
             doubt(entry)
-        if len(self._entries) > STEPS:
+        if too_many:
             self._background.spawn(spread(doubt, entries), name="doubt")
 
     async def aclose(self) -> None:

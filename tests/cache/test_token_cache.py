@@ -221,6 +221,21 @@ async def test_all_are_doubted_a_few_at_a_time():
     assert all(entry.in_doubt for entry in before if entry.live)
 
 
+async def test_the_ended_spare_nobody_a_doubt():
+    """C-25: also where they come first, and leave as they are counted."""
+    rig = Rig()
+    for number in range(STEPS + 50):
+        ends_at = START + 100 if number < STEPS else START + 3600
+        put(rig, key(number), make_access_token("t", ends_at), INF)
+    rig.clock.advance(80)
+    rig.cache.expire(0.0)
+    rig.clock.advance(21)
+    rig.cache.doubt(60)
+    await rig.settle()
+    assert min(len(rig.cache) for _ in range(9)) == 50
+    assert all(entry.in_doubt for entry in rig.cache._entries.all())
+
+
 async def test_whatever_is_known_is_let_go_a_little_at_a_time():
     """C-17: also of tokens that were rejected or refused, of which there may be as many as entries."""
     rig = Rig()
