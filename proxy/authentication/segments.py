@@ -54,9 +54,7 @@ class Segments(Generic[K, V]):
         segment = self.of(key)
         segment.pop(key, None)
         segment[key] = value
-        keep_from_collector(
-            segment
-        )  # CPython has it looked through again with each value that could be in a circle
+        keep_from_collector(segment)  # again: CPython tracks it with each value that may be in a circle
 
     def discard(self, key: K) -> None:
         """Nothing, where there is none."""
