@@ -68,7 +68,7 @@ def build_request_digest(request: TokenRequest, client_identity: Sequence[str]) 
     return sha256(_REQUEST + _encode([asked, list(client_identity)])).digest()
 
 
-@lru_cache(maxsize=16_384)  # it is asked for on every hit; some 5 MB when full
+@lru_cache(maxsize=1024)  # asked for at every look-up; few, for the collector looks through all that are new
 def build_owner(issuer: str, subject: str) -> bytes:
     """Whose entries these are (32 bytes), for purging."""
     return sha256(_OWNER + _encode([issuer, subject])).digest()
