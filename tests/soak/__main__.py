@@ -8,7 +8,7 @@ slow-bodies: trickling request bodies, twice as many as the pool has places, of 
 probe must be answered in 1 s.
 trailers: a trailer of 96 MiB, then 2 kB/s in tiny pieces for N seconds, while a probe must be answered in 1 s.
 signals: 10,000 events a minute for N seconds, then forged ones as fast as they are answered, beside requests.
-users: 100,000 cached users come, are renewed and go, while no turn of the loop may take more than 10 ms.
+users: 100,000 cached users come, are renewed, revoked and go, while no turn of the loop may take more than 10 ms.
 grpc: bidirectional streams for N seconds, of which some take nothing, while a call must be answered in 1 s.
 waves: 20 waves of 300 unfinished heads and 500 short connections, which must not add up in memory.
 """
