@@ -1,6 +1,8 @@
 """Canonical base64url and JSON that reads in one way only."""
 
 import json
+from contextlib import suppress
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,16 @@ def test_one_spelling(text):
     except ValueError:
         return
     assert encode_base64url(data) == text
+
+
+@pytest.mark.parametrize(("start", "values"), [("", 1 << 8), ("A", 1 << 10), ("AA", 1 << 12), ("AAA", 0)])
+def test_no_spare_spellings(start, values):
+    """A-23: of all two characters that may come last, as many are accepted as there are values, each once."""
+    spelled = []
+    for first, second in product(map(chr, range(256)), repeat=2):
+        with suppress(ValueError):
+            spelled.append(decode_base64url(start + first + second))
+    assert len(spelled) == len(set(spelled)) == values
 
 
 @pytest.mark.parametrize(
