@@ -20,6 +20,7 @@ CLIENT_CLAIMS = ("cid", "azp", "client_id")  # Okta, OpenID Connect, RFC 9068
 # What tells where a token is from and what for, not whose it is.
 IMPERSONAL = frozenset({"iss", "aud", *CLIENT_CLAIMS, "scp", "scope", "ver", "typ", "acr", "amr"})
 MAX_SHARED = 4096  # values
+_DEEPEST = 64  # actors that are looked at: JSON of a token's size can nest no deeper to any purpose
 H = TypeVar("H", bound=Hashable)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -83,6 +84,22 @@ def read_scopes(claims: Mapping[str, Any]) -> frozenset[str]:
         value = claims.get(name, ())
         found.update(value.split(" ") if isinstance(value, str) else value)
     return frozenset(found)
+
+
+def read_actors(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The subjects of those who act for the user, the latest first (RFC 8693 §4.1).
+
+    An empty text stands for one without a subject, and for one that is no object: that is an actor nobody knows.
+    """
+    act = claims.get("act")
+    if act is None:
+        return ()
+    found: list[str] = []
+    while act is not None and len(found) < _DEEPEST:
+        known = act if isinstance(act, dict) else {}
+        found.append(str(known.get("sub", "")))
+        act = known.get("act")
+    return tuple(found)
 
 
 def has_expired(expires_at: float, clock_tolerance: float, now: float) -> bool:

@@ -24,7 +24,7 @@ from ..jose.jws import (
     verify_signature,
 )
 from .binding import Binding
-from .claims import SubjectTokenPolicy, parse_claims, read_scopes, verify_claims
+from .claims import SubjectTokenPolicy, parse_claims, read_actors, read_scopes, verify_claims
 
 # RFC 8725 §3.11: an allow-list. Proofs, logout tokens and security events are JWTs of the same keys.
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -91,6 +91,11 @@ class SubjectToken:
         """Epoch seconds, by the issuer's clock."""
         issued_at: float | None = self.claims.get("iat")
         return issued_at
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """The subjects of those who act for the user by this token alone, the latest first."""
+        return read_actors(self.claims)
 
     def exchanged_for(self, value: str) -> SubjectToken:
         """``value`` in its place: the same user's by another server, which says nothing of what was verified here."""

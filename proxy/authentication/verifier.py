@@ -27,7 +27,7 @@ from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
 from ..runtime import Background, Clock, keep_from_collector, spread
 from .binding import read_binding
-from .claims import SharedValues, SubjectTokenPolicy, read_scopes
+from .claims import SharedValues, SubjectTokenPolicy, read_actors, read_scopes
 from .index import Index
 from .introspection import verify_introspection
 from .segments import SecondChances
@@ -84,6 +84,7 @@ class KnownToken(SubjectToken):
     acr: str | None = field()
     auth_time: float | None = field()
     issued_at: float | None = field()
+    actors: tuple[str, ...] = field()
     ends_at: float
     deadline: float
     keys: SigningKeys = field(repr=False)
@@ -243,6 +244,7 @@ class Verifier:
             acr=self._values.share(claims.get("acr")),
             auth_time=claims.get("auth_time"),
             issued_at=claims.get("iat"),
+            actors=self._values.share(read_actors(claims)),
             ends_at=ends_at,
             deadline=self._clock.monotonic() + ends_at - self._clock.time(),
             keys=keys,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..exchange.actors import check_actors, name_actors
+from ..exchange.actors import check_actors
 from ..exchange.answer import show
 from ..exchange.route_requests import build_first_request, build_token_request
 from ..exchange.token_exchange import TokenRequest
@@ -110,8 +110,8 @@ async def _examine_actors(subject_token: SubjectToken, route: models.Route, cloc
     """Who stands between the user and this call, by the token."""
 
     async def check() -> Finding:
-        check_actors(subject_token.claims, route.allowed_actors, route.max_actors)
-        named = ", ".join(name or "somebody without a name" for name in name_actors(subject_token.claims))
+        check_actors(subject_token.actors, route.allowed_actors, route.max_actors)
+        named = ", ".join(name or "somebody without a name" for name in subject_token.actors)
         return Finding("actors", route.name, "pass", f"acting for the user: {show(named)}")
 
     return await examine(clock, "actors", route.name, check)

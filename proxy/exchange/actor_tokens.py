@@ -55,7 +55,7 @@ class ActorTokens:
 
     async def find(self, request: TokenRequest, subject_token: SubjectToken) -> ActorToken | None:
         """Who acts, if the route has anybody act and the user's token lets it. Raises ExchangeDenied."""
-        check_actors(subject_token.claims, request.allowed_actors, request.max_actors)
+        check_actors(subject_token.actors, request.allowed_actors, request.max_actors)
         actor = await self._read(request, subject_token)
         if actor is not None:
             check_may_act(subject_token, actor)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeDenied
 
 MOST: Final = 4  # actors in a chain, unless a route says otherwise
-_DEEPEST: Final = 64  # levels that are looked at: JSON of a token's size can nest no deeper to any purpose
 
 
 class ActorToken(NamedTuple):
@@ -20,25 +19,8 @@ class ActorToken(NamedTuple):
     claims: Mapping[str, Any]
 
 
-def list_actors(claims: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Those who act, the latest first (§4.1); one that is no object is an actor nobody knows."""
-    act = claims.get("act")
-    for _ in range(_DEEPEST):
-        if act is None:
-            return
-        known = act if isinstance(act, dict) else {}
-        yield known
-        act = known.get("act")
-
-
-def name_actors(claims: Mapping[str, Any]) -> list[str]:
-    """Their subjects, the latest first; an empty text for one that has none."""
-    return [str(actor.get("sub", "")) for actor in list_actors(claims)]
-
-
-def check_actors(claims: Mapping[str, Any], allowed: Collection[str] | None, most: int) -> None:
+def check_actors(actors: Collection[str], allowed: Collection[str] | None, most: int) -> None:
     """Raises ExchangeDenied for a chain that is too long, or that has an actor who is not ``allowed`` (None: any)."""
-    actors = name_actors(claims)
     if len(actors) > most:
         raise _deny(
             f"the subject token has {len(actors)} actors, more than max_actors",

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from ..authentication.claims import IMPERSONAL
 from ..authentication.subject_token import SubjectToken
 from ..errors import ProxyError
-from .actors import name_actors
 from .answer import show
 from .endpoint import Call
 from .token_exchange import TokenRequest
@@ -92,7 +91,7 @@ def build_record(
         status=call.status,
         okta_request_id=call.request_id,
         error=error,
-        actors=name_actors(subject_token.claims) if subject_token else (),
+        actors=subject_token.actors if subject_token else (),
     )
 
 
