@@ -188,7 +188,7 @@ class Endpoint:
             headers["DPoP"] = self._dpop_key.proof("POST", url, nonce=nonce, now=self._server_time())
         call.tries += 1
         body = encode_form([*form, *credentials.form])
-        answer = await self._outbound.post(url, headers, body, certificate=credentials.certificate)
+        answer = await self._outbound.submit(url, headers, body, certificate=credentials.certificate)
         call.status = answer.status
         call.request_id = answer.headers.get("x-okta-request-id")
         self.nonces.learn(url, answer.headers)

@@ -1,4 +1,4 @@
-"""Requests to an authorization server and whole answers, each within one deadline.
+"""Requests to an authorization server and whole answers, each within a deadline of its caller's or its own.
 
 No redirect is followed, no cookie stored, no environment read.
 """
@@ -6,7 +6,7 @@ No redirect is followed, no cookie stored, no environment read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Outbound:
 
     async def get(self, url: str) -> Answer:
         """Raises AuthorizationServerUnavailable, AuthorizationServerTimeout or ExchangeResponseInvalid."""
-        return await self._send(self._transport, "GET", url, HEADERS, b"")
+        return await self._within(self._transport.send("GET", url, HEADERS, b""))
 
     async def post(
         self,
@@ -58,8 +58,19 @@ class Outbound:
         certificate: PresentedCertificate | None = None,
     ) -> Answer:
         """As ``get``, for a form, on a connection on which ``certificate`` is shown."""
+        return await self._within(self.submit(url, headers, form, certificate=certificate))
+
+    def submit(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        form: bytes,
+        *,
+        certificate: PresentedCertificate | None = None,
+    ) -> Awaitable[Answer]:
+        """As ``post``, for callers with a deadline of their own: this has none."""
         transport = self._transport if certificate is None else self._find_certified_transport(certificate)
-        return await self._send(transport, "POST", url, {**HEADERS, **FORM, **headers}, form)
+        return transport.send("POST", url, {**HEADERS, **FORM, **headers}, form)
 
     def prepare_authorities(self) -> Callable[[], None]:
         """Read the CA file again; requests from the result's call on go by it. Raises OSError."""
@@ -93,12 +104,10 @@ class Outbound:
         finally:
             await transport.aclose()
 
-    async def _send(
-        self, transport: Transport, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    async def _within(self, request: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(self._timeout):
-                return await transport.send(method, url, headers, body)
+                return await request
         except TimeoutError:
             raise AuthorizationServerTimeout(f"no whole answer within {self._timeout:g} s") from None
 
