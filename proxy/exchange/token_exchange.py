@@ -6,6 +6,7 @@ Not here: what the answer means (``token_response``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
@@ -112,7 +113,9 @@ def build_form(
 
 def encode_form(form: Form) -> bytes:
     """``application/x-www-form-urlencoded``; a space becomes ``%20``, which every decoder reads alike."""
-    return "&".join([f"{encode_component(name)}={encode_component(value)}" for name, value in form]).encode()
+    return "&".join(
+        [_encode_asked(name, value) if name in _ASKED else _encode_field(name, value) for name, value in form]
+    ).encode()
 
 
 def encode_component(text: str) -> str:
@@ -120,6 +123,16 @@ def encode_component(text: str) -> str:
     if not text.encode().translate(None, _UNRESERVED):  # most often: a token
         return text
     return text.translate(_SPELLINGS) if text.isascii() else quote(text, safe="")
+
+
+def _encode_field(name: str, value: str) -> str:
+    return f"{encode_component(name)}={encode_component(value)}"
+
+
+@lru_cache(maxsize=1024)  # a few for each route
+def _encode_asked(name: str, value: str) -> str:
+    """What is the same for all users; nobody's token may come here, for it would be kept."""
+    return _encode_field(name, value)
 
 
 def _build_token_exchange(request: TokenRequest, subject_token: str) -> Form:
@@ -151,6 +164,19 @@ def _build_assertion(_request: TokenRequest, subject_token: str) -> Form:
     return [("grant_type", JWT_BEARER), ("assertion", subject_token)]
 
 
+# What the configuration says, or this file.
+_ASKED = frozenset(
+    {
+        "grant_type",
+        "subject_token_type",
+        "requested_token_type",
+        "requested_token_use",
+        "actor_token_type",
+        "audience",
+        "resource",
+        "scope",
+    }
+)
 _SPELLINGS = [quote(chr(code), safe="") for code in range(128)]
 _UNRESERVED = bytes(code for code, spelling in enumerate(_SPELLINGS) if len(spelling) == 1)
 _BUILDERS = {
