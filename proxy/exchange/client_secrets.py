@@ -19,12 +19,24 @@ class ClientSecret(ClientAuthentication):
         self._read = read
         self._in_form = in_form
         self._alternation = Alternation()
+        self._made = Credentials()
 
     def authenticate(self, url: str, now: float) -> Credentials:
         candidates = [(secret, secret.decode()) for secret in self._read() if secret]
         if not candidates:
             raise ValueError("the client secret is empty")
         source, secret = self._alternation.choose(candidates)
+        if self._made.source != source:
+            self._made = self._build(source, secret)
+        return self._made
+
+    def refuse(self, credentials: Credentials) -> None:
+        self._alternation.refuse(credentials.source)
+
+    def identity(self) -> str:
+        return self._client_id
+
+    def _build(self, source: bytes, secret: str) -> Credentials:
         if self._in_form:
             return Credentials(
                 form=[("client_id", self._client_id), ("client_secret", secret)], source=source
@@ -32,12 +44,6 @@ class ClientSecret(ClientAuthentication):
         # Both halves are form-encoded first, or a colon or a percent sign would break the pair apart.
         pair = f"{encode_component(self._client_id)}:{encode_component(secret)}"
         return Credentials(authorization=f"Basic {b64encode(pair.encode()).decode()}", source=source)
-
-    def refuse(self, credentials: Credentials) -> None:
-        self._alternation.refuse(credentials.source)
-
-    def identity(self) -> str:
-        return self._client_id
 
 
 def build_reader(client: Client) -> Callable[[], list[bytes]]:
