@@ -77,15 +77,19 @@ class Bounded(Segments[K, V]):
     def __init__(self, most: int) -> None:
         super().__init__(min(SEGMENTS, 1 + most // _SMALL))
         self._most = most
+        self._room = most  # values that may come for certain before all have to be counted again
 
     def find_leaving(self, key: K) -> K | None:
-        """Who is to leave for ``key``, which is not there, if anybody."""
+        """Who is to leave for ``key``, which is not there, if anybody. To be asked before each value that comes."""
         segment = self._find_full(key)
         return None if segment is None else next(iter(segment))
 
     def _find_full(self, key: K) -> dict[K, V] | None:
         """Where somebody has to leave for ``key``, if anybody has to."""
-        if len(self) < self._most:
+        if self._room <= 0:
+            self._room = self._most - len(self)
+        self._room -= 1
+        if self._room >= 0:
             return None
         return self.of(key) or next(filter(None, self.segments))
 

@@ -40,6 +40,22 @@ def test_the_oldest_that_was_not_used_leaves():
     assert held(table) == {4, 5, 6} or held(table) == {1, 5, 6}
 
 
+def test_the_bound_holds_whoever_leaves_by_himself():
+    """There are never more than may be, and nobody has to leave while there is room."""
+    table: SecondChances[int, Value] = SecondChances(100)
+    generator = random.Random(1)
+    for key in range(10_000):
+        before = len(table)
+        put(table, key)
+        assert len(table) == min(before + 1, 100)
+        if generator.random() < 0.3:
+            gone = generator.choice(tuple(held(table)))
+            del table.of(gone)[gone]
+        if key == 5_000:
+            for gone in held(table):
+                del table.of(gone)[gone]
+
+
 def test_somebody_leaves_where_all_are_used():
     """After a bounded number of looks."""
     table: SecondChances[int, Value] = SecondChances(1000)
