@@ -6,7 +6,6 @@ whoever knows the subject; of tokens, secrets and extra parameters there is noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -24,15 +23,13 @@ _DIGITS = 16  # of the digest: 64 bits tell any number of users apart
 class ExchangeRecord(NamedTuple):
     """One grant with all its tries.
 
-    ``issuer`` and ``subject`` (a digest) are the user's, None without one; ``outcome`` is ``ok`` or the error's
-    code; ``tries`` are requests made; ``status`` and ``okta_request_id`` those of the last answer. ``actors`` are those
-    who act for the user by its token, the latest first.
+    ``subject_token`` is the user's, None without one; ``outcome`` is ``ok`` or the error's code; ``tries`` are requests
+    made; ``status`` and ``okta_request_id`` those of the last answer. What it takes time to say is said when asked.
     """
 
     authorization_server: str
     request: TokenRequest
-    issuer: str | None
-    subject: str | None
+    subject_token: SubjectToken | None
     client_id: str | None
     outcome: str
     seconds: float
@@ -40,17 +37,22 @@ class ExchangeRecord(NamedTuple):
     status: int | None
     okta_request_id: str | None
     error: ProxyError | None
-    actors: Sequence[str] = ()
+
+    @property
+    def subject(self) -> str | None:
+        """A digest of the user."""
+        return None if self.subject_token is None else hash_subject(self.subject_token)
 
     def fields(self) -> dict[str, Any]:
-        """The canonical line's fields, flat."""
-        error = self.error
+        """The canonical line's fields, flat; actors are those who act by the user's token, the latest first."""
+        error, subject_token = self.error, self.subject_token
+        actors = subject_token.actors if subject_token else ()
         return {
             "authorization_server": self.authorization_server,
-            "issuer": self.issuer,
+            "issuer": subject_token.issuer if subject_token else None,
             "subject": self.subject,
             "client_id": self.client_id,
-            "actors": " ".join(show(actor) or "?" for actor in self.actors[:_ACTORS]) or None,
+            "actors": " ".join(show(actor) or "?" for actor in actors[:_ACTORS]) or None,
             "grant": self.request.grant,
             "leg": self.request.leg,
             "audience": " ".join(self.request.audience) or None,
@@ -82,8 +84,7 @@ def build_record(
     return ExchangeRecord(
         authorization_server=authorization_server,
         request=request,
-        issuer=subject_token.issuer if subject_token else None,
-        subject=hash_subject(subject_token) if subject_token else None,
+        subject_token=subject_token,
         client_id=client_id,
         outcome=error.code if error else "ok",
         seconds=seconds,
@@ -91,7 +92,6 @@ def build_record(
         status=call.status,
         okta_request_id=call.request_id,
         error=error,
-        actors=subject_token.actors if subject_token else (),
     )
 
 

@@ -46,8 +46,7 @@ def test_fields_are_flat():
             scopes=("orders:read", "orders:write"),
             extra_parameters=(("secret", "not told"),),
         ),
-        issuer=ISSUER,
-        subject=hash_subject(ALICE),
+        subject_token=ALICE,
         client_id="0oa1",
         outcome="exchange_denied",
         seconds=0.12345678,
@@ -56,6 +55,7 @@ def test_fields_are_flat():
         okta_request_id="abc",
         error=ExchangeDenied("said no", remedy="ask", oauth_error="access_denied"),
     )
+    assert ALICE.value not in repr(record)
     assert record.fields() == {
         "authorization_server": "okta",
         "issuer": ISSUER,
