@@ -71,7 +71,8 @@ def build_request_digest(request: TokenRequest, client_identity: Sequence[str]) 
 @lru_cache(maxsize=1024)  # asked for at every look-up; few, for the collector looks through all that are new
 def build_owner(issuer: str, subject: str) -> bytes:
     """Whose entries these are (32 bytes), for purging."""
-    return sha256(_OWNER + _encode([issuer, subject])).digest()
+    encoded = f"[{_CANONICAL.encode(issuer)},{_CANONICAL.encode(subject)}]"  # as of a list, in a third of the time
+    return sha256(_OWNER + encoded.encode("utf-8", "surrogatepass")).digest()
 
 
 def build_cache_key(request_digest: bytes, subject_token: SubjectToken | None) -> CacheKey:

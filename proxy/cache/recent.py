@@ -41,8 +41,8 @@ class Recent(Generic[V]):
         self._values.put(key, kept)
 
     def get(self, key: bytes) -> V | None:
-        ends_at, value = self._values.get(key) or (0.0, None)
-        return value if self._clock.monotonic() < ends_at else None
+        kept = self._values.get(key)
+        return kept[1] if kept is not None and self._clock.monotonic() < kept[0] else None
 
     def forget(self, key: bytes) -> None:
         self._values.discard(key)

@@ -106,14 +106,17 @@ class UserPauses:
         self._pauses: TTLCache[Hashable, None] = TTLCache(
             MOST_PAUSES, PER_USER_RETRY_AFTER, timer=clock.monotonic
         )
+        self._clock = clock
+        self._last_end = 0.0  # monotonic: when all of them will be over
 
     def begin(self, asker: Hashable) -> None:
         """The server has said that ``asker`` asks too often."""
         self._pauses[asker] = None
+        self._last_end = self._clock.monotonic() + PER_USER_RETRY_AFTER
 
     def check(self, asker: Hashable) -> None:
         """Raises AuthorizationServerThrottled while ``asker`` is to wait."""
-        if asker in self._pauses:
+        if self._clock.monotonic() <= self._last_end and asker in self._pauses:
             raise AuthorizationServerThrottled(
                 "held back: this user asked too often", retry_after=PER_USER_RETRY_AFTER
             )
