@@ -16,8 +16,8 @@ from ..errors import ScopeInsufficient, StepUpRequired, SubjectTokenInvalid
 from ..jose.jwk import SigningKey
 from ..jose.jws import (
     UnverifiedJws,
-    parse_few_claims,
     parse_jws,
+    parse_small_claims,
     peek_claims,
     read_claims,
     verify_payload,
@@ -147,10 +147,10 @@ class UnverifiedToken:
 def parse_subject_token(value: str) -> UnverifiedToken:
     """SubjectTokenInvalid for whatever is not a well-formed JWT with the claims' right types."""
     jws = parse_jws(value)
-    few = parse_few_claims(jws)
-    claims = parse_claims(peek_claims(jws) if few is None else few)
+    small = parse_small_claims(jws)
+    claims = parse_claims(peek_claims(jws) if small is None else small)
     _require_type(jws.header)
-    return UnverifiedToken(jws, claims, claims["iss"], strict=few is not None)
+    return UnverifiedToken(jws, claims, claims["iss"], strict=small is not None)
 
 
 def verify_subject_token(

@@ -79,6 +79,13 @@ def test_refused(data):
         parse_json_object(data)
 
 
+def test_any_depth():
+    """A-14: what is too deep is refused as such at every depth, whatever else would have to be looked at."""
+    for depth in range(MAX_DEPTH, 1200):
+        with pytest.raises(ValueError, match="too deeply"):
+            parse_json_object(b'{"a":' + b"[" * depth + b'"\\u0041"' + b"]" * depth + b"}")
+
+
 def test_depth_and_escapes_accepted():
     """A-14: 32 levels are read, and so are escapes that spell real characters."""
     nested: object = 1
