@@ -131,7 +131,7 @@ class SubjectToken:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnverifiedToken:
     """A well-formed JWT: good for choosing the key by ``issuer``, and for nothing else.
 

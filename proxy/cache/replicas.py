@@ -11,7 +11,7 @@ from .revocation import Revocation
 from .single_flight import Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the authorization server said to ``asker`` at ``obtained_at``; both times are epoch seconds."""
 

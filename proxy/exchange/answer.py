@@ -16,7 +16,7 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _TOKEN_LIKE = re.compile(r"eyJ[\w.\-]+|[\w\-]{40,}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """``headers`` has lower-case names; ``document`` is the body where it is a JSON object."""
 

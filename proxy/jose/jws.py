@@ -26,7 +26,7 @@ REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
 _GENERAL_NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}  # RFC 9864 §2.2: what the key says already
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnverifiedJws:
     """Well-formed, and nothing more: nobody vouches for it yet."""
 
