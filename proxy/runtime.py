@@ -83,8 +83,7 @@ class Background:
         """Run ``coroutine`` as a task. Its failure is logged, unless somebody has ``awaited`` it and tells of it."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(_note_awaited if awaited else _log_failure)
+        task.add_done_callback(self._end_awaited if awaited else self._end)
         return task
 
     async def aclose(self) -> None:
@@ -92,6 +91,14 @@ class Background:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        _log_failure(task)
+
+    def _end_awaited(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        _note_awaited(task)
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

@@ -26,7 +26,7 @@ from ..errors import (
 from ..jose.jwk import SigningKey
 from ..jose.jws import MAX_SIZE, UnverifiedJws
 from ..runtime import Background, Clock, keep_from_collector, spread
-from .binding import read_binding
+from .binding import Binding, read_binding
 from .claims import SharedValues, SubjectTokenPolicy, read_actors, read_scopes
 from .index import Index
 from .introspection import verify_introspection
@@ -235,11 +235,18 @@ class Verifier:
         key = await find_key(unverified.jws, entry.policy.algorithms, keys)
         generation = keys.generation  # of before the user is looked up: what changes meanwhile counts
         claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
-        described = await self._describe(token, claims, entry)
+        identifiers = await self._require_unrevoked(claims)
         ends_at = claims["exp"] + entry.policy.clock_tolerance
         known = KnownToken(
-            **described,
+            value=token,
+            authorization_server=entry.authorization_server,
+            issuer=entry.policy.issuer,  # the very one that the claims name, and one text for all users
+            subject=claims["sub"],
             kept_claims=None,
+            identity=self._build_identity(token, claims),
+            expires_at=claims["exp"],
+            identifiers=identifiers,
+            binding=_read_binding(claims, entry.policy),
             scopes=self._values.share(read_scopes(claims)),
             acr=self._values.share(claims.get("acr")),
             auth_time=claims.get("auth_time"),
@@ -256,7 +263,18 @@ class Verifier:
     async def _introspect(self, token: str, entry: Accepted) -> SubjectToken:
         answer = await self._ask(token, entry)
         claims = verify_introspection(answer, entry.policy, self._clock.time())
-        return SubjectToken(kept_claims=claims, **await self._describe(token, claims, entry))
+        identifiers = await self._require_unrevoked(claims)
+        return SubjectToken(
+            value=token,
+            authorization_server=entry.authorization_server,
+            issuer=entry.policy.issuer,
+            subject=claims["sub"],
+            kept_claims=claims,
+            identity=self._build_identity(token, claims),
+            expires_at=claims["exp"],
+            identifiers=identifiers,
+            binding=_read_binding(claims, entry.policy),
+        )
 
     async def _ask(self, token: str, entry: Accepted) -> Mapping[str, Any]:
         """One question at a time for each token and entry; no caller's departure ends it for the others."""
@@ -268,24 +286,11 @@ class Verifier:
             task.add_done_callback(lambda _: self._flights.pop(flight))
         return await asyncio.shield(task)
 
-    async def _describe(self, token: str, claims: Mapping[str, Any], entry: Accepted) -> dict[str, Any]:
-        """What makes a ``SubjectToken``. Raises SubjectTokenError where its user's access was revoked."""
-        identifiers = await self._require_unrevoked(claims)
-        return {
-            "value": token,
-            "authorization_server": entry.authorization_server,
-            "issuer": entry.policy.issuer,  # the very one that the claims name, and one text for all users
-            "subject": claims["sub"],
-            "identity": self._build_identity(token, claims),
-            "expires_at": claims["exp"],
-            "identifiers": identifiers,
-            "binding": read_binding(
-                claims, tolerance=entry.policy.clock_tolerance, nonce=entry.policy.dpop_nonce
-            ),
-        }
-
     async def _require_unrevoked(self, claims: Mapping[str, Any]) -> tuple[bytes, ...]:
-        """By what the token's user may be meant from now on; from the last check on nobody is waited for."""
+        """By what the token's user may be meant from now on; from the last check on nobody is waited for.
+
+        Raises SubjectTokenError where the user's access was revoked.
+        """
         if self._revoked is None:
             return ()
         identifiers = self._revoked.identify(claims)
@@ -316,6 +321,10 @@ async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: Signin
     if jws.alg not in algorithms:
         raise SubjectTokenInvalid("the token's alg is not allowed")  # before it can cause a fetch
     return await keys.get(jws.kid, jws.alg)
+
+
+def _read_binding(claims: Mapping[str, Any], policy: SubjectTokenPolicy) -> Binding | None:
+    return read_binding(claims, tolerance=policy.clock_tolerance, nonce=policy.dpop_nonce)
 
 
 async def _call(entry: Accepted, token: str) -> Mapping[str, Any]:

@@ -82,14 +82,14 @@ class Bulkhead:
                 turn.set_result(error)
 
     def _may_take(self, asker: Hashable) -> bool:
-        return self.in_flight < self._places and self._taken[asker] < max(1, self._places // 2)
+        return self.in_flight < self._places and self._taken.get(asker, 0) < max(1, self._places // 2)
 
     def _take(self, asker: Hashable) -> None:
         self.in_flight += 1
         self._taken[asker] += 1
 
     def _give_places(self) -> None:
-        while (asker := next(filter(self._may_take, self._lines), None)) is not None:
+        while self._lines and (asker := next(filter(self._may_take, self._lines), None)) is not None:
             line = self._lines.pop(asker)
             turn = line.popleft()
             if line:

@@ -111,11 +111,10 @@ class Direct:
 
 def build_head(method: str, place: Place, headers: Mapping[str, str], length: int) -> bytes:
     """A request head (RFC 9112 §3); the headers are our own, and hold no line ends."""
-    lines = [f"{method} {place.target} HTTP/1.1", f"Host: {place.host_field}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if length:
-        lines.append(f"Content-Length: {length}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        lines += f"Content-Length: {length}\r\n"
+    return f"{method} {place.target} HTTP/1.1\r\nHost: {place.host_field}\r\n{lines}\r\n".encode("ascii")
 
 
 async def _read(response: Response) -> Answer:

@@ -18,7 +18,7 @@ from ..answer import Answer
 from .direct import Direct
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "obo-proxy"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+FORM = {**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Transport(Protocol):
@@ -70,7 +70,7 @@ class Outbound:
     ) -> Awaitable[Answer]:
         """As ``post``, for callers with a deadline of their own: this has none."""
         transport = self._transport if certificate is None else self._find_certified_transport(certificate)
-        return transport.send("POST", url, {**HEADERS, **FORM, **headers}, form)
+        return transport.send("POST", url, {**FORM, **headers}, form)
 
     def prepare_authorities(self) -> Callable[[], None]:
         """Read the CA file again; requests from the result's call on go by it. Raises OSError."""
