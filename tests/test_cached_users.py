@@ -6,6 +6,7 @@ import asyncio
 import gc
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 from proxy.runtime import STEPS, spread
 
@@ -77,7 +78,7 @@ async def test_what_is_done_to_everything_leaves_the_loop_its_turns():
 async def test_a_doubt_and_an_end_of_all_are_spread():
     """C-25: the first entries are marked at once, all of them soon; closing leaves nothing."""
     stage = Stage(4 * STEPS)
-    stage.cache._settings = stage.cache._settings.model_copy(update={"revalidate_after": 3600.0})
+    stage.cache._settings = replace(stage.cache._settings, revalidate_after=3600.0)
     await fill(stage, stage.mint(0, 3 * STEPS))
     stage.cache.doubt(60)
     marked = sum(entry.in_doubt for entry in stage.cache._entries.all())

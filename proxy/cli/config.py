@@ -57,7 +57,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_schema(_args: argparse.Namespace) -> int:
     """Print the JSON Schema, which needs no configuration."""
-    from ..config.show import build_schema
+    from ..config.schema import build_schema
 
     print(json.dumps(build_schema(), indent=2))
     return 0

@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from ..config.models import Log
     from ..observability.logs import configure
 
-    level = "error" if args.once else "info"
-    logs = configure(Log(level=level, format="console", access=not args.once))
+    log = Log(level="error" if args.once else "info", format="console", access=not args.once)
+    logs = configure(log)
     try:
         asyncio.run(_show_once(args) if args.once else _serve(args))
     except (DemoFailed, OSError) as error:

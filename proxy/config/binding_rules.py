@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .faults import Fault
 from .files import check_ca_file
 from .models import NEEDS_USER, Listen, Route, Settings, SubjectTokens
-from .shape import Sound
 from .urls import check_url
+
+if TYPE_CHECKING:
+    from .shape import Sound
 
 
 def accepts_proofs(settings: Settings) -> bool:

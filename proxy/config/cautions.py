@@ -74,7 +74,7 @@ def _find_secret_files(
         return
     inside: Any = ()
     if isinstance(value, Section):
-        inside = [(key, getattr(value, key)) for key in type(value).model_fields if key not in _PUBLIC]
+        inside = [(key, item) for key, item in vars(value).items() if key not in _PUBLIC]
     elif isinstance(value, dict):
         inside = value.items()
     elif isinstance(value, tuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from .faults import Fault
 from .files import (
@@ -51,16 +50,11 @@ def find_client_faults(place: str, client: Client) -> Iterator[Fault]:
 
 def _find_unused_keys(place: str, client: Client) -> Iterator[Fault]:
     for key in sorted({key for keys in _KEYS.values() for key in keys}):
-        if key in _KEYS[client.auth] or not _is_given(client, key):
+        if key in _KEYS[client.auth] or not client.is_given(key):
             continue
         users = [auth for auth, keys in _KEYS.items() if key in keys]
         hint = f"but with {users[0]}" if len(users) == 1 else "so leave it out"
         yield Fault(f"{place}.{key}", f"not used with auth: {client.auth}, {hint}")
-
-
-def _is_given(client: Client, key: str) -> bool:
-    default: Any = type(client).model_fields[key].default
-    return bool(getattr(client, key) != default)
 
 
 def _find_secret_faults(place: str, client: Client) -> Iterator[Fault]:

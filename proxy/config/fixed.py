@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from .authorizer_rules import find_authorizer_faults
 from .binding_rules import find_replay_faults
 from .faults import ConfigurationError
-from .models import Authorizer, Listen, Section, Settings
+from .models import Authorizer, Listen, Settings
 from .rules import find_exposure
 
 # What stands under these sections takes a restart, but for the keys named here.
@@ -24,21 +27,21 @@ def keep_fixed(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str
     Raises ConfigurationError where the two do not go together: a listener that is open to others stays so, and so
     do several workers.
     """
-    sections: dict[str, Section] = {}
+    sections: dict[str, Any] = {}
     waiting: list[str] = []
     for name, live in _LIVE.items():
         before, after = getattr(running, name), getattr(loaded, name)
         kept = {
             key: getattr(before, key)
-            for key in type(before).model_fields
+            for key in vars(before)
             if key not in live and getattr(before, key) != getattr(after, key)
         }
         if isinstance(before, Listen) and (before.tls is None) != (after.tls is None):
             kept["tls"] = before.tls
-        sections[name] = after.model_copy(update=kept)
+        sections[name] = replace(after, **kept)
         waiting += [f"{name}.{key}" for key in kept]
     authorizer, late = _keep_authorizer(running.authorizer, loaded.authorizer)
-    settings = loaded.model_copy(update={**sections, "authorizer": authorizer})
+    settings = replace(loaded, **sections, authorizer=authorizer)
     routes = {f"routes[{index}]": route for index, route in enumerate(settings.routes)}
     if faults := (
         *find_exposure(settings.admin),
@@ -58,4 +61,4 @@ def _keep_authorizer(
     kept = {
         key: getattr(before, key) for key in ("host", "port") if getattr(before, key) != getattr(after, key)
     }
-    return after.model_copy(update=kept), tuple(f"authorizer.{key}" for key in kept)
+    return replace(after, **kept), tuple(f"authorizer.{key}" for key in kept)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from .faults import Fault
-from .shape import Sound
+
+if TYPE_CHECKING:
+    from .shape import Sound
 
 _PACKAGE = "h2"
 _REMEDY = "HTTP/2 needs packages that are not here: pip install 'obo-proxy[http2]'"

@@ -1,30 +1,20 @@
 """The configuration as frozen values: one class for each mapping of the file, one field for each key.
 
 Only shapes stand here; what must hold between keys is in ``rules``. Durations are seconds, sizes bytes.
-No secret has a ``repr``.
+No secret has a ``repr``. ``shape`` builds them with pydantic, which whoever merely holds them does not load.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    StringConstraints,
-    WithJsonSchema,
-)
-
-from .units import Duration, FilePath, Network, Size, Texts
+from .units import Duration, FilePath, Network, Secret, Size, Text, Texts, Written
 from .urls import is_loopback
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Name = Annotated[str, Written(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Port = Annotated[int, Written(ge=0, le=65535)]
+Count = Annotated[int, Written(ge=1)]
 SigningAlg = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 VerifyAlg = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 ClientAuth = Literal[
@@ -53,12 +43,20 @@ TWO_LEGS: frozenset[str] = frozenset({"id_jag", "identity_chaining"})
 NEEDS_USER: frozenset[str] = TWO_LEGS | {"token_exchange", "jwt_bearer"}  # the grants on a user's behalf
 
 
-class Section(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Section:
     """A mapping of the file: frozen, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    __pydantic_config__: ClassVar = {"extra": "forbid", "hide_input_in_errors": True}
+
+    def is_given(self, key: str) -> bool:
+        """Whether ``key``, which may be left out, has another value than where it is."""
+        field = next(field for field in fields(self) if field.name == key)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        return bool(getattr(self, key) != default)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListenTLS(Section):
     """The certificate with which we serve HTTPS, and who issues those that callers may show."""
 
@@ -67,6 +65,7 @@ class ListenTLS(Section):
     client_ca_file: FilePath | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Listen(Section):
     """The public side."""
 
@@ -74,20 +73,21 @@ class Listen(Section):
     port: Port = 8080
     external_url: Text | None = None
     tls: ListenTLS | None = None
-    workers: int = Field(1, ge=1, le=256)
+    workers: Annotated[int, Written(ge=1, le=256)] = 1
     trusted_proxies: tuple[Network, ...] = ()
     strip_headers: tuple[Text, ...] = ()
     max_header_bytes: Size = 64 * 1024
-    max_header_fields: int = Field(100, ge=1)
+    max_header_fields: Count = 100
     max_body_bytes: Size | None = None
     header_timeout: Duration = 10.0
     keep_alive_timeout: Duration = 75.0
-    max_connections: int = Field(10_000, ge=1)
+    max_connections: Count = 10_000
     drain_timeout: Duration = 30.0
     server_timing: bool = False
     http2: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class Admin(Section):
     """The admin side."""
 
@@ -96,6 +96,7 @@ class Admin(Section):
     token_file: FilePath | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Authorizer(Section):
     """Where gateways ask, and the application for its own header: a TCP port, or ``unix:`` and a path as ``host``."""
 
@@ -114,12 +115,13 @@ class Authorizer(Section):
         return self.socket_path is not None or is_loopback(self.host)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Client(Section):
     """Who we are at an authorization server, and how we prove it (RFC 6749 §2.3, RFC 7523, RFC 8705)."""
 
     id: Text | None = None
     auth: ClientAuth = "client_secret_basic"
-    secret: SecretStr | None = None
+    secret: Secret | None = None
     secret_file: FilePath | None = None
     private_key_file: FilePath | None = None
     key_id: Text | None = None
@@ -137,6 +139,7 @@ class Client(Section):
         return self.auth in ("tls_client_auth", "self_signed_tls_client_auth")
 
 
+@dataclass(frozen=True, kw_only=True)
 class AuthorizationServer(Section):
     """One authorization server; endpoints left out come from its metadata (RFC 8414)."""
 
@@ -148,11 +151,12 @@ class AuthorizationServer(Section):
     dpop: bool = False
     timeout: Duration = 5.0
     ca_file: FilePath | None = None
-    proxy_url: Text | None = Field(None, repr=False)  # may hold a password
+    proxy_url: Text | None = field(default=None, repr=False)  # may hold a password
     check_subject: bool = True
     allow_http: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class SubjectTokens(Section):
     """Tokens that callers may present."""
 
@@ -160,13 +164,14 @@ class SubjectTokens(Section):
     expected_audience: Text
     client_ids: tuple[Text, ...] = ()
     required_scopes: tuple[Text, ...] = ()
-    algorithms: tuple[VerifyAlg, ...] = Field(("RS256", "ES256"), min_length=1)
+    algorithms: Annotated[tuple[VerifyAlg, ...], Written(min_length=1)] = ("RS256", "ES256")
     clock_tolerance: Duration = 30.0
     introspect: bool = False
     dpop: Literal["refuse", "accept", "require"] = "refuse"
     dpop_nonce: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class TokenIn(Section):
     """Where the caller's token stands: in a header, or in a query parameter."""
 
@@ -175,6 +180,7 @@ class TokenIn(Section):
     query: Text | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class TokenOut(Section):
     """Where the token stands on the way up: in a header, a query parameter or a cookie."""
 
@@ -189,6 +195,7 @@ class TokenOut(Section):
         return self.header is not None and self.header.lower() == "authorization" and self.scheme == "Bearer"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Actor(Section):
     """Whose token goes along as the one who acts for the user (RFC 8693 §4.1): ours, a file's or the caller's."""
 
@@ -203,9 +210,11 @@ class Actor(Section):
 
 
 def parse_actor(value: Any) -> Any:
-    """``false``, ``true`` or a mapping; anything else raises ValueError."""
+    """``false``, ``true`` or a mapping that says where; anything else raises ValueError."""
     if value is None or isinstance(value, bool):
         return Actor() if value else None
+    if isinstance(value, dict) and value and all(value[key] is None for key in value.keys() - {"type"}):
+        raise ValueError("needs file or header; true is our own token")
     if isinstance(value, dict | Actor):
         return value
     raise ValueError("neither true, false nor a mapping with file or header")
@@ -213,9 +222,12 @@ def parse_actor(value: Any) -> Any:
 
 def show_actor(actor: Actor | None) -> Any:
     """As it is written."""
-    return actor is not None if actor is None or actor.is_ours else actor.model_dump(mode="json")
+    if actor is None or actor.is_ours:
+        return actor is not None
+    return {**vars(actor), "file": actor.file and str(actor.file)}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Timeouts(Section):
     """How long the upstream may take to connect, to begin its response, and between two reads."""
 
@@ -224,6 +236,7 @@ class Timeouts(Section):
     idle: Duration = 300.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class UpstreamTLS(Section):
     """How the upstream's certificate is checked, and ours shown."""
 
@@ -233,6 +246,7 @@ class UpstreamTLS(Section):
     server_name: Text | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Route(Section):
     """One API, and the token it is called with."""
 
@@ -254,17 +268,12 @@ class Route(Section):
     token_in: TokenIn = TokenIn(header="Authorization")
     requested_token_type: Text | None = None
     token_out: TokenOut = TokenOut(header="Authorization")
-    authorization_details: tuple[dict[Text, Any], ...] = Field((), repr=False)
-    actor: Annotated[
-        Actor | None,
-        BeforeValidator(parse_actor),
-        PlainSerializer(show_actor),
-        WithJsonSchema(_ACTOR_SCHEMA),
-    ] = None
+    authorization_details: tuple[dict[Text, Any], ...] = field(default=(), repr=False)
+    actor: Annotated[Actor | None, Written(parse_actor, _ACTOR_SCHEMA)] = None
     request_context: tuple[Literal["req_ip", "method", "host", "path"], ...] = ()
     allowed_actors: tuple[Text, ...] | None = None
-    max_actors: int = Field(4, ge=0, le=64)
-    extra_parameters: dict[Text, str] = Field({}, repr=False)
+    max_actors: Annotated[int, Written(ge=0, le=64)] = 4
+    extra_parameters: dict[Text, str] = field(default_factory=dict, repr=False)
     required_scopes: tuple[Text, ...] = ()
     acr_values: tuple[Text, ...] = ()
     max_age: Duration | None = None
@@ -274,21 +283,23 @@ class Route(Section):
     on_token_expiry: Literal["continue", "close"] = "continue"
     timeouts: Timeouts = Timeouts()
     tls: UpstreamTLS | None = None
-    max_connections: int = Field(256, ge=1)
+    max_connections: Count = 256
     http2: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class SharedCache(Section):
     """A Valkey or Redis that replicas share."""
 
-    url: SecretStr
+    url: Secret
     encryption_key_file: FilePath
 
 
+@dataclass(frozen=True, kw_only=True)
 class Cache(Section):
     """The cache of exchanged tokens."""
 
-    max_entries: int = Field(10_000, ge=1)
+    max_entries: Count = 10_000
     max_ttl: Duration = 3600.0
     expiry_leeway: Duration = 30.0
     refresh_ahead: Duration = 60.0
@@ -301,6 +312,7 @@ class Cache(Section):
 SubjectMember = Literal["sub", "email", "phone_number", "id", "uri"]  # of a subject identifier (RFC 9493 §3)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Signals(Section):
     """Who tells us that users' access has ended: an org, with its events (RFC 8417) and its Universal Logout."""
 
@@ -310,9 +322,12 @@ class Signals(Section):
     audience: Text
     path: Text
     revocation_path: Text | None = None
-    match: dict[SubjectMember, Text] = Field({"sub": "uid", "email": "sub"}, min_length=1)
+    match: Annotated[dict[SubjectMember, Text], Written(min_length=1)] = field(
+        default_factory=lambda: {"sub": "uid", "email": "sub"}
+    )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Log(Section):
     """What is logged, and how it looks."""
 
@@ -321,21 +336,23 @@ class Log(Section):
     access: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class Tracing(Section):
     """Where spans go."""
 
     otlp_endpoint: Text | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(Section):
     """The whole configuration."""
 
     listen: Listen = Listen()
     admin: Admin = Admin()
     authorizer: Authorizer | None = None
-    authorization_servers: dict[Name, AuthorizationServer] = {}
+    authorization_servers: dict[Name, AuthorizationServer] = field(default_factory=dict)
     subject_tokens: tuple[SubjectTokens, ...] = ()
-    routes: tuple[Route, ...] = Field(min_length=1)
+    routes: Annotated[tuple[Route, ...], Written(min_length=1)]
     cache: Cache = Cache()
     signals: tuple[Signals, ...] = ()
     protected_resource_metadata: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from ..errors import ProxyError
 from ..http.routes import Pattern, RouteTable
@@ -140,13 +139,8 @@ def _find_tls_faults(place: str, tls: UpstreamTLS, upstream: str) -> Iterator[Fa
 
 def _find_unused_keys(place: str, route: Route) -> Iterator[Fault]:
     for key in _KEYS:
-        if key not in _KEYS_OF_GRANT[route.grant] and _is_given(route, key):
+        if key not in _KEYS_OF_GRANT[route.grant] and route.is_given(key):
             yield Fault(f"{place}.{key}", f"not used with grant: {route.grant}, so leave it out")
-
-
-def _is_given(route: Route, key: str) -> bool:
-    default: Any = type(route).model_fields[key].default
-    return bool(getattr(route, key) != default)
 
 
 def _find_request_faults(place: str, route: Route) -> Iterator[Fault]:

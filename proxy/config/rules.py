@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from ..config.urls import is_loopback
 from .authorizer_rules import find_authorizer_faults
@@ -15,11 +16,13 @@ from .http2_rules import find_http2_faults
 from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
 from .route_rules import find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
-from .shape import Sound
 from .signal_rules import METADATA_PATH, find_signals_faults
 from .token_rules import TOKEN
 from .units import name_everybody
 from .urls import check_url, is_host
+
+if TYPE_CHECKING:
+    from .shape import Sound
 
 _SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
 _LARGEST_TOLERANCE = 600.0  # s; beyond that "expired" means nothing any more

@@ -6,21 +6,25 @@ The rules between keys are asked of the sound rest too, so that one run shows al
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from pydantic import SecretStr, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from .environment import Unresolved
 from .faults import Fault, build_place, got
 from .models import Raw, Route, Section, Settings, Signals, SubjectTokens
+from .units import Secret
 
 Place = tuple[str | int, ...]
+S = TypeVar("S", bound=Section)
 _GONE = object()
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Rest(Settings):
     """Settings whose faulty routes are gone, all of them perhaps; never used for anything but rules."""
 
@@ -46,6 +50,15 @@ class Sound:
         return not any(_touches(place, gone) for gone in self.dropped)
 
 
+def build_section(section: type[S], raw: Raw) -> S:
+    """``raw`` as a ``section``. Raises ValidationError."""
+    builder: TypeAdapter[S] = _find_builder(cast("Hashable", section))
+    return builder.validate_python(raw)
+
+
+_find_builder = cache(TypeAdapter)
+
+
 def _touches(one: str, other: str) -> bool:
     short, long = sorted((one, other), key=len)
     return long.startswith(short) and long[len(short) : len(short) + 1] in ("", ".", "[")
@@ -54,7 +67,7 @@ def _touches(one: str, other: str) -> bool:
 def check_shape(raw: Raw) -> tuple[Sound, tuple[Fault, ...]]:
     """What is sound of ``raw``, and its faults of shape; ``settings`` is whole where there is none."""
     try:
-        return _build_sound(Settings.model_validate(raw), raw, frozenset()), ()
+        return _build_sound(build_section(Settings, raw), raw, frozenset()), ()
     except ValidationError as error:
         # A list whose entries are all at fault also counts as too short; that is no second fault.
         details = [
@@ -68,7 +81,7 @@ def check_shape(raw: Raw) -> tuple[Sound, tuple[Fault, ...]]:
         faults.setdefault(place, Fault(place, _describe(detail)))
     drops = frozenset(_find_droppable(_trim(detail["loc"])) for detail in details)
     left = _drop(raw, drops)
-    settings = _Rest.model_validate(_compress(left))
+    settings = build_section(_Rest, _compress(left))
     return _build_sound(settings, left, frozenset(map(build_place, drops))), tuple(faults.values())
 
 
@@ -126,12 +139,13 @@ def _walk(loc: Place) -> Iterator[_Step]:
     annotation: Any = Settings
     for depth, part in enumerate(loc, 1):
         if isinstance(annotation, type) and issubclass(annotation, Section):
-            field = annotation.model_fields.get(str(part))
+            field = next((each for each in fields(annotation) if each.name == part), None)
             if field is None:
                 yield _Step(loc[:depth], None, optional=True)
                 return
-            annotation = _without_none(field.annotation)
-            yield _Step(loc[:depth], annotation, optional=not field.is_required())
+            required = field.default is MISSING and field.default_factory is MISSING
+            annotation = _without_none(get_type_hints(annotation)[field.name])
+            yield _Step(loc[:depth], annotation, optional=not required)
         elif inner := _entry_section(annotation):
             annotation = inner
             yield _Step(loc[:depth], annotation, optional=True)
@@ -173,15 +187,15 @@ def _describe(detail: ErrorDetails) -> str:
 
 
 def _is_hidden(steps: list[_Step], kind: str) -> bool:
-    if kind in ("extra_forbidden", "missing", "model_type", "dict_type"):
+    if kind in ("unexpected_keyword_argument", "missing", "dataclass_type", "dict_type"):
         return True
     last = steps[-1].annotation if steps else None
-    return last is SecretStr or get_origin(last) is dict
+    return last is Secret or get_origin(last) is dict
 
 
 def _describe_kind(detail: ErrorDetails, steps: list[_Step]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         return f"unknown key{_suggest(detail['loc'], steps)}"
     if kind == "value_error":
         return str(context["error"])
@@ -191,13 +205,13 @@ def _describe_kind(detail: ErrorDetails, steps: list[_Step]) -> str:
 
 def _suggest(loc: Place, steps: list[_Step]) -> str:
     section = steps[-2].annotation if len(steps) > 1 else Settings
-    near = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
+    near = difflib.get_close_matches(str(loc[-1]), [each.name for each in fields(section)], n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 _MESSAGES = {
     "missing": "required",
-    "model_type": "not a mapping of keys to values",
+    "dataclass_type": "not a mapping of keys to values",
     "dict_type": "not a mapping of keys to values",
     "tuple_type": "not a list",
     "too_short": "needs at least {min_length} entry",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from .faults import Fault, got
 from .models import Signals
 from .route_rules import is_canonical
-from .shape import Sound
 from .urls import check_secure_url, parse_url
+
+if TYPE_CHECKING:
+    from .shape import Sound
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"  # RFC 9728 §3
 _PATHS = ("path", "revocation_path")

@@ -59,8 +59,6 @@ def find_actor_faults(place: str, route: Route) -> Iterator[Fault]:
         return
     if actor.file is not None and actor.header is not None:
         yield Fault(place, "needs either file or header")
-    if actor.is_ours and actor.model_fields_set:
-        yield Fault(place, "needs file or header; true is our own token")
     if actor.type not in _ACTOR_TYPES and not is_uri(actor.type):
         yield Fault(
             f"{place}.type", f"neither jwt, access_token, id_token nor an absolute URI{got(actor.type)}"
@@ -127,7 +125,7 @@ def _find_query_faults(place: str, name: str | None) -> Iterator[Fault]:
 
 
 def _find_loose_scheme(place: str, where: TokenIn | TokenOut) -> Iterator[Fault]:
-    if where.header is None and "scheme" in where.model_fields_set:
+    if where.header is None and where.is_given("scheme"):
         yield Fault(f"{place}.scheme", "only a header has one")
 
 

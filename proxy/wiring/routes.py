@@ -38,7 +38,7 @@ def build_route(
     lifetime: Lifetime,
     sweep: Sweep,
 ) -> Route:
-    options = Options(**dict(route.timeouts), max_connections=route.max_connections)
+    options = Options(**vars(route.timeouts), max_connections=route.max_connections)
     request = build_token_request(route, settings)
 
     def connect(origin: Origin) -> tuple[UpstreamPool, WebSocketUpstream | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.demo import Demo
@@ -37,6 +39,6 @@ async def test_after_a_reload_it_is_the_new_parts(demo: Demo, proxy: Running):
     """F-39: gauges are those of the parts that serve now."""
     await proxy.get("/orders/1", demo.mint("alice"))
     settings = proxy.app.settings
-    cache = settings.cache.model_copy(update={"max_entries": 7})
-    proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"cache": cache})))
+    cache = replace(settings.cache, max_entries=7)
+    proxy.app.adopt(proxy.app.prepare(replace(settings, cache=cache)))
     assert (await read(proxy))["obo_token_cache_entries",] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,8 @@ async def test_a_reload_with_another_cache_keeps_what_is_owed(demo: Demo, proxy:
     assert (await purge(proxy, demo))[0] == 503
     before = proxy.app.parts.store
     settings = proxy.app.settings
-    cache = settings.cache.model_copy(update={"max_entries": 99})
-    proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"cache": cache})))
+    cache = replace(settings.cache, max_entries=99)
+    proxy.app.adopt(proxy.app.prepare(replace(settings, cache=cache)))
     assert proxy.app.parts.store is not before
     async with asyncio.timeout(10):
         while not proxy.app.parts.store.shared.revocations.owed:

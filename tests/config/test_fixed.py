@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def settings(*changes: tuple[str, Any]) -> Settings:
 
 
 def with_tls(tls: ListenTLS | None) -> Settings:
-    return settings().model_copy(update={"listen": Listen(tls=tls)})
+    return replace(settings(), listen=Listen(tls=tls))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_what_takes_a_restart(path: str, value: Any, waits: bool) -> None:
     [
         (TLS, None, TLS, ("listen.tls",)),
         (None, TLS, None, ("listen.tls",)),
-        (TLS, TLS.model_copy(update={"key_file": Path("other")}), ..., ()),
+        (TLS, replace(TLS, key_file=Path("other")), ..., ()),
         (TLS, TLS, TLS, ()),
     ],
 )

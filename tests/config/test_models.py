@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 from pydantic import ValidationError
 
 from proxy.config.models import Client, Listen, Settings
+from proxy.config.shape import build_section
+from proxy.config.units import Secret
 
 
 def build(grant: str, named: str | None, *servers: str) -> Settings:
     """One route by that grant, which names a server or none."""
     route = {"name": "a", "path": "/", "upstream": "http://a", "grant": grant, "authorization_server": named}
-    return Settings.model_validate(
+    return build_section(
+        Settings,
         {
             "routes": [route],
             "authorization_servers": {name: {"issuer": f"https://{name}"} for name in servers},
-        }
+        },
     )
 
 
@@ -51,20 +56,20 @@ def test_who_shows_a_certificate(auth: str, shows: bool):
 def test_settings_do_not_change():
     """F-39: a reload makes others; whoever serves by these can rely on them."""
     settings = build("none", None)
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(FrozenInstanceError):
         settings.listen = Listen()
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(FrozenInstanceError):
         settings.listen.port = 1
 
 
 def test_no_secret_is_shown():
     """X-14: neither by a repr nor by a text."""
-    client = Client(id="a", secret="canary")
+    client = Client(id="a", secret=Secret("canary"))
     assert "canary" not in f"{client!r} {client}"
 
 
 @pytest.mark.parametrize("section", [{"lisen": {}}, {"listen": {"prt": 1}}])
 def test_unknown_keys_are_refused(section: dict[str, object]):
     """O-06: one that nobody reads is a mistake."""
-    with pytest.raises(ValidationError, match="Extra inputs"):
-        Settings.model_validate({"routes": [], **section})
+    with pytest.raises(ValidationError, match="Unexpected keyword"):
+        build_section(Settings, {"routes": [], **section})

@@ -7,15 +7,16 @@ import signal
 import socket
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import httpx
 import jwt
 import pytest
-from pydantic import SecretStr
 
 from proxy.config.load import load_settings, parse_settings
+from proxy.config.units import Secret
 from proxy.demo import Demo
 from proxy.demo.clients import Way
 from proxy.demo.listener import is_free
@@ -177,11 +178,9 @@ async def test_configuration_file_in_step(demo):
     )
     built = parse_settings(demo.settings())
     assert (shipped.routes, shipped.subject_tokens) == (built.routes, built.subject_tokens)
-    secret = {"secret_file": None, "secret": SecretStr(secret_file.read_text().strip())}
+    secret = {"secret_file": None, "secret": Secret(secret_file.read_text().strip())}
     servers = {
-        name: server.model_copy(
-            update={"allow_http": False, "client": server.client.model_copy(update=secret)}
-        )
+        name: replace(server, allow_http=False, client=replace(server.client, **secret))
         for name, server in shipped.authorization_servers.items()
     }
     assert servers == built.authorization_servers

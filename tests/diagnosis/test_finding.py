@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.config.models import AuthorizationServer, Client
+from proxy.config.units import Secret
 from proxy.diagnosis.finding import Finding, build_failure, examine, name_places
 from proxy.errors import SubjectTokenExpired
 from proxy.exchange.okta_refusals import CHECK_CLIENT, CHECK_TRUST
@@ -74,7 +75,11 @@ ISSUER = "https://example.okta.com/oauth2/default"
 @pytest.mark.parametrize(
     ("remedy", "client", "named"),
     [
-        (CHECK_CLIENT, Client(id="0oa1", secret="s"), "Applications > (the app of client id 0oa1) > General"),
+        (
+            CHECK_CLIENT,
+            Client(id="0oa1", secret=Secret("s")),
+            "Applications > (the app of client id 0oa1) > General",
+        ),
         (CHECK_CLIENT, None, "Applications > (our app) > General"),
         (CHECK_TRUST, None, f"Authorization Servers > ({ISSUER}) > Settings"),
         ("Start it.", None, "Start it."),

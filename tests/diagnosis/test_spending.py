@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from proxy.config import models
+from proxy.config.shape import build_section
 from proxy.diagnosis.spending import estimate_spending, judge_spending
 
 
 def route(grant: str = "id_jag") -> models.Route:
-    return models.Route.model_validate({"name": "chat", "path": "/", "upstream": "http://a", "grant": grant})
+    return build_section(models.Route, {"name": "chat", "path": "/", "upstream": "http://a", "grant": grant})
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def route(grant: str = "id_jag") -> models.Route:
 )
 def test_one_user_all_day(cache: dict[str, Any], lifetime, first_lifetime, a_day, verdict):
     """One for each access token, or for each ID-JAG's life where that is longer; 250 a month are allowed."""
-    settings = models.Cache.model_validate(cache)
+    settings = build_section(models.Cache, cache)
     told = {"lifetime": lifetime, "first_lifetime": first_lifetime}
     spending = estimate_spending(route(), settings, **told)
     finding = judge_spending(route(), settings, **told)

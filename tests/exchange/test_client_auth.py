@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from proxy.config.models import Client
+from proxy.config.units import Secret
 from proxy.exchange.client_auth import build_client_authentication
 from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem, public_jwk
 
@@ -28,7 +29,7 @@ def write(path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("secret", SECRETS)
 def test_basic_is_form_encoded_first(secret):
     """X-08: RFC 6749 §2.3.1; no plus sign, which a plain percent-decoder would leave."""
-    credentials = build_client_authentication(Client(id="i:d", secret=secret)).authenticate(URL, NOW)
+    credentials = build_client_authentication(Client(id="i:d", secret=Secret(secret))).authenticate(URL, NOW)
     scheme, _, value = credentials.authorization.partition(" ")
     pair = b64decode(value).decode()
     assert scheme == "Basic"
@@ -40,7 +41,7 @@ def test_basic_is_form_encoded_first(secret):
 @pytest.mark.parametrize("secret", SECRETS)
 def test_post_puts_both_into_the_form(secret):
     """RFC 6749 §2.3.1's other way: the form's own encoding is enough."""
-    client = Client(id="id", auth="client_secret_post", secret=secret)
+    client = Client(id="id", auth="client_secret_post", secret=Secret(secret))
     credentials = build_client_authentication(client).authenticate(URL, NOW)
     assert credentials.form == [("client_id", "id"), ("client_secret", secret)]
     assert credentials.authorization is None
@@ -125,7 +126,7 @@ def test_a_key_file_is_read_again(tmp_path, caplog):
     [
         (Client(id="id"), "secret or secret_file"),
         (Client(id="id", auth="private_key_jwt"), "private_key_file"),
-        (Client(secret="s"), "needs id"),
+        (Client(secret=Secret("s")), "needs id"),
         (Client(auth="assertion_file"), "needs the file"),
         (Client(id="id", auth="tls_client_auth"), "cert_file and key_file"),
     ],

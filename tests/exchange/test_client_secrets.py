@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from proxy.config.models import Client
+from proxy.config.units import Secret
 from proxy.errors import ExchangeMisconfigured
 from proxy.exchange.client_auth import build_client_authentication
 from proxy.jose.private_keys import build_jwks, generate_key, load_keys, pem
@@ -118,5 +119,5 @@ def test_what_is_between_the_secrets(tmp_path):
     file.write_text("a b\nc")
     credentials = build_client_authentication(post(file)).authenticate(URL, 0)
     assert credentials.form[1] == ("client_secret", "a b")
-    inline = Client(id="id", auth="client_secret_post", secret="a\nb")
+    inline = Client(id="id", auth="client_secret_post", secret=Secret("a\nb"))
     assert build_client_authentication(inline).authenticate(URL, 0).form[1] == ("client_secret", "a\nb")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.config import models
+from proxy.config.shape import build_section
 from proxy.exchange.first_leg import FirstLeg
 from proxy.exchange.route_requests import build_first_request, build_token_request
 from proxy.exchange.token_exchange import TokenRequest
@@ -22,7 +23,7 @@ CHAT = "https://auth.chat.example"
 
 def settings(**route: Any) -> tuple[models.Route, models.Settings]:
     raw = {"name": "a", "path": "/", "upstream": "http://a", "authorization_server": "chat"} | route
-    built = models.Settings.model_validate({"authorization_servers": SERVERS, "routes": [raw]})
+    built = build_section(models.Settings, {"authorization_servers": SERVERS, "routes": [raw]})
     return built.routes[0], built
 
 

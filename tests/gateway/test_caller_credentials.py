@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.config.models import Route
+from proxy.config.shape import build_section
 from proxy.demo import Demo
 from proxy.downstream.request import Downstream
 from proxy.errors import AuthorizationMalformed, AuthorizationServerUnavailable, SubjectTokenMissing
@@ -55,7 +56,7 @@ async def test_the_token_may_come_from_a_file(demo: Demo, tmp_path):
 
 def take(route: dict[str, Any], fields: dict[bytes, list[bytes]], query: bytes = b"") -> str:
     """What ``route`` takes of a request with these fields."""
-    settings = Route.model_validate({"name": "a", "path": "/", "upstream": "http://a", **route})
+    settings = build_section(Route, {"name": "a", "path": "/", "upstream": "http://a", **route})
     headers = [(name, value) for name, lines in fields.items() for value in lines]
     names = CredentialNames(headers=["X-User-Token"], parameters=["access_token"])
     scope = {"method": "GET", "scheme": "http", "raw_path": b"/", "query_string": query, "headers": headers}

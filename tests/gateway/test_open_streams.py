@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -118,8 +119,8 @@ async def test_responses(demo: Demo, reload: bool):
             while not received.endswith(b"first\r\n"):
                 received += await client.some()
             if reload:
-                cache = proxy.app.settings.cache.model_copy(update={"max_entries": 99})
-                proxy.app.adopt(proxy.app.prepare(proxy.app.settings.model_copy(update={"cache": cache})))
+                cache = replace(proxy.app.settings.cache, max_entries=99)
+                proxy.app.adopt(proxy.app.prepare(replace(proxy.app.settings, cache=cache)))
             await signal(demo, proxy, "session-revoked")
             received += await asyncio.wait_for(client.rest(), 5)
             assert received.endswith(b"5\r\nfirst\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -85,9 +86,7 @@ async def test_a_reload_that_lets_proofs_be_older_revives_none(demo: Demo) -> No
         longer = configure(demo, clock_tolerance="10m")["subject_tokens"]
         settings = parse_settings({**configure(demo), "subject_tokens": longer})
         proxy.app.adopt(
-            proxy.app.prepare(
-                proxy.app.settings.model_copy(update={"subject_tokens": settings.subject_tokens})
-            )
+            proxy.app.prepare(replace(proxy.app.settings, subject_tokens=settings.subject_tokens))
         )
         stage = Stage(demo, proxy)
         ages = {age: int(time.time()) - age for age in (0, 60, 200)}

@@ -6,6 +6,7 @@ import jwt
 import pytest
 
 from proxy.config import models
+from proxy.config.units import Secret
 from proxy.errors import ExchangeMisconfigured, ExchangeResponseInvalid, SubjectTokenRefused
 from proxy.exchange.token_exchange import TokenRequest
 from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem
@@ -16,8 +17,8 @@ from .meeting import Meeting, make_subject_token
 REQUEST = TokenRequest("as", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
 SECRET = "canary-0123456789abcdef"
 # It does not decode what RFC 6749 §2.3.1 has encoded, so odd characters can only go into the form.
-BASIC = models.Client(id="orders-proxy", secret=SECRET)
-POST = models.Client(id="orders-proxy", auth="client_secret_post", secret=f"{SECRET}:%+ é/=")
+BASIC = models.Client(id="orders-proxy", secret=Secret(SECRET))
+POST = models.Client(id="orders-proxy", auth="client_secret_post", secret=Secret(f"{SECRET}:%+ é/="))
 
 
 def register_by_secret(server: IdpyoidcServer, client: models.Client) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from proxy.authentication.subject_token import SubjectToken
 from proxy.config import models
+from proxy.config.units import Secret
 from proxy.errors import ExchangeMisconfigured, SubjectTokenRefused
 from proxy.exchange.token_exchange import TokenRequest
 from proxy.jose.private_keys import ClientKey, build_jwks, generate_key, pem
@@ -84,8 +85,8 @@ def make_user_token(value: str | None = None) -> SubjectToken:
     )
 
 
-BASIC = models.Client(id="id:with%odd+chars", secret=ODD_SECRET)
-POST = models.Client(id="post", auth="client_secret_post", secret=ODD_SECRET)
+BASIC = models.Client(id="id:with%odd+chars", secret=Secret(ODD_SECRET))
+POST = models.Client(id="post", auth="client_secret_post", secret=Secret(ODD_SECRET))
 
 
 @pytest.mark.parametrize("client", [BASIC, POST], ids=lambda client: client.auth)
@@ -116,7 +117,7 @@ async def test_private_key_jwt(issuer, tmp_path, alg):
 
 async def test_dpop_with_its_nonce(issuer):
     """D-01, D-02: its nonce is learnt and used; the token is bound to our key and no other."""
-    client = models.Client(id="bound", secret="s")
+    client = models.Client(id="bound", secret=Secret("s"))
     async with Meeting(issuer, client, dpop=True) as server:
         for request, subject_token in ((REQUEST, make_user_token()), (SERVICE, None)):
             token = await server.grant(request, subject_token)
@@ -134,6 +135,8 @@ async def test_its_refusals(issuer):
         elsewhere = TokenRequest("as", "token_exchange", audience=("api://other",), scopes=("orders:read",))
         with pytest.raises(ExchangeMisconfigured):
             await server.grant(elsewhere, make_user_token())
-    async with Meeting(issuer, models.Client(id="post", auth="client_secret_post", secret="wrong")) as server:
+    async with Meeting(
+        issuer, models.Client(id="post", auth="client_secret_post", secret=Secret("wrong"))
+    ) as server:
         with pytest.raises(ExchangeMisconfigured):
             await server.grant(REQUEST, make_user_token())

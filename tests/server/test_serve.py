@@ -9,10 +9,12 @@ import signal
 import ssl
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
-from proxy.config.models import Settings
+from proxy.config.models import Authorizer, Settings
+from proxy.config.shape import build_section
 from proxy.server import Server, serve
 from proxy.server.state import OnlyLogged
 from tests.support.certificates import Authority
@@ -25,12 +27,13 @@ GET = get(b"GET / HTTP/1.1")
 
 
 def make_settings(**listen) -> Settings:
-    return Settings.model_validate(
+    return build_section(
+        Settings,
         {
             "listen": {"port": 0, "drain_timeout": "1s"} | listen,
             "admin": {"port": 0},
             "routes": [{"name": "all", "path": "/", "upstream": "http://localhost", "grant": "none"}],
-        }
+        },
     )
 
 
@@ -76,15 +79,15 @@ async def test_both_ports_are_served_and_the_application_lives_around_them(app):
     assert app.life == ["startup", "shutdown"]
 
 
-@pytest.mark.parametrize(("authorizer", "most"), [(None, 150), ({"host": "127.0.0.1"}, 100)])
+@pytest.mark.parametrize(("authorizer", "most"), [(None, 150), (Authorizer(host="127.0.0.1"), 100)])
 async def test_who_asks_has_descriptors_as_well(app, authorizer, most):
     """As many gateways may ask as callers call, and each of these may take a connection to an API."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    settings = make_settings(max_connections=10_000).model_dump() | {"authorizer": authorizer}
+    settings = replace(make_settings(max_connections=10_000), authorizer=authorizer)
     app.authorize = app
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (364, hard))
-        assert Server(Settings.model_validate(settings), app, app)._limits.max_connections == most
+        assert Server(settings, app, app)._limits.max_connections == most
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

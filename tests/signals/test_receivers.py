@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -298,8 +299,8 @@ async def test_a_reload_brings_signals(demo: Demo):
         assert demo.calls["token_exchange"] == 2
         assert (await send(demo.tenant, proxy.url, "session-revoked", "alice")).status_code == 202
         assert len(proxy.app.parts.store.cache) == 0
-        cache = settings.cache.model_copy(update={"max_entries": 99})
-        proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"cache": cache})))
+        cache = replace(settings.cache, max_entries=99)
+        proxy.app.adopt(proxy.app.prepare(replace(settings, cache=cache)))
         assert await statuses(proxy, alice) == [401]
 
 

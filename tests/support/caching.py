@@ -11,6 +11,7 @@ from proxy.cache.access_tokens import AccessTokens
 from proxy.cache.key import build_identity
 from proxy.cache.token_cache import TokenCache
 from proxy.config import models
+from proxy.config.shape import build_section
 from proxy.errors import ProxyError
 from proxy.exchange.token_exchange import AccessToken, TokenRequest, build_access_token
 from proxy.runtime import Background
@@ -76,7 +77,7 @@ class Rig:
         self.background = Background()
         self.source = FakeSource(self.clock)
         self.cache = TokenCache(
-            models.Cache.model_validate(settings), clock=self.clock, background=self.background
+            build_section(models.Cache, settings), clock=self.clock, background=self.background
         )
         self.tokens = self.route()
 

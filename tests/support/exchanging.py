@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from proxy.authentication.subject_token import SubjectToken
 from proxy.config import models
+from proxy.config.units import Secret
 from proxy.exchange.authorization_server import AuthorizationServer
 from proxy.exchange.record import ExchangeRecord
 from proxy.exchange.token_exchange import TokenRequest
@@ -26,7 +27,7 @@ TOKEN = {
 }
 GOOD = answer(200, TOKEN)
 REQUEST = TokenRequest("okta", "token_exchange", audience=("api://orders",), scopes=("orders:read",))
-CLIENT = models.Client(id="0oa9", secret="canary-secret")
+CLIENT = models.Client(id="0oa9", secret=Secret("canary-secret"))
 
 
 def make_subject_token(name: str = "alice") -> SubjectToken:

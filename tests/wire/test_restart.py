@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from proxy.demo import Demo
@@ -48,8 +49,8 @@ async def test_a_reload_loses_nothing_and_forgets_nothing(demo: Demo):
         await load.reach(50)
         settings = proxy.app.settings
         for number in range(20):
-            log = settings.log.model_copy(update={"access": bool(number % 2)})
-            proxy.app.adopt(proxy.app.prepare(settings.model_copy(update={"log": log})))
+            log = replace(settings.log, access=bool(number % 2))
+            proxy.app.adopt(proxy.app.prepare(replace(settings, log=log)))
             await load.reach(10)
         load.stopped = True
         await calling

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ...admin import build_admin
 from ...app import App, build_app
@@ -122,7 +123,7 @@ def _take_share(settings: Settings) -> Settings:
     """The connections of the one port are dealt evenly, and so is their bound."""
     listen = settings.listen
     share = -(-listen.max_connections // listen.workers)
-    return settings.model_copy(update={"listen": listen.model_copy(update={"max_connections": share})})
+    return replace(settings, listen=replace(listen, max_connections=share))
 
 
 def _mark_lines(number: int) -> None:

@@ -5,6 +5,7 @@ from base64 import b64encode
 from proxy.cache.shared.shared_cache import build_shared_cache
 from proxy.cache.user_revocations import UserRevocations
 from proxy.config import models
+from proxy.config.shape import build_section
 from proxy.runtime import Background
 
 from ...support.issuer import StillClock
@@ -19,7 +20,7 @@ def write_keys(directory, content=KEY_FILE):
 
 
 def build(url, path):
-    settings = models.Cache.model_validate({"shared": {"url": url, "encryption_key_file": path}})
+    settings = build_section(models.Cache, {"shared": {"url": url, "encryption_key_file": path}})
     clock = StillClock()
     return build_shared_cache(settings, users=UserRevocations(clock), clock=clock, background=Background())
 

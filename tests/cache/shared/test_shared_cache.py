@@ -624,10 +624,11 @@ def test_without_the_client_it_is_refused(tmp_path):
         from proxy.runtime import Background
         from proxy.runtime import SystemClock
         from proxy.config import models
+        from proxy.config.shape import build_section
         from proxy.cache.shared.shared_cache import build_shared_cache
 
         shared = {{"url": "valkey://127.0.0.1", "encryption_key_file": {str(write_keys(tmp_path))!r}}}
-        settings = models.Cache.model_validate({{"shared": shared}})
+        settings = build_section(models.Cache, {{"shared": shared}})
         build_shared_cache(settings, users=None, clock=SystemClock(), background=Background())
     """)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

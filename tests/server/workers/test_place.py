@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,10 @@ async def test_a_worker_that_cannot_start_is_no_loop(tmp_path):
 @pytest.mark.asyncio(loop_factories=["uvloop"])
 async def test_a_worker_that_began_after_the_others_prepared():
     """F-39: it builds what they go by when it is told to, and where it cannot, its successor begins with it."""
-    old, new = (make_settings().model_copy(update={"cache": Cache(max_entries=n)}) for n in (5, 6))
+    old, new = (replace(make_settings(), cache=Cache(max_entries=n)) for n in (5, 6))
     tls = UpstreamTLS(cert_file=Path("/none"), key_file=Path("/none"))
-    route = old.routes[0].model_copy(update={"upstream": "https://x", "tls": tls})
-    bad = old.model_copy(update={"routes": (route,)})
+    route = replace(old.routes[0], upstream="https://x", tls=tls)
+    bad = replace(old, routes=(route,))
     place = Place(1, lambda: old)
     running = asyncio.create_task(place.run())
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.cache.revocation import Revocation
@@ -13,7 +15,7 @@ from .fakes import FakePlace, make_supervisor
 
 
 def load_settings() -> Settings:
-    return make_settings(workers=2).model_copy(update={"cache": Cache(max_entries=7)})
+    return replace(make_settings(workers=2), cache=Cache(max_entries=7))
 
 
 async def test_what_one_worker_refuses_none_goes_by():

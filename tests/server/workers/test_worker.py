@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -97,9 +98,7 @@ async def test_a_configuration_is_prepared_and_then_put_to_use_or_not():
     """F-39: what cannot be built is said, and the old one serves on; what is given up leaves nothing."""
     good = make_settings()
     tls = UpstreamTLS(cert_file=Path("/none"), key_file=Path("/none"))
-    bad = good.model_copy(
-        update={"routes": (good.routes[0].model_copy(update={"upstream": "https://a", "tls": tls}),)}
-    )
+    bad = replace(good, routes=(replace(good.routes[0], upstream="https://a", tls=tls),))
     async with working() as (place, _):
         for word, settings, fault in (
             ("prepare", bad, "FileNotFoundError"),
