@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -36,11 +35,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Serve; 0 after a drain, 1 where a port is not to be had."""
-    from ..config.load import load_settings
-    from ..observability.logs import configure
-    from ..server.process import find_loop_factory
+    from ..config.loading import Loading
 
-    settings = load_settings(args.config, os.environ)
+    with Loading(args.config) as loading:
+        # Meanwhile the largest part of what serving takes is imported.
+        from ..observability.logs import configure
+        from ..server import Server  # noqa: F401
+        from ..server.process import find_loop_factory
+
+        settings = loading.wait()
     logs = configure(settings.log)
     alone = settings.listen.workers == 1
     try:
@@ -58,7 +61,7 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
     from ..admin import build_admin
     from ..app import build_app
     from ..config.fixed import keep_fixed
-    from ..config.load import load_settings
+    from ..config.loading import load_apart
     from ..server import serve
     from ..server.process import calm_garbage_collection
     from ..server.reload import Reload, report_reload
@@ -71,7 +74,7 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
     async def reload(server: Server) -> None:
         outcome = "failure"
         try:
-            loaded = await asyncio.to_thread(load_settings, args.config, os.environ)
+            loaded = await asyncio.to_thread(load_apart, args.config)
             kept, waiting = keep_fixed(app.settings, loaded)
             Reload(app, server, kept).commit()
             logs.apply(kept.log)
@@ -88,7 +91,7 @@ async def _serve(args: argparse.Namespace, settings: Settings, logs: Logging) ->
 
 
 async def _supervise(args: argparse.Namespace, settings: Settings, logs: Logging) -> None:
-    from ..config.load import load_settings
+    from ..config.loading import load_apart
     from ..server.workers.supervisor import supervise
 
     caution = _Cautions()
@@ -98,9 +101,7 @@ async def _supervise(args: argparse.Namespace, settings: Settings, logs: Logging
         logs.apply(settings.log)
         caution(settings)
 
-    await supervise(
-        settings, load=lambda: load_settings(args.config, os.environ), ready=_announce, loaded=loaded
-    )
+    await supervise(settings, load=lambda: load_apart(args.config), ready=_announce, loaded=loaded)
 
 
 class _Cautions:

@@ -20,6 +20,10 @@ from tests.support.proxy import PLAIN
 
 RUN = (sys.executable, "-c", "import sys; from proxy.cli import main; sys.exit(main())", "serve", "--config")
 
+# What a proxy that rests is not to hold in memory: what reads the configuration, what only some commands or some
+# configurations need.
+NOT_LOADED = {"pydantic", "yaml", "httpx", "httpcore", "jinja2", "rich", "valkey", "opentelemetry", "h2"}
+
 
 def write(path: Path, **changes: Any) -> Path:
     route = {"name": "a", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
@@ -110,6 +114,22 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     blocker.close()
     await blocker.wait_closed()
     assert err.decode().splitlines()[-1].startswith("obo-proxy: cannot serve: ")
+
+
+async def test_it_holds_what_serving_takes_and_no_more(tmp_path: Path) -> None:
+    """Memory is paid for by every application that the proxy stands beside."""
+    tell = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); "
+    process = await asyncio.create_subprocess_exec(
+        *(RUN[0], "-c", tell + RUN[2], "serve", "--config", str(write(tmp_path / "obo.yaml"))),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await Served(process).find("serving")
+    process.terminate()
+    said, _ = await process.communicate()
+    loaded = set(said.decode().split())
+    assert "proxy.app" in loaded
+    assert loaded & NOT_LOADED == set()
 
 
 async def test_ctrl_c_drains(tmp_path: Path) -> None:
