@@ -26,7 +26,7 @@ KEPT = (
     "proxy.errors.SubjectTokenRefused",
     "proxy.exchange.token_exchange.AccessToken",
     "proxy.upstream.connection.Connection",
-    "uvicorn.protocols.http.flow_control.FlowControl",
+    "proxy.server.flow.FlowControl",
     "proxy.demo.",
     "uvicorn.protocols.http.httptools_impl.RequestResponseCycle",
 )

@@ -9,12 +9,11 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Message, Scope
 from ..http.headers import Field, Fields
 from ..http.pieces import SMALL, Pieces, gather
+from .flow import FlowControl
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, Framing, build_response_head
 from .state import State
 

@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.config import Config
-
 from ..config.models import Authorizer, ListenTLS
 from ..http.asgi import ASGIApp
 from ..runtime import Background
@@ -44,7 +42,6 @@ class Listener:
         self._limits = limits
         self._state = State(app, limits, refusing or OnlyLogged())
         self._app_state = app_state or {}
-        self._config = _build_config(app)
         self._http2 = http2
         self._protocol = _find_protocol(http2=http2)
         self._background = Background()
@@ -97,7 +94,7 @@ class Listener:
             traceback.clear_frames(error.__traceback__)
 
     def _accept(self) -> asyncio.Protocol:
-        return self._protocol(self._config, self._state, self._app_state)
+        return self._protocol(self._state, self._app_state)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -169,27 +166,10 @@ class Listener:
         await asyncio.sleep(0)  # the transports tell of their end in the next turn
 
 
-def _find_protocol(*, http2: bool) -> Callable[[Config, State, dict[str, Any]], asyncio.Protocol]:
+def _find_protocol(*, http2: bool) -> Callable[[State, dict[str, Any]], asyncio.Protocol]:
     """What speaks first on a connection."""
     if not http2:
         return HttpProtocol
     from .http2.preface import PrefaceProtocol  # noqa: PLC0415 - who does not speak it has nothing of it in memory
 
     return PrefaceProtocol
-
-
-def _build_config(app: ASGIApp) -> Config:
-    config = Config(
-        app,
-        interface="asgi3",
-        ws="none",
-        ws_per_message_deflate=False,  # what one read may unfold to could not be bounded
-        log_config=None,
-        log_level="warning",  # at INFO uvicorn writes targets with their query, below that whole frames
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-    )
-    config.load()
-    return config

@@ -12,8 +12,6 @@ import secrets
 from collections import deque
 from typing import Any, Final
 
-from uvicorn.config import Config
-
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
 from .cycle import Cycle
 from .deadlines import NEVER
@@ -33,11 +31,10 @@ _LOOK_ABOVE: Final = "A fault of the proxy's own: the log line before this one t
 
 
 class HttpProtocol(TimedProtocol):
-    """Made before its connection. ``config`` and ``app_state`` are for a connection that becomes a websocket's."""
+    """Made before its connection. ``app_state`` is for a connection that becomes a websocket's."""
 
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
+    def __init__(self, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(state)
-        self._config = config
         self._app_state = app_state
         self._active: Cycle | None = None  # being answered
         self._newest: Cycle | None = None  # being read, or the last that was
@@ -131,7 +128,7 @@ class HttpProtocol(TimedProtocol):
         self.state.connections.discard(self)
         self.read_deadline = NEVER
         reader = self._reader
-        websocket = WebSocketProtocol(self._config, self.state, self._app_state)
+        websocket = WebSocketProtocol(self.state, self._app_state)
         self.transport.set_protocol(websocket)
         websocket.take_over(self.transport, reader.target, reader.headers)
         self._let_go()

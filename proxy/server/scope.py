@@ -6,10 +6,9 @@ import asyncio
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
-
 from ..http.asgi import Scope
 from ..http.headers import Field
+from .sockets import find_address
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
@@ -39,10 +38,10 @@ def build_connection_scope(transport: asyncio.Transport) -> Scope:
     return {
         "type": "http",
         "asgi": _ASGI,
-        "scheme": "https" if is_ssl(transport) else "http",
+        "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
         "root_path": "",
-        "client": get_remote_addr(transport),
-        "server": get_local_addr(transport),
+        "client": find_address(transport, "peername"),
+        "server": find_address(transport, "sockname"),
     }
 
 

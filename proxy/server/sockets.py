@@ -5,10 +5,24 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from typing import Literal
 
 from ..runtime import count_untaken
 
 _TCP_ESTABLISHED = 1  # linux/tcp_states.h
+
+
+def find_address(
+    transport: asyncio.Transport, side: Literal["sockname", "peername"]
+) -> tuple[str, int | None] | None:
+    """Host and port; of a unix socket our side alone is told, as its path and None. None where nobody knows."""
+    try:
+        found = transport.get_extra_info(side)
+    except OSError:  # closed by now
+        return None
+    if isinstance(found, tuple | list):
+        return str(found[0]), int(found[1])
+    return (found, None) if isinstance(found, str) and side == "sockname" else None
 
 
 def reset(transport: asyncio.Transport) -> None:

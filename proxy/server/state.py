@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Protocol
-
-from uvicorn.server import ServerState
 
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Receive, Scope, Send
@@ -75,13 +74,13 @@ class OnlyLogged:
         """Nothing is counted."""
 
 
-class State(ServerState):
-    """uvicorn's, and: the application, who refuses, the limits, and whether no request is to follow on a connection."""
-
-    connections: set[Any]  # of ``LiveConnection``s
+class State:
+    """What there is, the application, who refuses, the limits, and whether no request is to follow on a connection."""
 
     def __init__(self, app: ASGIApp, limits: Limits, refusing: Refusing) -> None:
-        super().__init__()
+        self.connections: set[Any] = set()  # of ``LiveConnection``s
+        self.tasks: set[asyncio.Task[None]] = set()  # in which the application runs
+        self.total_requests = 0
         self.app = app
         self.limits = limits
         self.refusing = refusing

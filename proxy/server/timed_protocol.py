@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 from .deadlines import NEVER, PEEK_PERIOD, Deadlines
+from .flow import FlowControl
 from .limits import LAST_CALL
 from .reader import RequestReader, Sink
 from .state import State

@@ -1,4 +1,4 @@
-"""A connection that has become a websocket: uvicorn's implementation on ``websockets``, with our bounds.
+"""A connection that has become a websocket: frames by ``websockets``, with our bounds.
 
 The handshake's head was checked like any other before it comes here.
 """
@@ -11,8 +11,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from uvicorn.config import Config
-from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 
@@ -25,6 +23,7 @@ from .response_head import Framing, build_response_head
 from .state import State
 from .tls import find_client_certificate
 from .websocket_flow import WebSocketFlow
+from .websocket_frames import ClientDisconnected
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +46,8 @@ class WebSocketProtocol(WebSocketFlow):
     grpc = False
     refusal = None
 
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state)
+    def __init__(self, state: State, app_state: dict[str, Any]) -> None:
+        super().__init__(state, app_state)
         self.target = b""
         self.head_size = ANY_SIZE
         self._headers: list[Field] = []
@@ -74,8 +73,8 @@ class WebSocketProtocol(WebSocketFlow):
             transport.write(b"".join(self.conn.data_to_send()))
             transport.close()
 
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
+    def handle_connect(self, request: Request) -> None:
+        super().handle_connect(request)
         if not self.close_sent:
             self._complete_scope()
 
@@ -108,7 +107,7 @@ class WebSocketProtocol(WebSocketFlow):
         finally:
             self._expect_end()
             self._running = None
-            self.scope = {}  # type: ignore[typeddict-item]  # it holds us, as our task did
+            self.scope = {}  # it holds us, as our task did
 
     def _fail(self) -> None:
         if not self.handshake_complete:
@@ -153,7 +152,7 @@ class WebSocketProtocol(WebSocketFlow):
 
     # What the application sends
 
-    async def send(self, message: Message) -> None:  # type: ignore[override]
+    async def send(self, message: Message) -> None:
         """As ASGI says; a close after the end is not an error, for the peer may have been faster."""
         kind = message["type"]
         if kind == "websocket.http.response.start" and not self.handshake_complete:
@@ -168,7 +167,7 @@ class WebSocketProtocol(WebSocketFlow):
         elif kind == "websocket.close" and self.handshake_complete:
             self._close(message.get("code", CloseCode.NORMAL_CLOSURE), message.get("reason") or "")
         else:
-            await super().send(message)  # type: ignore[arg-type]
+            await super().send(message)
             if kind == "websocket.accept":
                 self._begin()
 

@@ -8,23 +8,22 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn._types import ASGIReceiveEvent
-from uvicorn.config import Config
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from ..http.asgi import Message
 from ..websockets.allowance import MESSAGES
 from ..websockets.intake import Hold, Intake, let_go
-from .deadlines import NEVER, PEEK_PERIOD, Deadlines
+from .deadlines import NEVER, PEEK_PERIOD
 from .sockets import has_left
 from .state import State
+from .websocket_frames import WebSocketFrames
 
 
-class WebSocketFlow(Deadlines, WebSocketsSansIOProtocol):
-    """uvicorn's, with bounds."""
+class WebSocketFlow(WebSocketFrames):
+    """With bounds."""
 
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
-        super().__init__(config, state, app_state, asyncio.get_running_loop())
+    def __init__(self, state: State, app_state: dict[str, Any]) -> None:
+        super().__init__(state, app_state)
         self._limits = state.limits
         self._waiting = 0  # bytes of messages that the application has not taken
 
@@ -67,7 +66,7 @@ class WebSocketFlow(Deadlines, WebSocketsSansIOProtocol):
         self.read_deadline = self.write_deadline = NEVER
         self._intake.close()
         MESSAGES.note(self, 0)
-        let_go(self.conn, getattr(self, "request", None))
+        let_go(self.conn, self._request)
 
     # What the peer sends
 
@@ -76,12 +75,12 @@ class WebSocketFlow(Deadlines, WebSocketsSansIOProtocol):
         if not self.writable.is_set():
             self._intake.hold(Hold.ANSWER)
 
-    def handle_cont(self, event: Frame) -> None:
+    def handle_cont(self, frame: Frame) -> None:
         """A message in one buffer: a list of its fragments could take far more memory than they hold."""
         if not isinstance(self.frames[0], bytearray):
-            self.frames[0] = bytearray(self.frames[0])  # type: ignore[call-overload]
-        self.frames[0] += event.data
-        if event.fin:
+            self.frames[0] = bytearray(self.frames[0])
+        self.frames[0] += frame.data
+        if frame.fin:
             self.send_receive_event_to_app()
 
     def send_receive_event_to_app(self) -> None:
@@ -96,11 +95,11 @@ class WebSocketFlow(Deadlines, WebSocketsSansIOProtocol):
             self.conn.fail(CloseCode.INVALID_DATA)
             self.handle_parser_exception()
             return
-        self.queue.put_nowait({"type": "websocket.receive", kind: message})  # type: ignore[arg-type]
+        self.queue.put_nowait({"type": "websocket.receive", kind: message})
         self._waiting += len(data)
         self._intake.hold(Hold.MESSAGE)
 
-    async def receive(self) -> ASGIReceiveEvent:
+    async def receive(self) -> Message:
         message = await self.queue.get()
         if self.queue.empty():
             self._waiting = 0

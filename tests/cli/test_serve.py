@@ -22,7 +22,18 @@ RUN = (sys.executable, "-c", "import sys; from proxy.cli import main; sys.exit(m
 
 # What a proxy that rests is not to hold in memory: what reads the configuration, what only some commands or some
 # configurations need.
-NOT_LOADED = {"pydantic", "yaml", "httpx", "httpcore", "jinja2", "rich", "valkey", "opentelemetry", "h2"}
+NOT_LOADED = {
+    "pydantic",
+    "yaml",
+    "httpx",
+    "httpcore",
+    "jinja2",
+    "rich",
+    "valkey",
+    "opentelemetry",
+    "h2",
+    "uvicorn",
+}
 
 
 def write(path: Path, **changes: Any) -> Path:

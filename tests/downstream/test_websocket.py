@@ -18,7 +18,7 @@ TOKEN = "base64url.bearer.authorization.obo." + urlsafe_b64encode(b"a.b.c").rstr
 
 
 class Departed(Caller):
-    """Nobody reads any more: uvicorn's ``ClientDisconnected`` is an OSError."""
+    """Nobody reads any more: the server's ``ClientDisconnected`` is an OSError."""
 
     async def send(self, message: Any) -> None:
         raise OSError

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 from ...errors import ProxyError, RequestTimeout
 from ...http2.codec import Codec, ErrorCode
 from ...http2.liveness import Liveness
 from ...runtime import count_untaken
 from ..deadlines import NEVER, Deadlines
+from ..flow import FlowControl
 from ..limits import LAST_CALL
 from ..sockets import reset
 from ..state import State

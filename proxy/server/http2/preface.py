@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from uvicorn.config import Config
-
 from ...http2.frames import MAGIC
 from ..deadlines import NEVER
 from ..protocol import HttpProtocol
@@ -21,9 +19,8 @@ class PrefaceProtocol(asyncio.Protocol):
 
     write_deadline = NEVER
 
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any]) -> None:
+    def __init__(self, state: State, app_state: dict[str, Any]) -> None:
         self.read_deadline = asyncio.get_running_loop().time() + state.limits.header_timeout
-        self._config = config
         self._state = state
         self._app_state = app_state
         self._read = b""
@@ -61,7 +58,7 @@ class PrefaceProtocol(asyncio.Protocol):
     def _make(self, *, http2: bool) -> HttpProtocol | Http2Protocol:
         if http2:
             return Http2Protocol(self._state, self._app_state)
-        return HttpProtocol(self._config, self._state, self._app_state)
+        return HttpProtocol(self._state, self._app_state)
 
     def expire(self, now: float) -> None:
         """Nothing came, or hardly anything."""

@@ -11,8 +11,6 @@ import secrets
 from functools import cached_property
 from typing import Any, cast
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 from ...errors import BadRequest, Overloaded, ProxyError
 from ...http.grpc import is_grpc
 from ...http.headers import values
@@ -32,6 +30,7 @@ from ...http2.codec import (
 from ...http2.messages import find_method, read_request, read_trailers
 from ...http2.options import CodecOptions
 from ..deadlines import NEVER
+from ..flow import FlowControl
 from ..options import ALLOW, answer_options
 from ..scope import build_connection_scope, build_scope
 from ..state import State

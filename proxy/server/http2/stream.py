@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 from ...errors import BadRequest
 from ...http.asgi import ASGIApp, Message, Scope
 from ...http.headers import Field, Fields
 from ...http2.codec import Codec
 from ...http2.messages import BodyLength, Request
 from ..cycle import DISCONNECT, ServedRequest
+from ..flow import FlowControl
 from ..state import State
 from .flow import Outflow, Part
 from .patience import Patience
