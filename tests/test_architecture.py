@@ -52,6 +52,7 @@ TESTED_ELSEWHERE = {
     "http2.options": "values: the codec's tests show them at work",
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
     "server.deadlines": "what connections of all kinds have in common: the tests of each show it",
+    "config.exposure": "one rule: the tests of ``config.rules`` and ``config.fixed`` show it",
     "signals.record": "values: the receivers' tests show what is told",
     "upstream.reading": "what responses have in common: the tests of either version's responses show it",
     **dict.fromkeys(

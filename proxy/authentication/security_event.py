@@ -11,31 +11,13 @@ from typing import Any, Final
 
 from ..jose.jwk import SigningKey
 from .claims import is_number
+from .event_types import ENDING, OTHER, STREAM
 from .signal_token import SignalRefused, UnverifiedSignal, parse_signal_token, verify_signal_token
 from .subject_identifier import Subject, parse_subjects
 
 TYPE: Final = "secevent+jwt"  # RFC 8417 §2.3
 MAX_EVENTS: Final = 16  # in one token; RFC 8417 §2 knows one, told in several ways
 MAX_AGE: Final = 86_400.0  # s from iat: no subject token of before it is left by then
-_CAEP: Final = "https://schemas.openid.net/secevent/caep/event-type/"
-_RISC: Final = "https://schemas.openid.net/secevent/risc/event-type/"
-# After these nothing counts any more that was obtained for the user before, by the names that they are counted under.
-ENDING: Final = {
-    f"{_CAEP}session-revoked": "session_revoked",
-    f"{_CAEP}credential-change": "credential_change",
-    f"{_CAEP}token-claims-change": "token_claims_change",
-    f"{_RISC}account-disabled": "account_disabled",
-    f"{_RISC}account-purged": "account_purged",
-    f"{_RISC}account-credential-change-required": "credential_change_required",
-    f"{_RISC}sessions-revoked": "session_revoked",
-}
-# These are about the stream of events itself; they have had different places.
-STREAM: Final = {
-    f"https://schemas.openid.net/secevent/{place}/event-type/{kind}": name
-    for place in ("ssf", "sse", "risc")
-    for kind, name in (("verification", "verification"), ("stream-updated", "stream_updated"))
-}
-OTHER: Final = "other"
 _MILLISECONDS: Final = 1e11  # from here on a time is no number of seconds: Okta tells milliseconds
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .key import CacheKey
 from .revocation import Revocation
-from .single_flight import Outcome
+
+if TYPE_CHECKING:
+    from .key import CacheKey
+    from .single_flight import Outcome
 
 
 @dataclass(slots=True)

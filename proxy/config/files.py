@@ -1,6 +1,7 @@
 """The files that the configuration names: there, readable, safe and fit for their purpose, before the start.
 
-No fault quotes what a file holds.
+No fault quotes what a file holds. Cryptography is imported where a key is looked at: not by a supervisor, nor for
+a client that has a secret.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..http.bearer import is_b64token
 from ..jose.assertions import parse_assertion
-from ..jose.certificates import find_certificate, load_certificates
-from ..jose.private_keys import PrivateKey, load_keys
 from .certificates import load_pair
 from .faults import Fault, got
 from .models import Client
+
+if TYPE_CHECKING:
+    from ..jose.private_keys import PrivateKey
 
 _MOST_BYTES = 1024 * 1024  # the largest bundle of authorities is a quarter of that; a device never ends
 _ENCRYPTION_KEY_BYTES = 32  # AES-256
@@ -99,6 +102,8 @@ def check_private_key(place: str, client: Client) -> Iterator[Fault]:
     yield from faults
     if any("others may write" not in fault.message for fault in faults):
         return
+    from ..jose.private_keys import load_keys  # noqa: PLC0415 see above
+
     try:
         load_keys(path.read_bytes(), alg=client.signing_alg, key_id=client.key_id)
     except ValueError as error:
@@ -109,6 +114,8 @@ def check_signing_certificate(place: str, client: Client) -> Iterator[Fault]:
     """Faults of the certificate that tells the client's key to the server: it must be of that key."""
     if client.certificate_file is None:
         return
+    from ..jose.certificates import find_certificate, load_certificates  # noqa: PLC0415 see above
+
     content = _read(place, client.certificate_file)
     if isinstance(content, Fault):
         yield content
@@ -127,6 +134,8 @@ def check_signing_certificate(place: str, client: Client) -> Iterator[Fault]:
 
 def _load_key(client: Client) -> PrivateKey | None:
     """The key that signs; None where it has a fault of its own, which is told at its place."""
+    from ..jose.private_keys import load_keys  # noqa: PLC0415 see above
+
     try:
         return load_keys(client.private_key_file.read_bytes())[0].key if client.private_key_file else None
     except (OSError, ValueError):

@@ -7,9 +7,9 @@ from typing import Any
 
 from .authorizer_rules import find_authorizer_faults
 from .binding_rules import find_replay_faults
+from .exposure import find_exposure
 from .faults import ConfigurationError
 from .models import Authorizer, Listen, Settings
-from .rules import find_exposure
 
 # What stands under these sections takes a restart, but for the keys named here.
 _LIVE = {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from ..config.urls import is_loopback
 from .authorizer_rules import find_authorizer_faults
 from .binding_rules import find_binding_faults, find_proof_faults
+from .exposure import find_exposure
 from .faults import Fault, got
 from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .http2_rules import find_http2_faults
@@ -117,16 +117,6 @@ def _find_taken_port(sound: Sound) -> Iterator[Fault]:
                 "authorizer.port",
                 f"the same as {name}.port: gateways ask at a port of their own{got(authorizer.port)}",
             )
-
-
-def find_exposure(admin: Admin) -> Iterator[Fault]:
-    """An admin side that others reach asks who they are: it tells the configuration, and drops users' tokens."""
-    if admin.token_file is None and not is_loopback(admin.host):
-        yield Fault(
-            "admin.token_file",
-            "required where admin.host is not loopback: name a file with a token (or OBO_ADMIN_TOKEN_FILE),"
-            f" or listen on 127.0.0.1{got(admin.host)}",
-        )
 
 
 def _find_host_fault(place: str, host: str) -> Iterator[Fault]:

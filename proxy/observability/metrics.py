@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from ..authentication.security_event import ENDING, OTHER, STREAM
+from ..authentication.event_types import ENDING, OTHER, STREAM
 from ..errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
 from ..signals.record import GLOBAL_REVOCATION
 

@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
+from ..authentication.event_types import OTHER
 from ..authentication.global_revocation import parse_credential, parse_revocation
 from ..authentication.security_event import (
-    OTHER,
     SecurityEvent,
     parse_security_event,
     verify_security_event,
