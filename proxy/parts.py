@@ -6,13 +6,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .authentication.signing_keys import SigningKeys
 from .authentication.verifier import Verifier
 from .authorizer.authorizer import Authorizer
 from .cache.revocation import Revocation
 from .cache.revoker import Revoker
-from .cache.shared.shared_cache import build_shared_cache
 from .cache.token_cache import TokenCache
 from .cache.used_proofs import UsedProofs
 from .cache.user_revocations import UserRevocations
@@ -28,6 +28,9 @@ from .observability.metrics import Gauges, ServerGauges
 from .runtime import Background, Clock, Sweep
 from .signals.receivers import Receivers
 from .upstream import UpstreamPool
+
+if TYPE_CHECKING:
+    from .cache.shared.shared_cache import SharedCache
 
 
 class SharedPart(ABC):
@@ -110,7 +113,7 @@ class TokenStore(SharedPart):
     def __init__(self, settings: models.Cache, *, users: UserRevocations, clock: Clock) -> None:
         self.background = Background()
         self._users = users
-        self.shared = build_shared_cache(settings, users=users, clock=clock, background=self.background)
+        self.shared = _build_shared(settings, users, clock, self.background)
         self.cache = TokenCache(
             settings, clock=clock, background=self.background, shared=self.shared, users=users
         )
@@ -136,6 +139,19 @@ class TokenStore(SharedPart):
         await self.cache.aclose()
         if self.shared is not None:
             await self.shared.aclose()
+
+
+def _build_shared(
+    settings: models.Cache, users: UserRevocations, clock: Clock, background: Background
+) -> SharedCache | None:
+    if settings.shared is None:
+        return None
+    # Who shares nothing has nothing of it in memory.
+    from .cache.shared.shared_cache import build_shared_cache  # noqa: PLC0415
+
+    return build_shared_cache(
+        settings.shared, max_ttl=settings.max_ttl, users=users, clock=clock, background=background
+    )
 
 
 @dataclass(eq=False)

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..config.models import NEEDS_USER
-from ..diagnosis import diagnose
 from ..diagnosis.differences import HIDDEN, compare_claims, hide_tokens
 from .refusal import Refused
 
@@ -21,6 +20,8 @@ async def inspect(app: App, token: str, route_name: str) -> dict[str, Any]:
 
     A route that needs no user asks for no ``token``.
     """
+    from ..diagnosis.diagnose import diagnose  # noqa: PLC0415 - where nobody inspects, it is not in memory
+
     route = next((route for route in app.settings.routes if route.name == route_name), None)
     if route is None:
         raise Refused(404, "There is no route of this name.")

@@ -3,10 +3,3 @@
 Nothing here decides anything anew: it asks the parts that serve, one after the other, and tells what they say.
 The cache of access tokens is neither asked nor filled.
 """
-
-from __future__ import annotations
-
-from .diagnose import Diagnosis, diagnose
-from .finding import Finding
-
-__all__ = ["Diagnosis", "Finding", "diagnose"]

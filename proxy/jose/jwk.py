@@ -191,9 +191,13 @@ def _decode_member(entry: Mapping[str, Any], name: str) -> bytes:
 
 def _is_roca(modulus: int) -> bool:
     """Whether the modulus has the fingerprint of Infineon's faulty generator: a power of 65537 modulo each prime."""
-    return all(modulus % prime in powers for prime, powers in _ROCA_POWERS.items())
+    return all(powers >> modulus % prime & 1 for prime, powers in _ROCA_POWERS.items())
 
 
 # The primes from 3 to 167 that the published detection uses.
 _ROCA_PRIMES = tuple(n for n in range(3, 168) if all(n % divisor for divisor in range(2, n)))
-_ROCA_POWERS = {prime: {pow(65537, power, prime) for power in range(prime)} for prime in _ROCA_PRIMES}
+# By prime, each a set of numbers as bits.
+_ROCA_POWERS = {
+    prime: sum(1 << number for number in {pow(65537, power, prime) for power in range(prime)})
+    for prime in _ROCA_PRIMES
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from ..cache.access_tokens import AccessTokens
@@ -22,8 +22,10 @@ from ..http.routes import Pattern, RouteTable
 from ..parts import Issuer, TokenStore
 from ..runtime import Sweep
 from ..upstream import Options, Origin, TLSOptions, Upstream, UpstreamPool, parse_origin
-from ..upstream.http2 import Http2Upstream
 from ..upstream.websocket import WebSocketUpstream
+
+if TYPE_CHECKING:
+    from ..upstream.http2 import Http2Upstream
 
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ def build_route(
     request = build_token_request(route, settings)
 
     def connect(origin: Origin) -> tuple[UpstreamPool, WebSocketUpstream | None]:
-        upstream = (Http2Upstream if route.http2 else Upstream)(origin, options, sweep)
+        upstream = _find_upstream(http2=route.http2)(origin, options, sweep)
         return upstream, WebSocketUpstream(upstream) if route.websocket else None
 
     upstream, websockets = connect(parse_origin(route.upstream, _build_tls(route)))
@@ -69,6 +71,14 @@ def build_route(
     if not route.cors_preflight:
         return built
     return replace(built, preflight=replace(built, authentication=None, access_tokens=None, guard=None))
+
+
+def _find_upstream(*, http2: bool) -> type[Upstream | Http2Upstream]:
+    if not http2:
+        return Upstream
+    from ..upstream.http2 import Http2Upstream  # noqa: PLC0415 - who does not speak it has nothing of it in memory
+
+    return Http2Upstream
 
 
 def build_table(settings: Iterable[models.Route], routes: Iterable[T]) -> RouteTable[T]:

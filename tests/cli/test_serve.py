@@ -33,6 +33,9 @@ NOT_LOADED = {
     "opentelemetry",
     "h2",
     "uvicorn",
+    "proxy.cache.shared",
+    "proxy.upstream.http2",
+    "proxy.diagnosis.diagnose",
 }
 # It asks its workers by httpcore, and neither reads a token nor holds a key.
 NOT_SUPERVISED = NOT_LOADED - {"httpcore", "h2"} | {"proxy.app", "cryptography", "jwt"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from proxy.config.load import parse_settings
 from proxy.demo import Demo
-from proxy.diagnosis import Diagnosis, diagnose
+from proxy.diagnosis.diagnose import Diagnosis, diagnose
 from proxy.parts import Parts
 from proxy.runtime import SystemClock
 from proxy.wiring.parts import build_parts

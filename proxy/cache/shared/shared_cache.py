@@ -260,22 +260,25 @@ def _remembered(refusal: ProxyError) -> float:
 
 
 def build_shared_cache(
-    settings: models.Cache, *, users: UserRevocations, clock: Clock, background: Background
-) -> SharedCache | None:
-    """As configured; None where nothing is shared. Raises ConfigurationError; nothing is sent yet."""
-    if settings.shared is None:
-        return None
+    settings: models.SharedCache,
+    *,
+    max_ttl: float,
+    users: UserRevocations,
+    clock: Clock,
+    background: Background,
+) -> SharedCache:
+    """As configured. Raises ConfigurationError; nothing is sent yet."""
     try:
         from .valkey import connect  # noqa: PLC0415 - an extra, needed here alone
     except ImportError as error:
         message = "needs the Valkey client: pip install 'obo-proxy[valkey]'"
         raise ConfigurationError((Fault("cache.shared", message),)) from error
     try:
-        store = connect(settings.shared.url.get_secret_value())
+        store = connect(settings.url.get_secret_value())
     except ValueError as error:
         raise ConfigurationError((Fault("cache.shared.url", "names no store"),)) from error
     try:
-        keys = KeyFile(settings.shared.encryption_key_file)
+        keys = KeyFile(settings.encryption_key_file)
     except (ValueError, OSError) as error:
         raise ConfigurationError((Fault("cache.shared.encryption_key_file", str(error)),)) from error
-    return SharedCache(store, keys, users=users, max_ttl=settings.max_ttl, clock=clock, background=background)
+    return SharedCache(store, keys, users=users, max_ttl=max_ttl, clock=clock, background=background)

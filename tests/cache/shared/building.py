@@ -20,9 +20,11 @@ def write_keys(directory, content=KEY_FILE):
 
 
 def build(url, path):
-    settings = build_section(models.Cache, {"shared": {"url": url, "encryption_key_file": path}})
+    settings = build_section(models.SharedCache, {"url": url, "encryption_key_file": path})
     clock = StillClock()
-    return build_shared_cache(settings, users=UserRevocations(clock), clock=clock, background=Background())
+    return build_shared_cache(
+        settings, max_ttl=3600.0, users=UserRevocations(clock), clock=clock, background=Background()
+    )
 
 
 async def names_of(store, kind: str) -> list[bytes]:

@@ -9,20 +9,15 @@ import textwrap
 import pytest
 
 from proxy.cache.revocation import Revocation
-from proxy.cache.shared.shared_cache import build_shared_cache
 from proxy.cache.shared.store import BUDGET
-from proxy.cache.user_revocations import UserRevocations
-from proxy.config import models
 from proxy.errors import (
     AuthorizationServerUnavailable,
     ExchangeMisconfigured,
     StepUpRequired,
     SubjectTokenRefused,
 )
-from proxy.runtime import Background
 
 from ...support.caching import make_subject_token
-from ...support.issuer import StillClock
 from ...support.redis_server import run_redis
 from ...support.replicas import ALICE, BOB, KEYS, NEW_KEY, replicas
 from .building import build, names_of, write_keys
@@ -603,13 +598,7 @@ async def test_users_never_see_each_others_tokens_over_replicas(redis, store):
 
 
 async def test_it_is_built_as_configured(redis, tmp_path):
-    """Without ``cache.shared`` there is none; with it, the store and the keys are those named."""
-    assert (
-        build_shared_cache(
-            models.Cache(), users=UserRevocations(StillClock()), clock=StillClock(), background=Background()
-        )
-        is None
-    )
+    """The store and the keys are those named."""
     shared = build(redis.url, write_keys(tmp_path))
     await shared.revoke(Revocation("owner", bytes(32), 0.0))
     await shared.aclose()
@@ -628,8 +617,8 @@ def test_without_the_client_it_is_refused(tmp_path):
         from proxy.cache.shared.shared_cache import build_shared_cache
 
         shared = {{"url": "valkey://127.0.0.1", "encryption_key_file": {str(write_keys(tmp_path))!r}}}
-        settings = build_section(models.Cache, {{"shared": shared}})
-        build_shared_cache(settings, users=None, clock=SystemClock(), background=Background())
+        settings = build_section(models.SharedCache, shared)
+        build_shared_cache(settings, max_ttl=1.0, users=None, clock=SystemClock(), background=Background())
     """)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "ConfigurationError: cache.shared: needs the Valkey client" in ended.stderr
