@@ -116,7 +116,8 @@ def _chosen_works(arguments: argparse.Namespace) -> set[str]:
 def _measure_start(stage: Stage, results: Results) -> None:
     for name, seconds in stage.start_seconds.items():
         if name == OURS:
-            figures = {"ready": seconds, "memory": stage.running[name].memory()}
+            running = stage.running[name]
+            figures = {"ready": seconds, "memory": running.memory(), "resident": running.resident()}
             results.samples.append(Sample("start", name, figures))
 
 

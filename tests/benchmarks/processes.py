@@ -74,6 +74,11 @@ class Running:
                 total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         return total * 1024
 
+    def resident(self) -> int:
+        """Bytes in memory of the one process (RSS), whoever shares them: the same whatever else runs."""
+        status = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) * 1024
+
     def stop(self) -> None:
         """Asks the process group to end, and makes it after three seconds."""
         for number in (signal.SIGTERM, signal.SIGKILL):

@@ -70,7 +70,11 @@ ROWS = (
         (share("download", "nginx"), spent("download", "nginx")),
     ),
     Row("100 MiB up, of nginx; for the same CPU time", (share("upload", "nginx"), spent("upload", "nginx"))),
-    Row("memory when idle", (last("start", "memory", MIB),), " MiB"),
+    Row(
+        "memory when idle (RSS); its share of it where others share pages (PSS)",
+        (last("start", "resident", MIB), last("start", "memory", MIB)),
+        " MiB",
+    ),
     Row(
         "for each cached user with tokens of 1 KB; for each idle connection",
         (last("users", "memory_each", KIB), last("idle", "memory_each", KIB)),
