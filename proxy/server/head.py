@@ -35,11 +35,12 @@ SINGLE_FIELDS: Final = frozenset({b"host", b"content-length", b"transfer-encodin
 ABSOLUTE_FORM: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _HASH: Final = ord("#")  # as a number: ``b"#" in target`` makes an exception first, and drops it
 ANY_SIZE: Final = 1 << 62  # of a head that took several reads
+CHUNKED: Final = -1  # in place of the length of a body that tells its end by itself
 
 
-# What the server needs of a request head: the target in origin-form, or ``*``; the field line that frames the
-# body, if there is one; whether ``100 Continue`` is expected; whether the request may upgrade.
-Head = tuple[bytes, bytes, bool, bool]
+# What the server needs of a request head: the target in origin-form, or ``*``; the bytes of its body, or ``CHUNKED``;
+# whether ``100 Continue`` is expected; whether the request may upgrade.
+Head = tuple[bytes, int, bool, bool]
 
 
 def read_head(
@@ -64,12 +65,12 @@ def read_head(
     if host not in SOUND_HOSTS:
         host = _check_host(host, version)
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
-    framing = b"" if length is None and coding is None else _read_framing(coding, length, version)
+    body_length = 0 if length is None and coding is None else _read_framing(coding, length, version)
     if target[:1] != b"/" or _HASH in target:
         target = _read_target(method, target, host or b"")
     expects_continue = b"expect" in fields and _expects_continue(fields[b"expect"], version)
     may_upgrade = method == "GET" and version == "1.1" and coding is None and length in {None, b"0"}
-    return target, framing, expects_continue, may_upgrade
+    return target, body_length, expects_continue, may_upgrade
 
 
 def names_websocket(headers: Fields) -> bool:
@@ -106,19 +107,19 @@ def _check_host(host: bytes | None, version: str) -> bytes:
     return host
 
 
-def _read_framing(coding: bytes | None, length: bytes | None, version: str) -> bytes:
-    """The field line that frames the body. RFC 9112 §6.1: what could be framed in two ways is not framed at all."""
+def _read_framing(coding: bytes | None, length: bytes | None, version: str) -> int:
+    """How long the body is. RFC 9112 §6.1: what could be framed in two ways is not framed at all."""
     if coding is None:
         if length is None or not CONTENT_LENGTH.fullmatch(length):
             raise BadRequest("Content-Length is not a number")
-        return b"content-length: %b\r\n" % length
+        return int(length)
     if version == "1.0":
         raise BadRequest("Transfer-Encoding in HTTP/1.0")
     if length is not None:
         raise BadRequest("Content-Length and Transfer-Encoding")
     if coding.lower() != b"chunked":
         raise NotImplementedHere("a transfer coding other than chunked")
-    return b"transfer-encoding: chunked\r\n"
+    return CHUNKED
 
 
 def _expects_continue(expectation: bytes, version: str) -> bool:

@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..http.headers import Field
 from ..http.request_head import FEWER_FIELDS, SHORTER_LINES
-from .head import ANY_SIZE, METHOD_NAMES, names_websocket, read_head
+from .head import ANY_SIZE, CHUNKED, METHOD_NAMES, names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE: Final = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
@@ -55,9 +55,9 @@ class RequestReader:
 
     __slots__ = (
         "_behind",
-        "_framing",
         "_framing_bytes",
         "_head_bytes",
+        "_left",
         "_limits",
         "_line_bytes",
         "_muted",
@@ -91,7 +91,7 @@ class RequestReader:
         self.keep_alive = True
         self._sink = sink
         self._limits = limits
-        self._framing = b""  # the field line of the body being read
+        self._left = 0  # of the body being read, in bytes; or ``CHUNKED``
         self._framing_bytes = 0  # more than the body so far accounts for
         self._trailer_bytes = _IN_BODY
         self._line_bytes = 0  # of a line that has not ended
@@ -108,6 +108,8 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Read ``data``. Raises ProxyError for what is not served; nothing may be fed after that."""
+        if self._left > 0:
+            data = self._pass_body(data)
         self._behind = body_before = self.in_body
         self.head_size = ANY_SIZE if self._head_bytes else len(data)
         rest = data
@@ -115,10 +117,20 @@ class RequestReader:
             rest = self._parse(rest)
         if self.in_head:
             self._bound_head(data)
-        elif self.in_body:
+        elif self._left == CHUNKED:
             self._bound_framing(len(data) if body_before else 0)
             if self._trailer_bytes != _IN_BODY:
                 self._bound_trailers(data)
+
+    def _pass_body(self, data: bytes) -> bytes:
+        """What is left of a body whose length is known is not parsed, nor copied. Returns what stands behind it."""
+        piece = data[: self._left]
+        self._left -= len(piece)
+        self._sink.on_body_piece(piece)
+        if not self._left:
+            self._parser = httptools.HttpRequestParser(self)  # the last one still waits for the body
+            self.on_message_complete()
+        return data[len(piece) :]
 
     def _parse(self, data: bytes) -> bytes:
         """Returns what stands behind an upgrade that is ignored."""
@@ -139,7 +151,8 @@ class RequestReader:
         self._upgrade_ahead = False
         self._parser = httptools.HttpRequestParser(self)
         self._muted = True
-        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self._framing)
+        framing = b"transfer-encoding: chunked" if self._left == CHUNKED else b"content-length: %d" % self._left
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
         return rest
 
     def _bound_head(self, data: bytes) -> None:
@@ -213,7 +226,7 @@ class RequestReader:
         parser = self._parser
         self.method = METHOD_NAMES.get(parser.get_method()) or parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
-        self.target, self._framing, self.expects_continue, may_upgrade = read_head(
+        self.target, self._left, self.expects_continue, may_upgrade = read_head(
             self.method, self.target, self.version, self.headers, self._limits, size=self.head_size
         )
         self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
@@ -230,14 +243,18 @@ class RequestReader:
         self._trailer_bytes = 0
 
     def on_body(self, data: bytes) -> None:
-        self._trailer_bytes = _IN_BODY
-        self._framing_bytes -= len(data) * (1 + _CHUNK_OVERHEAD)
+        if self._left == CHUNKED:
+            self._trailer_bytes = _IN_BODY
+            self._framing_bytes -= len(data) * (1 + _CHUNK_OVERHEAD)
+        else:
+            self._left -= len(data)
         self._sink.on_body_piece(data)
 
     def on_message_complete(self) -> None:
         if self._upgrade_ahead:
             return
         self.in_body = False
+        self._left = 0
         self._behind = True
         self._trailer_bytes = _IN_BODY
         self.done = not self.keep_alive

@@ -19,18 +19,20 @@ BODY = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
 
 
 class Served:
-    """Targets of the requests that are whole, and the sizes of their bodies."""
+    """Targets of the requests that are whole, the sizes of their bodies, and all bodies in pieces."""
 
     def __init__(self, limits=USUAL_LIMITS):
         self.reader = RequestReader(self, limits)
         self.targets = []
         self.sizes = []
+        self.pieces = []
 
     def on_request(self):
         self.sizes.append(0)
 
     def on_body_piece(self, data):
         self.sizes[-1] += len(data)
+        self.pieces.append(data)
 
     def on_end(self):
         self.targets.append(self.reader.target)
@@ -181,3 +183,38 @@ def test_a_large_head_in_one_read_with_something_else_is_refused(ahead):
     """H-39: as soon as it is whole, or more of it comes."""
     large = ahead + b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000
     assert Served().fill([large, b"\r\n", b"\r\n"], HeaderTooLarge) <= len(large) + 2
+
+
+PIPELINE = (
+    post(b"Content-Length: 12", body=b"GET / HTTP/1")
+    + post(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 9", body=b"\r\n\r\nPOST ")
+    + b"\r\n"
+    + GET
+    + chunked(b"5\r\nhello\r\n3\r\n\r\n\r\r\n0\r\nX: a\r\n\r\n")
+    + post(b"Content-Length: 0")
+    + post(b"Content-Length: 1", body=b"!")
+    + get(b"GET /last HTTP/1.1")
+)
+
+
+@pytest.mark.parametrize("size", [*range(1, 24), 64, 100, 150, 200, len(PIPELINE)])
+def test_requests_are_the_same_however_they_are_cut(size):
+    """H-20: where a body ends does not depend on who counts its bytes, llhttp or we."""
+    served = Served()
+    served.feed(PIPELINE, size)
+    assert served.sizes == [12, 9, 0, 8, 0, 1, 0]
+    assert served.targets[2] == b"/"
+    assert served.targets[-1] == b"/last"
+    assert b"".join(served.pieces) == b"GET / HTTP/1\r\n\r\nPOST hello\r\n\r!"
+    with pytest.raises(BadRequest):
+        served.reader.feed(b"@\r\n")
+
+
+def test_a_body_of_known_length_is_passed_on_as_it_came():
+    served = Served()
+    served.reader.feed(post(b"Content-Length: 300000"))
+    reads = [bytes(100_000) for _ in range(3)]
+    for read in reads:
+        served.reader.feed(read)
+    assert [id(piece) for piece in served.pieces] == [id(read) for read in reads]
+    assert served.targets == [served.reader.target]
