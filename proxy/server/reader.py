@@ -34,7 +34,7 @@ class Sink(Protocol):
         ...
 
     def on_body_piece(self, data: bytes) -> None:
-        """A piece of its body."""
+        """A piece of its body: all of it that one read has brought."""
         ...
 
     def on_end(self) -> None:
@@ -62,6 +62,7 @@ class RequestReader:
         "_line_bytes",
         "_muted",
         "_parser",
+        "_pieces",
         "_sink",
         "_trailer_bytes",
         "_upgrade_ahead",
@@ -91,6 +92,7 @@ class RequestReader:
         self.keep_alive = True
         self._sink = sink
         self._limits = limits
+        self._pieces: list[bytes] = []  # of a body, by this read
         self._left = 0  # of the body being read, in bytes; or ``CHUNKED``
         self._framing_bytes = 0  # more than the body so far accounts for
         self._trailer_bytes = _IN_BODY
@@ -117,10 +119,12 @@ class RequestReader:
             rest = self._parse(rest)
         if self.in_head:
             self._bound_head(data)
-        elif self._left == CHUNKED:
-            self._bound_framing(len(data) if body_before else 0)
-            if self._trailer_bytes != _IN_BODY:
-                self._bound_trailers(data)
+        elif self._left:
+            self._tell_body()
+            if self._left == CHUNKED:
+                self._bound_framing(len(data) if body_before else 0)
+                if self._trailer_bytes != _IN_BODY:
+                    self._bound_trailers(data)
 
     def _pass_body(self, data: bytes) -> bytes:
         """What is left of a body whose length is known is not parsed, nor copied. Returns what stands behind it."""
@@ -151,7 +155,9 @@ class RequestReader:
         self._upgrade_ahead = False
         self._parser = httptools.HttpRequestParser(self)
         self._muted = True
-        framing = b"transfer-encoding: chunked" if self._left == CHUNKED else b"content-length: %d" % self._left
+        framing = (
+            b"transfer-encoding: chunked" if self._left == CHUNKED else b"content-length: %d" % self._left
+        )
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
         return rest
 
@@ -243,22 +249,31 @@ class RequestReader:
         self._trailer_bytes = 0
 
     def on_body(self, data: bytes) -> None:
-        if self._left == CHUNKED:
-            self._trailer_bytes = _IN_BODY
-            self._framing_bytes -= len(data) * (1 + _CHUNK_OVERHEAD)
-        else:
-            self._left -= len(data)
-        self._sink.on_body_piece(data)
+        self._trailer_bytes = _IN_BODY
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self._upgrade_ahead:
             return
+        if self._left:
+            self._tell_body()
+            self._left = 0
+            self._trailer_bytes = _IN_BODY
         self.in_body = False
-        self._left = 0
         self._behind = True
-        self._trailer_bytes = _IN_BODY
         self.done = not self.keep_alive
         self._sink.on_end()
+
+    def _tell_body(self) -> None:
+        if not self._pieces:
+            return
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        if self._left == CHUNKED:
+            self._framing_bytes -= len(data) * (1 + _CHUNK_OVERHEAD)
+        else:
+            self._left -= len(data)
+        self._sink.on_body_piece(data)
 
 
 def _explain(error: httptools.HttpParserError, data: bytes) -> ProxyError:
