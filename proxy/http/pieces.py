@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
 
 SMALL: Final = 512  # bytes; as an object of its own in a list, a piece takes some 45 more
 
 Pieces = list[Any]  # of bytes, and behind the first one bytearrays of small pieces
+
+
+class Writer(Protocol):
+    """What is asked of a transport."""
+
+    def write(self, data: bytes | bytearray) -> None: ...
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray]) -> None: ...
 
 
 def gather(pieces: Pieces, data: bytes) -> None:
@@ -19,3 +28,14 @@ def gather(pieces: Pieces, data: bytes) -> None:
         last += data
     else:
         pieces.append(bytearray(data))
+
+
+def write_parts(transport: Writer, parts: Sequence[bytes | bytearray]) -> None:
+    """Write what is too large to be joined.
+
+    The last one by itself: ``writelines`` of asyncio in 3.12 and 3.13.0 never pauses the writer.
+    """
+    if len(parts) > 1:
+        transport.writelines(parts[:-1])
+    if parts:
+        transport.write(parts[-1])

@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any, Final
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
+from ..http.pieces import write_parts
 from .cycle import Cycle
 from .deadlines import NEVER
 from .limits import LAST_CALL
@@ -145,8 +146,7 @@ class HttpProtocol(TimedProtocol):
         if joined:
             self.transport.write(b"".join(parts))
         else:
-            for part in parts:  # writelines of asyncio in 3.12 and 3.13.0 never pauses the writer
-                self.transport.write(part)
+            write_parts(self.transport, parts)
 
     def on_response_complete(self) -> None:
         cycle, self._active = self._active, None

@@ -16,6 +16,7 @@ from ..errors import (
     VersionNotSupported,
 )
 from ..http.headers import Field
+from ..http.pieces import SMALL, Pieces, gather
 from ..http.request_head import FEWER_FIELDS, SHORTER_LINES
 from .head import ANY_SIZE, CHUNKED, METHOD_NAMES, names_websocket, read_head
 from .limits import Limits
@@ -92,7 +93,7 @@ class RequestReader:
         self.keep_alive = True
         self._sink = sink
         self._limits = limits
-        self._pieces: list[bytes] = []  # of a body, by this read
+        self._pieces: Pieces = []  # of a body, by this read
         self._left = 0  # of the body being read, in bytes; or ``CHUNKED``
         self._framing_bytes = 0  # more than the body so far accounts for
         self._trailer_bytes = _IN_BODY
@@ -250,7 +251,10 @@ class RequestReader:
 
     def on_body(self, data: bytes) -> None:
         self._trailer_bytes = _IN_BODY
-        self._pieces.append(data)
+        if self._pieces and len(data) < SMALL:
+            gather(self._pieces, data)
+        else:
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self._upgrade_ahead:
@@ -267,7 +271,7 @@ class RequestReader:
     def _tell_body(self) -> None:
         if not self._pieces:
             return
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        data: bytes = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces = []
         if self._left == CHUNKED:
             self._framing_bytes -= len(data) * (1 + _CHUNK_OVERHEAD)

@@ -12,6 +12,7 @@ import select
 from typing import Any, Final, Protocol
 
 from ..errors import UpstreamBroken, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
+from ..http.pieces import write_parts
 from .body import FramedBody
 from .options import Options
 from .response import Response
@@ -209,8 +210,7 @@ class Connection(asyncio.Protocol):
                 # the loop read first, which takes it up to two rounds.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
-            for part in parts:  # writelines of asyncio in 3.12 and 3.13.0 never pauses the writer
-                self._transport.write(part)
+            write_parts(self._transport, parts)
             if self._writing_paused:
                 await self._drain()
         self._upload = None
