@@ -21,6 +21,7 @@ SERVERS_PAUSE = 310.0
 class Liveness:
     """All times are the loop's; ``heard_at`` is that of the last bytes, ``untaken`` how many of ours are not taken.
 
+    ``asked`` is whether an answer is due: no time tells, for an answer may come within the millisecond of its PING.
     ``pause`` is kept between two PINGs without ``hear_stream``. Of a peer that ``reads_later`` the acknowledgement by
     its system is word enough: a caller may read as slowly as it likes what it has already.
     """
@@ -33,10 +34,12 @@ class Liveness:
         "_since",
         "_spoke",
         "_untaken",
+        "asked",
         "heard_at",
     )
 
     def __init__(self, now: float, *, pause: float = 0.0, reads_later: bool = False) -> None:
+        self.asked = False
         self.heard_at = now
         self._pause = pause
         self._reads_later = reads_later
@@ -45,11 +48,6 @@ class Liveness:
         self._asked_at = -math.inf
         self._answer_by = math.inf
         self._untaken = 0
-
-    @property
-    def asked(self) -> bool:
-        """Whether an answer is due."""
-        return self._asked_at >= self.heard_at
 
     @property
     def deadline(self) -> float:
@@ -65,6 +63,7 @@ class Liveness:
 
     def hear(self, now: float) -> None:
         """Bytes have come."""
+        self.asked = False
         self.heard_at = now
 
     def hear_stream(self) -> None:
@@ -74,6 +73,7 @@ class Liveness:
 
     def ask(self, now: float, untaken: int) -> None:
         """A PING is among the ``untaken`` bytes."""
+        self.asked = True
         self._asked_at = now
         self._answer_by = now + ANSWER
         self._untaken = untaken

@@ -317,8 +317,10 @@ async def test_an_upstream_that_answers_may_be_silent(
     async with Http2Server(answer) as server:
         upstream = connect(server.url)
         fetching = asyncio.ensure_future(fetch(upstream))
-        await until(lambda: asked == 3)
-        more.set()
+        try:
+            await until(lambda: asked == 3)
+        finally:
+            more.set()  # the server waits for it
         assert await fetching == (200, b"hello")
         await asyncio.sleep(2 * SOON)
         assert asked == 3
