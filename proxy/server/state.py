@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Receive, Scope, Send
@@ -11,7 +11,7 @@ from ..http.problem import Problem
 from ..observability.refusals import answer_refusal
 from .limits import Limits
 
-_SHEDDING = 256  # connections beyond the limit that are told so; more are cut without a word
+_SHEDDING: Final = 256  # connections beyond the limit that are told so; more are cut without a word
 
 
 class LiveConnection(Protocol):
