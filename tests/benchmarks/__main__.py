@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [--quick] [--out DIR] [--only …] [--peers …] [--beside PROGRAM]`` (Linux).
+"""``python -m tests.benchmarks [--quick] [--out DIR] [--only …] [--peers …] [--beside NAME PROGRAM]`` (Linux).
 
 Measured is the proxy of the Python that runs this. ``--merge FILE…`` measures nothing: of the results of several runs,
 by any number of Pythons or of some works each, it writes one table and one picture.
@@ -95,13 +95,19 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="WORK", choices=names, help=", ".join(names))
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="parts of names, in any case")
     parser.add_argument(
-        "--beside", type=Path, metavar="PROGRAM", help="obo-proxy of another version, as one more peer"
+        "--beside",
+        nargs=2,
+        metavar=("NAME", "PROGRAM"),
+        help='obo-proxy of another version or build, as one more peer; the README has a row for "not compiled"',
     )
     return parser.parse_args()
 
 
 def _chosen_peers(arguments: argparse.Namespace) -> list[Peer]:
-    beside = [Ours(program=arguments.beside.absolute())] if arguments.beside else []
+    beside = []
+    if arguments.beside:
+        name, program = arguments.beside
+        beside.append(Ours(beside=(name, Path(program).absolute())))
     if arguments.peers:
         wanted = [part.lower() for part in arguments.peers]
         return [peer for peer in all_peers() if any(part in peer.name.lower() for part in wanted)] + beside

@@ -15,19 +15,19 @@ def share(work: str, reference: str = REFERENCE, figure: str = "rate") -> Measur
     return lambda results: results.share(work, OURS, figure, reference=reference)
 
 
-def spent(work: str, reference: str = REFERENCE) -> Measure:
+def spent(work: str, reference: str = REFERENCE, ours: str = OURS) -> Measure:
     """The reference's CPU time as a ratio of ours: above 1 we spend less."""
 
     def measure(results: Results) -> float | None:
-        spread = results.efficiency(work, OURS, reference)
+        spread = results.efficiency(work, ours, reference)
         return None if spread is None else spread.median
 
     return measure
 
 
-def median(work: str, figure: str, unit: float = 1) -> Measure:
+def median(work: str, figure: str, unit: float = 1, ours: str = OURS) -> Measure:
     def measure(results: Results) -> float | None:
-        value = results.median(work, OURS, figure)
+        value = results.median(work, ours, figure)
         return None if value is None else value / unit
 
     return measure

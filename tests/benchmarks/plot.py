@@ -33,7 +33,7 @@ def draw(runs: Sequence[Results], path: Path) -> None:
     for axis, (work, name, title) in zip(axes[0], panels, strict=True):
         bars = _bars(runs, work, name)
         peers, (least, most) = list(bars), zip(*bars.values(), strict=True)
-        colours = ["#d1495b" if peer == OURS else "#9aa5b1" for peer in bars]
+        colours = ["#d1495b" if peer.startswith(OURS) else "#9aa5b1" for peer in bars]
         drawn = axis.barh(peers, most, color=colours, alpha=0.4)
         axis.barh(peers, least, color=colours)
         axis.bar_label(drawn, [show_range(ends) for ends in bars.values()], padding=3, fontsize=8)

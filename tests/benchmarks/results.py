@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 OURS = "obo-proxy"
+NOT_COMPILED = f"{OURS}, not compiled"  # as ``pip install`` gives it
 REFERENCE = "Envoy"
 REFERENCES = ("nginx", REFERENCE)
 PROVEN = "proofs"  # ours, where each request brings one

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .figures import KIB, MIB, Measure, added_microseconds, first_requests, kept, last, median, share, spent
-from .results import OURS, Results
+from .results import NOT_COMPILED, OURS, Results
 from .table import show_range
 
 BEGIN, END = "<!-- measured -->\n", "<!-- end -->"
@@ -34,6 +34,11 @@ ROWS = (
     Row(
         "requests for the same CPU time, of Envoy with `jwt_authn` and its JWT cache; of nginx, which verifies nothing",
         (spent("hit"), spent("hit", "nginx")),
+    ),
+    Row("CPU time a request where nothing is compiled", (median("hit", "cpu", 1e-6, NOT_COMPILED),), " µs"),
+    Row(
+        "the same requests as a share of that Envoy's; of nginx's",
+        (spent("hit", ours=NOT_COMPILED), spent("hit", "nginx", NOT_COMPILED)),
     ),
     Row(
         "requests/s, of that Envoy; of Envoy without that cache; of Caddy; of fastify",

@@ -16,7 +16,7 @@ from .base import CommandPeer, write
 class Ours(CommandPeer):
     """``routes``, ``workers``, ``max_entries`` and ``external_url``, where callers prove, are for growth.
 
-    ``program`` is that of another version, which stands ``beside`` this one.
+    ``beside`` is the name and the program of another version or build, which stands beside this one.
     """
 
     name = OURS
@@ -29,7 +29,7 @@ class Ours(CommandPeer):
         workers: int = 1,
         max_entries: int = 20_000,
         external_url: str | None = None,
-        program: Path | None = None,
+        beside: tuple[str, Path] | None = None,
     ) -> None:
         self._routes = routes
         self._external_url = external_url
@@ -37,10 +37,10 @@ class Ours(CommandPeer):
         self._max_entries = max_entries
         self.admin_port = 0
         self.authorizer_port = 0
-        self._asked = program is None  # an earlier version may know of no authorizer
-        if program is not None:
-            self.name = f"{OURS} beside"
-        self.program = program or Path(sys.executable).with_name("obo-proxy")
+        self._asked = beside is None  # an earlier version may know of no authorizer
+        self.program = Path(sys.executable).with_name("obo-proxy")
+        if beside is not None:
+            self.name, self.program = f"{OURS}, {beside[0]}", beside[1]
 
     def available(self) -> str | None:
         if importlib.util.find_spec("proxy.app") is None:
