@@ -111,23 +111,36 @@ class Route:
         return (self.path_rewrite or b"/") + (rest if self.path_rewrite else rest.lstrip(b"/")) + query_part
 
 
-@dataclass(eq=False)
 class UpstreamRequest:
     """A request as it goes upstream; ``access_token`` is the one it was last sent with.
 
-    ``user`` is in whose share of the upstream's connections it counts.
+    ``user`` is in whose share of the upstream's connections it counts. One is made for each request: what a data class
+    is made by would not be compiled.
     """
 
-    route: Route
-    subject_token: SubjectToken | None
-    user: Hashable
-    method: str
-    target: bytes
-    fields: Fields
-    ours: Fields
-    body: Body | None
-    subprotocols: Sequence[str] = ()
     access_token: AccessToken | None = None
+
+    def __init__(  # noqa: PLR0913, PLR0917  what there is to say
+        self,
+        route: Route,
+        subject_token: SubjectToken | None,
+        user: Hashable,
+        method: str,
+        target: bytes,
+        fields: Fields,
+        ours: Fields,
+        body: Body | None,
+        subprotocols: Sequence[str],
+    ) -> None:
+        self.route = route
+        self.subject_token = subject_token
+        self.user = user
+        self.method = method
+        self.target = target
+        self.fields = fields
+        self.ours = ours
+        self.body = body
+        self.subprotocols = subprotocols
 
     @property
     def repeatable(self) -> bool:
