@@ -37,13 +37,17 @@ def run(args: argparse.Namespace) -> int:
     """Serve; 0 after a drain, 1 where a port is not to be had."""
     from ..config.loading import Loading
 
-    with Loading(args.config) as loading:
-        # Meanwhile the largest part of what serving takes is imported.
-        from ..observability.logs import configure
-        from ..server import Server  # noqa: F401
-        from ..server.process import find_loop_factory
+    try:
+        with Loading(args.config) as loading:
+            # Meanwhile the largest part of what serving takes is imported.
+            from ..observability.logs import configure
+            from ..server import Server  # noqa: F401
+            from ..server.process import find_loop_factory
 
-        settings = loading.wait()
+            settings = loading.wait()
+    except (OSError, RuntimeError) as error:
+        print(f"obo-proxy: cannot serve: {error}", file=sys.stderr)
+        return 1
     logs = configure(settings.log)
     alone = settings.listen.workers == 1
     try:

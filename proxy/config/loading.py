@@ -14,9 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from . import models
 from .faults import ConfigurationError, Fault
 from .models import Settings
 
+_PATIENCE = 60.0  # s: a file on a network that hangs must not keep a drain
+# What is pickled by one version means something else to another, which may have been installed meanwhile.
+_BUILD = b"%d" % Path(models.__file__).stat().st_mtime_ns
 Outcome = Settings | tuple[Fault, ...]
 
 
@@ -45,12 +49,18 @@ class Loading:
 
     def wait(self) -> Settings:
         """The settings. Raises ConfigurationError with every fault, and RuntimeError where it fails otherwise."""
-        said, _ = self._process.communicate()
+        try:
+            said, _ = self._process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"the configuration was not loaded within {_PATIENCE:.0f} s") from None
         if self._process.returncode != 0:
             raise RuntimeError(
                 f"the process that loads the configuration ended with {self._process.returncode}"
             )
-        outcome: Outcome = pickle.loads(said)  # noqa: S301 from our own child, see above
+        build, _, pickled = said.partition(b"\n")
+        if build != _BUILD:
+            raise RuntimeError("another version is installed by now: restart to load its configuration")
+        outcome: Outcome = pickle.loads(pickled)  # noqa: S301 from our own child, see above
         if isinstance(outcome, Settings):
             return outcome
         raise ConfigurationError(outcome)
@@ -70,7 +80,8 @@ def main() -> None:
         outcome: Outcome = load_settings(Path(sys.argv[1]) if len(sys.argv) > 1 else None, os.environ)
     except ConfigurationError as error:
         outcome = error.faults
-    pickle.dump(outcome, sys.stdout.buffer)
+    with os.fdopen(os.dup(1), "wb") as pipe:
+        pipe.write(_BUILD + b"\n" + pickle.dumps(outcome))
 
 
 if __name__ == "__main__":

@@ -80,10 +80,14 @@ class Liveness:
         self._spoke = False
 
     def is_lost(self, now: float, untaken: int) -> bool:
-        """Whether no answer will come; on a slow link the PING may still wait behind others' bytes."""
+        """Whether no answer will come.
+
+        On a slow link the PING may still wait behind others' bytes. What is taken may be written anew at once, so any
+        change of ``untaken`` is a sign of life; where nothing is taken it ends, for what may wait is bounded.
+        """
         if self._reads_later and not untaken:
             self.hear(now)
-        elif untaken < self._untaken:
+        elif untaken != self._untaken:
             self._untaken = untaken
             self._answer_by = now + ANSWER
         else:

@@ -131,7 +131,7 @@ class HttpProtocol(TimedProtocol):
         reader = self._reader
         websocket = WebSocketProtocol(self.state, self._app_state)
         self.transport.set_protocol(websocket)
-        websocket.take_over(self.transport, reader.target, reader.headers)
+        websocket.take_over(self.transport, reader.target, reader.headers, behind=self.flow.write_paused)
         self._let_go()
 
     def _let_go(self) -> None:

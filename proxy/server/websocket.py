@@ -62,16 +62,20 @@ class WebSocketProtocol(WebSocketFlow):
         """``Connection.client_certificate``: asked for once, at the handshake."""
         return find_client_certificate(self.transport)
 
-    def take_over(self, transport: asyncio.Transport, target: bytes, headers: list[Field]) -> None:
-        """Go on with ``transport`` after a handshake's head."""
+    def take_over(
+        self, transport: asyncio.Transport, target: bytes, headers: list[Field], *, behind: bool
+    ) -> None:
+        """Go on with ``transport`` after a handshake's head; ``behind``: its peer has responses to take before."""
         self.target = target
         self._headers = headers
         self.connection_made(transport)
+        if behind:
+            self.pause_writing()  # which a transport says once
         fields = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _HANDSHAKE)
         self._parse(b"GET / HTTP/1.1\r\n%b\r\n" % fields)
         if not self.handshake_initiated:  # the library has refused it
             transport.write(b"".join(self.conn.data_to_send()))
-            transport.close()
+            self.close_transport()
 
     def handle_connect(self, request: Request) -> None:
         super().handle_connect(request)
@@ -120,8 +124,8 @@ class WebSocketProtocol(WebSocketFlow):
         self._callback = None
         if self.disconnected:
             return
-        if self.close_timer is None and not self.transport.is_closing():
-            self.transport.close()
+        if self.close_timer is None:
+            self.close_transport()
         self._expect_writes()
 
     def handle_parser_exception(self) -> None:
@@ -211,7 +215,7 @@ class WebSocketProtocol(WebSocketFlow):
         """Write our close, and read on until the peer closes or for ``seconds``."""
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.close_timer = self.loop.call_later(seconds, self.transport.close)
+        self.close_timer = self.loop.call_later(seconds, self.close_transport)
         self._intake.release(Hold.MESSAGE)
 
     # Ends

@@ -61,6 +61,10 @@ class WebSocketFlow(WebSocketFrames):
         self._intake.release(Hold.ANSWER)
         self._note_held()
 
+    def close_transport(self) -> None:
+        super().close_transport()
+        self._expect_writes()  # or a peer that takes nothing would keep the connection
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.read_deadline = self.write_deadline = NEVER

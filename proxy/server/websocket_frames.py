@@ -83,6 +83,11 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writable.set()
 
+    def close_transport(self) -> None:
+        """End the connection, once what was written has left."""
+        if not self.transport.is_closing():  # asyncio's TLS transport does not bear being closed twice
+            self.transport.close()
+
     # What the peer sends
 
     def handle_events(self) -> None:
@@ -117,7 +122,7 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
         if self._response.status_code != 101:
             self._answer(self._response)
             self.handshake_complete = self.close_sent = True
-            self.transport.close()
+            self.close_transport()
             return
         scope = build_connection_scope(self.transport)
         scope["type"] = "websocket"
@@ -153,13 +158,13 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
             if self.close_timer is not None:
                 self.close_timer.cancel()
                 self.close_timer = None
-                self.transport.close()
+                self.close_transport()
         elif not self.transport.is_closing() and (close := self.conn.close_rcvd) is not None:
             self.queue.put_nowait(
                 {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
             )
             self._write()
-            self.transport.close()
+            self.close_transport()
 
     # Whether the peer is there
 
@@ -196,7 +201,7 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
         self.conn.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
         self._write()
         self.close_sent = True
-        self.transport.close()
+        self.close_transport()
 
     # What the application sends
 
@@ -212,7 +217,7 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
                 self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
                 self._answer(self.conn.reject(403, ""))
                 self.handshake_complete = self.close_sent = True
-                self.transport.close()
+                self.close_transport()
             case "websocket.send" if self.handshake_complete:
                 self._send_message(message)
             case kind:
