@@ -172,13 +172,18 @@ class App:
         downstream.watch()
         if downstream.connection is None:
             self._departures.add(downstream, began)
+        refusal: ProxyError | None = None
         try:
             try:
                 await forward(parts, downstream)
             except ProxyError as error:
-                await self._refuse(downstream, error)
+                # Answered behind this block: compiled, one that waits would be in the midst of handling this error
+                # for everybody who runs meanwhile.
+                refusal = error
             except UpstreamBroken as error:
                 self._break_off(downstream, error)
+            if refusal is not None:
+                await self._refuse(downstream, refusal)
         except DownstreamDeparted:  # also while it is refused
             self._note_departure(downstream)
         except asyncio.CancelledError:
@@ -190,6 +195,7 @@ class App:
             downstream.status = 500  # the server answers it; here it is only counted
             raise
         finally:
+            refusal = None  # its traceback refers to us
             if downstream.connection is None:  # ours forgets by itself
                 downstream.unwatch()
                 self._departures.discard(downstream)

@@ -13,6 +13,8 @@ Pieces = list[Any]  # of bytes, and behind the first one bytearrays of small pie
 class Writer(Protocol):
     """What is asked of a transport."""
 
+    def is_closing(self) -> bool: ...
+
     def write(self, data: bytes | bytearray) -> None: ...
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray]) -> None: ...
@@ -33,9 +35,10 @@ def gather(pieces: Pieces, data: bytes) -> None:
 def write_parts(transport: Writer, parts: Sequence[bytes | bytearray]) -> None:
     """Write what is too large to be joined.
 
-    The last one by itself: ``writelines`` of asyncio in 3.12 and 3.13.0 never pauses the writer.
+    The last one by itself: ``writelines`` of asyncio in 3.12 and 3.13.0 never pauses the writer. Nor does it see that
+    the connection is lost, which is not told before the next turn.
     """
-    if len(parts) > 1:
+    if len(parts) > 1 and not transport.is_closing():
         transport.writelines(parts[:-1])
     if parts:
         transport.write(parts[-1])

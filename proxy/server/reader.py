@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import httptools
 
@@ -64,6 +64,7 @@ class RequestReader:
         "_muted",
         "_parser",
         "_pieces",
+        "_refusal",
         "_sink",
         "_trailer_bytes",
         "_upgrade_ahead",
@@ -102,6 +103,7 @@ class RequestReader:
         self._behind = False  # whether this read brought an earlier request too, or its end
         self._upgrade_ahead = False
         self._muted = False
+        self._refusal: ProxyError | None = None  # what a callback has raised: llhttp passes on that one did
         self._parser = httptools.HttpRequestParser(self)
 
     def close(self) -> None:
@@ -144,8 +146,9 @@ class RequestReader:
         except httptools.HttpParserUpgrade as upgrade:
             return self._pass_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
+            refusal, self._refusal = self._refusal, None
             if not self.done:
-                raise _explain(error, data) from None
+                raise (refusal or _explain(error, data)) from None
         return b""
 
     def _pass_upgrade(self, rest: bytes) -> bytes:
@@ -209,7 +212,7 @@ class RequestReader:
             return
         self.target += part
         if len(self.target) > self._limits.max_target_bytes:
-            raise TargetTooLong("the target does not end")
+            self._refuse(TargetTooLong("the target does not end"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.in_head:
@@ -224,12 +227,18 @@ class RequestReader:
         self._line_bytes = 0
         self._trailer_bytes += size
         if self._trailer_bytes > self._limits.max_header_bytes:
-            raise BadRequest("too large trailers")
+            self._refuse(BadRequest("too large trailers"))
 
     def on_headers_complete(self) -> None:
         if self._muted:
             self._muted = False
             return
+        try:
+            self._begin_request()
+        except ProxyError as error:
+            self._refuse(error)
+
+    def _begin_request(self) -> None:
         parser = self._parser
         self.method = METHOD_NAMES.get(parser.get_method()) or parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
@@ -242,8 +251,12 @@ class RequestReader:
             self.websocket = may_upgrade and self._limits.websockets and names_websocket(self.headers)
         self.in_head = False
         self.in_body = not self.websocket
-        self._head_bytes = self._framing_bytes = 0
+        self._head_bytes = self._line_bytes = self._framing_bytes = 0
         self._sink.on_request()
+
+    def _refuse(self, error: ProxyError) -> NoReturn:
+        self._refusal = error
+        raise error
 
     def on_chunk_header(self) -> None:
         """Of the last chunk, too, which no body follows."""
@@ -281,9 +294,7 @@ class RequestReader:
 
 
 def _explain(error: httptools.HttpParserError, data: bytes) -> ProxyError:
-    """Our refusal, where a callback raised one, else what llhttp means; its texts quote nothing."""
-    if isinstance(error.__context__, ProxyError):
-        return error.__context__
+    """What llhttp means; its texts quote nothing."""
     reason = str(error)
     if reason == "Invalid HTTP version":
         return VersionNotSupported(reason)

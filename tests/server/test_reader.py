@@ -6,7 +6,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from proxy.errors import BadRequest, HeaderTooLarge, TargetTooLong
+from proxy.errors import BadRequest, HeaderTooLarge, ProxyError, SubjectTokenExpired, TargetTooLong
 from proxy.server.reader import RequestReader
 
 from .apps import USUAL_LIMITS
@@ -218,3 +218,13 @@ def test_a_body_of_known_length_is_passed_on_as_it_came():
         served.reader.feed(read)
     assert [id(piece) for piece in served.pieces] == [id(read) for read in reads]
     assert served.targets == [served.reader.target]
+
+
+def test_a_refusal_is_nobody_elses():
+    """What is being handled elsewhere, as its context, has nothing to do with what was read."""
+    reader = Served().reader
+    try:
+        raise SubjectTokenExpired("another's")
+    except ProxyError:
+        with pytest.raises(BadRequest):
+            reader.feed(b"GET / HTTP/1.1\r\nHost x\r\n\r\n")

@@ -64,3 +64,16 @@ def test_what_all_objects_begin_with_is_written_out(native: tuple[str, str]) -> 
     data_class = [one for one in describe(node) if one.startswith("dataclass")]
     assert named == [] or data_class
     assert not [one for one in data_class if "slots=True" in one]
+
+
+@pytest.mark.parametrize("name", sorted(COMPILED))
+def test_nothing_waits_while_an_error_is_handled(name: str) -> None:
+    """The error would be that of whoever runs meanwhile, and could stay that of the whole thread."""
+    handlers = [
+        statement
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Try)
+        for statement in (*node.handlers, *node.finalbody)
+    ]
+    waits = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
+    assert [each.lineno for one in handlers for each in ast.walk(one) if isinstance(each, waits)] == []
