@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
+from proxy.config import loading
 from proxy.config.faults import ConfigurationError
 from proxy.config.load import load_settings
 from proxy.config.loading import Loading, load_apart
@@ -49,8 +51,24 @@ def test_one_that_ends_without_a_word(file: Path, monkeypatch: pytest.MonkeyPatc
         load_apart(file)
 
 
+def test_one_that_hangs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that never comes keeps neither a reload nor a drain for ever."""
+    monkeypatch.setattr(loading, "_PATIENCE", 0.2)
+    os.mkfifo(file)
+    with pytest.raises(RuntimeError, match="was not loaded within"):
+        load_apart(file)
+
+
+def test_one_of_another_version(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it pickles may mean something else here."""
+    monkeypatch.setattr(loading, "_BUILD", b"1")
+    file.write_text(yaml.safe_dump(change()))
+    with pytest.raises(RuntimeError, match="another version is installed"):
+        load_apart(file)
+
+
 def test_one_that_nobody_waits_for() -> None:
     """It ends with whoever began it."""
-    with Loading(None) as loading:
+    with Loading(None) as begun:
         pass
-    assert loading._process.returncode == -9
+    assert begun._process.returncode == -9

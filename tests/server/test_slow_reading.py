@@ -10,12 +10,13 @@ from contextlib import suppress
 
 import pytest
 
-from .apps import listening
+from .apps import answer, listening
 from .messages import get
 from .test_websocket import HANDSHAKE
 
 GET = get(b"GET / HTTP/1.1")
 UPGRADE = get(b"GET / HTTP/1.1", *HANDSHAKE)
+FAULTY = UPGRADE.replace(b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Key: =")
 BLOCK = b"a" * 65536
 WINDOW = 0.7  # s: a shortened write timeout
 RATE = 128 * 1024  # bytes/s that are asked for
@@ -104,3 +105,42 @@ async def test_who_waits_for_events_is_not_cut():
             received = await reader.readuntil(b"\r\n0\r\n\r\n")
         writer.close()
     assert all(event in received for event in events)
+
+
+class AfterResponse(Endless):
+    """Behind a response of ``size`` bytes a websocket, on which ``sent`` blocks have gone out."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = size
+        self.sent = 0
+
+    async def __call__(self, scope, receive, send):
+        async def count(message):
+            await send(message)
+            self.sent += message.get("bytes") is BLOCK
+
+        if scope["type"] == "http":
+            await answer(send, bytes(self.size))
+        else:
+            await super().__call__(scope, receive, count)
+
+
+@pytest.mark.parametrize("size", [200_000, 1 << 20], ids=["little waits", "much waits"])
+@pytest.mark.parametrize("request_bytes", [FAULTY, UPGRADE], ids=["refused", "accepted"])
+async def test_a_websocket_behind_a_response_that_nobody_takes(request_bytes: bytes, size: int):
+    """F-23: what waits from before counts: it is written on no further, and ends."""
+    app = AfterResponse(size)
+    async with listening(app, write_timeout=WINDOW, least_rate=RATE) as listener:
+        with socket.socket() as sock:
+            with socket.socket(fileno=os.dup(listener._server.sockets[0].fileno())) as theirs:
+                shrink(theirs, socket.SO_SNDBUF)
+            shrink(sock, socket.SO_RCVBUF)
+            sock.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(sock, listener.address)
+            await loop.sock_sendall(sock, GET + request_bytes)
+            async with asyncio.timeout(15):
+                while not listener._state.total_requests or listener._state.connections:
+                    await asyncio.sleep(0.02)
+    assert app.sent <= 2
