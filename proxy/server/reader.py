@@ -131,7 +131,7 @@ class RequestReader:
 
     def _pass_body(self, data: bytes) -> bytes:
         """What is left of a body whose length is known is not parsed, nor copied. Returns what stands behind it."""
-        piece = data[: self._left]
+        piece = data if len(data) <= self._left else data[: self._left]  # compiled, a slice of all is a copy
         self._left -= len(piece)
         self._sink.on_body_piece(piece)
         if not self._left:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, Protocol
 
+from mypy_extensions import mypyc_attr
+
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Receive, Scope, Send
 from ..http.problem import Problem
@@ -62,6 +64,7 @@ class PublicApp(Refusing, Protocol):
         ...
 
 
+@mypyc_attr(native_class=False)
 class OnlyLogged:
     """``Refusing`` where nothing is counted, as on the admin side."""
 
