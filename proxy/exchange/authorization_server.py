@@ -1,14 +1,14 @@
 """Everything that is said to one authorization server: metadata, keys, exchanges, introspection.
 
-Not here: what the answers mean (``token_exchange``, ``oauth_errors``), how often a call is tried (``endpoint``),
-and any caching of the users' tokens.
+Not here: how a grant is asked for (``token_endpoint``), what the answers mean (``token_response``, ``oauth_errors``),
+how often a call is tried (``endpoint``), and any caching of the users' tokens.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -16,16 +16,9 @@ from typing import Any, TypeVar
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
-from ..errors import (
-    AuthorizationServerThrottled,
-    ExchangeMisconfigured,
-    ExchangeResponseInvalid,
-    InteractionRequired,
-    ProxyError,
-)
+from ..errors import ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
 from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
-from .actor_tokens import ActorTokens
 from .answer import Answer
 from .client_auth import build_client_authentication
 from .client_tls import check_binding
@@ -34,12 +27,12 @@ from .discovery import Discovery
 from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
-from .metadata import Metadata, is_own_page
-from .oauth_errors import is_per_user
-from .okta_refusals import CHECK_DPOP_ON, OF_LEGS, OF_ONE_CALL
-from .rate_limit import RateLimit, UserPauses
-from .record import ExchangeRecord, build_record, find_private_values
-from .token_exchange import AccessToken, Form, TokenRequest, build_form
+from .metadata import Metadata
+from .okta_refusals import CHECK_DPOP_ON
+from .rate_limit import RateLimit
+from .record import ExchangeRecord, build_record
+from .token_endpoint import TokenEndpoint
+from .token_exchange import AccessToken, TokenRequest
 from .token_response import parse_token_response
 from .transport import Outbound
 
@@ -94,6 +87,7 @@ class AuthorizationServer:
         self._outbound = Outbound(settings)
         self._discovery = Discovery(settings, self._outbound, clock=clock, background=background)
         self._token: Endpoint | None = None
+        self._token_endpoint: TokenEndpoint | None = None
         self._introspector: Introspector | None = None
         if settings.client is not None:
             self._authentication = build_client_authentication(settings.client, ca_file=settings.ca_file)
@@ -108,13 +102,12 @@ class AuthorizationServer:
             self._token = build_endpoint(
                 self._discovery.find_token_url, limits=Limits(settings.timeout), dpop_key=self.dpop_key
             )
+            self._token_endpoint = TokenEndpoint(self._token, settings, self._grant_own, clock)
             self._introspector = Introspector(
                 lambda limits: build_endpoint(self._discovery.find_introspection_url, limits=limits),
                 timeout=settings.timeout,
                 clock=clock,
             )
-        self._pauses = UserPauses(clock)
-        self._actor_tokens = ActorTokens(self._grant_own, self.client_id or "", clock)
         self._last_error: ProxyError | None = None
         self._warned = False
 
@@ -153,45 +146,7 @@ class AuthorizationServer:
         self, request: TokenRequest, subject_token: SubjectToken | None, call: Call | None = None
     ) -> Mapping[str, Any]:
         """The answer of the token URL to one grant, unchecked. Raises what a refusal means (ProxyError)."""
-        if request.grant == "client_credentials":
-            subject_token = None  # a route that acts for nobody sends nobody's token
-        elif subject_token is None:
-            raise ExchangeMisconfigured(f"the grant {request.grant} needs a subject token")
-        actor_token = None
-        if subject_token is not None:
-            actor_token = await self._actor_tokens.find(request, subject_token)
-        asker = _build_asker(request, subject_token)
-        self._pauses.check(asker)
-        call = call or Call()
-        if subject_token is not None:
-            call.private = partial(find_private_values, subject_token)
-        form = build_form(request, subject_token, actor_token)
-        try:
-            return await self._post(form, request, asker, subject_token is not None, call)
-        except InteractionRequired as error:
-            if error.interaction_uri is not None and not is_own_page(
-                error.interaction_uri, self.settings.issuer
-            ):
-                raise InteractionRequired(
-                    f"{error}; its interaction_uri is on another host, and withheld",
-                    oauth_error=error.oauth_error,
-                ) from None
-            raise
-        except AuthorizationServerThrottled as error:
-            if is_per_user(error) and subject_token is not None:
-                self._pauses.begin(asker)
-            raise
-
-    async def _post(
-        self, form: Form, request: TokenRequest, asker: Hashable, has_user: bool, call: Call
-    ) -> Mapping[str, Any]:
-        """The answer; a refusal says what it means on this leg."""
-        try:
-            return await self._need(self._token).post(form, asker=asker, has_user=has_user, call=call)
-        except ProxyError as error:
-            if request.leg is not None and error.own_remedy in OF_ONE_CALL:
-                error.own_remedy = OF_LEGS.get((request.leg, error.oauth_error or ""), error.own_remedy)
-            raise
+        return await self._need(self._token_endpoint).ask(request, subject_token, call or Call())
 
     def accept(
         self, answer: Mapping[str, Any], request: TokenRequest, subject_token: SubjectToken | None
@@ -303,8 +258,3 @@ class AuthorizationServer:
                 remedy=f"Set authorization_servers.{self.name}.client.",
             )
         return part
-
-
-def _build_asker(request: TokenRequest, subject_token: SubjectToken | None) -> Hashable:
-    """The user, whatever tokens he brings and whatever is asked for; without one, what is asked for."""
-    return request if subject_token is None else (subject_token.issuer, subject_token.subject)
