@@ -7,30 +7,21 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from .authorizer_rules import find_authorizer_faults
-from .binding_rules import find_binding_faults, find_proof_faults
-from .exposure import find_exposure
+from .binding_rules import find_proof_faults
+from .cache_rules import find_cache_faults
 from .faults import Fault, got
-from .files import check_bearer_file, check_certificate, check_encryption_key_file
 from .http2_rules import find_http2_faults
-from .models import NEEDS_USER, TWO_LEGS, Admin, Cache, Listen, Route
+from .listener_rules import find_listener_faults
+from .models import NEEDS_USER, TWO_LEGS, Route
 from .route_rules import find_route_faults, find_scope_faults, is_canonical
 from .server_rules import find_server_faults, is_okta_org
 from .signal_rules import METADATA_PATH, find_signals_faults
-from .token_rules import TOKEN
-from .units import name_everybody
-from .urls import check_url, is_host
+from .urls import check_url
 
 if TYPE_CHECKING:
     from .shape import Sound
 
-_SHARED_CACHE_SCHEMES = ("valkey", "valkeys", "redis", "rediss")
 _LARGEST_TOLERANCE = 600.0  # s; beyond that "expired" means nothing any more
-# Without these two in the key, one user would be served another's token.
-_IDENTITY_CLAIMS = ("iss", "sub")
-# Without these a right that one actor has would pass for another's.
-_ACTOR_CLAIMS = ("act", "may_act")
-_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def find_faults(sound: Sound) -> Iterator[Fault]:
@@ -42,10 +33,7 @@ def find_faults(sound: Sound) -> Iterator[Fault]:
 
 def _find_all(sound: Sound) -> Iterator[Fault]:
     settings = sound.settings
-    yield from _find_listen_faults(settings.listen)
-    yield from _find_admin_faults(settings.admin, settings.listen if sound.is_whole("listen") else None)
-    yield from find_authorizer_faults(settings, sound.routes)
-    yield from _find_taken_port(sound)
+    yield from find_listener_faults(sound)
     for name, server in settings.authorization_servers.items():
         yield from find_server_faults(f"authorization_servers.{name}", server)
     yield from _find_subject_tokens_faults(sound)
@@ -59,73 +47,13 @@ def _find_all(sound: Sound) -> Iterator[Fault]:
     yield from find_http2_faults(sound)
     yield from _find_twins(sound)
     yield from _find_missing_clients(sound)
-    yield from _find_cache_faults(settings.cache)
+    yield from find_cache_faults(settings.cache)
     yield from _find_publication_faults(sound)
     for place, entry in sound.signals.items():
         yield from find_signals_faults(place, entry, sound)
         yield from _find_unknown_server(sound, f"{place}.authorization_server", entry.authorization_server)
     if settings.tracing.otlp_endpoint:
         yield from check_url("tracing.otlp_endpoint", settings.tracing.otlp_endpoint)
-
-
-def _find_listen_faults(listen: Listen) -> Iterator[Fault]:
-    yield from _find_host_fault("listen.host", listen.host)
-    for key in ("header_timeout", "keep_alive_timeout"):
-        if getattr(listen, key) == 0:
-            yield Fault(f"listen.{key}", "must be more than 0")
-    yield from _find_trust_in_everybody(listen)
-    for index, name in enumerate(listen.strip_headers):
-        if not TOKEN.fullmatch(name) or "*" in name[:-1] or name == "*":
-            yield Fault(
-                f"listen.strip_headers[{index}]",
-                f"not the name of a header, or the beginning of one with a * behind it{got(name)}",
-            )
-    if listen.tls:
-        yield from check_certificate("listen.tls", listen.tls.cert_file, listen.tls.key_file)
-    yield from find_binding_faults(listen)
-
-
-def _find_trust_in_everybody(listen: Listen) -> Iterator[Fault]:
-    """Whoever is trusted says who the caller is."""
-    if name_everybody(listen.trusted_proxies):
-        yield Fault(
-            "listen.trusted_proxies",
-            "every address, so that any caller could choose its X-Forwarded-For: name the proxies' networks",
-        )
-
-
-def _find_admin_faults(admin: Admin, listen: Listen | None) -> Iterator[Fault]:
-    yield from _find_host_fault("admin.host", admin.host)
-    if listen and admin.port == listen.port != 0 and _overlap(admin.host, listen.host):
-        yield Fault(
-            "admin.port", f"the same as listen.port: the admin side needs one of its own{got(admin.port)}"
-        )
-    if is_host(admin.host):
-        yield from find_exposure(admin)
-    if admin.token_file:
-        yield from check_bearer_file("admin.token_file", admin.token_file)
-
-
-def _find_taken_port(sound: Sound) -> Iterator[Fault]:
-    authorizer = sound.settings.authorizer
-    if authorizer is None or authorizer.socket_path is not None or not authorizer.port:
-        return
-    for name in ("listen", "admin"):
-        other = getattr(sound.settings, name)
-        if sound.is_whole(name) and authorizer.port == other.port and _overlap(authorizer.host, other.host):
-            yield Fault(
-                "authorizer.port",
-                f"the same as {name}.port: gateways ask at a port of their own{got(authorizer.port)}",
-            )
-
-
-def _find_host_fault(place: str, host: str) -> Iterator[Fault]:
-    if not is_host(host):
-        yield Fault(place, f"not a host name or address without a port{got(host)}")
-
-
-def _overlap(one: str, other: str) -> bool:
-    return one == other or one in _EVERYWHERE or other in _EVERYWHERE
 
 
 def _find_subject_tokens_faults(sound: Sound) -> Iterator[Fault]:
@@ -248,49 +176,6 @@ def _find_missing_clients(sound: Sound) -> Iterator[Fault]:
         server = settings.authorization_servers.get(name)
         if server and server.client is None:
             yield Fault(f"authorization_servers.{name}.client", f"required: {reason}")
-
-
-def _find_cache_faults(cache: Cache) -> Iterator[Fault]:
-    if 0 < cache.max_ttl <= cache.expiry_leeway:
-        yield Fault(
-            "cache.expiry_leeway",
-            f"not less than max_ttl: nothing would ever be kept{got(cache.expiry_leeway)}",
-        )
-    for index, claim in enumerate(cache.ignore_claims):
-        if claim in _IDENTITY_CLAIMS:
-            yield Fault(
-                f"cache.ignore_claims[{index}]", f"tells users apart, so it stays in the key{got(claim)}"
-            )
-        if claim in _ACTOR_CLAIMS:
-            yield Fault(
-                f"cache.ignore_claims[{index}]",
-                f"says who acts for the user, so it stays in the key{got(claim)}",
-            )
-    if cache.ignore_claims and cache.key == "token":
-        yield Fault("cache.ignore_claims", "not used with key: token, so leave it out")
-    if cache.shared:
-        yield from _check_store_url("cache.shared.url", cache.shared.url.get_secret_value())
-        yield from check_encryption_key_file(
-            "cache.shared.encryption_key_file", cache.shared.encryption_key_file
-        )
-
-
-def _check_store_url(place: str, text: str) -> Iterator[Fault]:
-    """``unix:///path`` has no host; behind ``+sentinel://`` there may be several, with commas between."""
-    scheme, _, rest = text.partition("://")
-    if scheme == "unix":
-        if not rest.partition("?")[0].rpartition("@")[2].startswith("/"):
-            yield Fault(place, "no path of a socket behind unix://")
-        return
-    sentinel = scheme.endswith("+sentinel")
-    hosts, slash, path = rest.partition("/")
-    user, at, hosts = hosts.rpartition("@")
-    plain = scheme.removesuffix("+sentinel").removesuffix("+cluster")
-    for host in hosts.split(",") if sentinel else [hosts]:
-        url = f"{plain}://{user}{at}{host}{slash}{path}"
-        yield from check_url(place, url, schemes=_SHARED_CACHE_SCHEMES, userinfo=True, query=True)
-    if sentinel and not path:
-        yield Fault(place, "no service behind the sentinels: valkey+sentinel://host,host/service")
 
 
 def _find_publication_faults(sound: Sound) -> Iterator[Fault]:
