@@ -125,17 +125,6 @@ def build_frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
     return _HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
 
 
-def build_block(stream_id: int, block: bytes, *, ended: bool) -> bytes:
-    """HEADERS, and CONTINUATION behind it where the block is too large for one frame."""
-    pieces = [block[at : at + MAX_FRAME_SIZE] for at in range(0, len(block) or 1, MAX_FRAME_SIZE)]
-    flags = [END_STREAM if ended else 0, *(0 for _ in pieces[1:])]
-    flags[-1] |= END_HEADERS
-    kinds = [HEADERS, *(CONTINUATION for _ in pieces[1:])]
-    return b"".join(
-        build_frame(*one[:2], stream_id, one[2]) for one in zip(kinds, flags, pieces, strict=True)
-    )
-
-
 def build_settings(settings: Mapping[int, int]) -> bytes:
     """SETTINGS, none of which needs to be the default."""
     return build_frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*one) for one in settings.items()))
@@ -144,11 +133,6 @@ def build_settings(settings: Mapping[int, int]) -> bytes:
 def build_window_update(stream_id: int, increment: int) -> bytes:
     """WINDOW_UPDATE; the connection's where ``stream_id`` is 0."""
     return build_frame(WINDOW_UPDATE, 0, stream_id, _NUMBER.pack(increment))
-
-
-def build_reset(stream_id: int, code: int) -> bytes:
-    """RST_STREAM."""
-    return build_frame(RST_STREAM, 0, stream_id, _NUMBER.pack(code))
 
 
 def build_ping() -> bytes:

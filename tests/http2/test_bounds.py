@@ -11,13 +11,13 @@ from proxy.http2.frames import (
     Frame,
     FrameReader,
     build_frame,
-    build_reset,
     build_settings,
     build_window_update,
 )
 from proxy.http2.h2_codec import H2Codec
 from proxy.http2.options import CodecOptions
 from tests.http2.pairs import OK, REQUEST, Clock
+from tests.http2.peer_frames import build_reset
 
 BLOCK = field_block.encode(REQUEST)
 BEGUN = build_frame(frames.HEADERS, frames.END_HEADERS, 1, BLOCK)

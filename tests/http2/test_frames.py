@@ -6,17 +6,13 @@ import pytest
 
 from proxy.http2.codec import ConnectionFault, ErrorCode
 from proxy.http2.frames import (
-    END_HEADERS,
-    END_STREAM,
     HEADER_SIZE,
     MAGIC,
     MAX_FRAME_SIZE,
     Frame,
     FrameReader,
-    build_block,
     build_frame,
     build_go_away,
-    build_reset,
     build_settings,
     build_window_update,
     read_fragment,
@@ -61,21 +57,9 @@ def test_the_reserved_bit_is_ignored():
 
 def test_what_we_write():
     assert build_window_update(3, 7).hex() == "000004" + "08" + "00" + "00000003" + "00000007"
-    assert build_reset(3, 8).hex() == "000004" + "03" + "00" + "00000003" + "00000008"
     assert build_go_away(3, 11).hex() == "000008" + "07" + "00" + "00000000" + "00000003" + "0000000b"
     (frame,) = FrameReader().feed(build_go_away(3, 11))
     assert read_go_away(frame) == (3, 11)
-
-
-@pytest.mark.parametrize("size", [0, 1, MAX_FRAME_SIZE, MAX_FRAME_SIZE + 1, 3 * MAX_FRAME_SIZE])
-@pytest.mark.parametrize("ended", [True, False])
-def test_a_block_takes_as_many_frames_as_it_needs(size: int, ended: bool):
-    block = bytes(index % 251 for index in range(size))
-    read = list(FrameReader().feed(build_block(5, block, ended=ended)))
-    assert b"".join(map(read_fragment, read)) == block
-    assert [frame.kind for frame in read] == [1] + [9] * (len(read) - 1)
-    assert [bool(frame.flags & END_HEADERS) for frame in read] == [False] * (len(read) - 1) + [True]
-    assert [bool(frame.flags & END_STREAM) for frame in read] == [ended] + [False] * (len(read) - 1)
 
 
 @pytest.mark.parametrize(

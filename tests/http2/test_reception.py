@@ -10,9 +10,10 @@ import pytest
 from proxy.http2 import field_block, frames
 from proxy.http2.codec import ConnectionFault, DataReceived, ErrorCode, RequestReceived, StreamReset
 from proxy.http2.credit import STREAM_WINDOW
-from proxy.http2.frames import build_frame, build_reset, build_settings, build_window_update
+from proxy.http2.frames import build_frame, build_settings, build_window_update
 from proxy.http2.options import CodecOptions
 from tests.http2.pairs import CODECS, OK, REQUEST, Clock
+from tests.http2.peer_frames import build_block, build_reset
 
 CALM = ErrorCode.ENHANCE_YOUR_CALM
 PROTOCOL = ErrorCode.PROTOCOL_ERROR
@@ -24,7 +25,7 @@ TRAILERS = [(b"a", b"b")]
 
 
 def head(stream_id, fields=REQUEST, *, ended=False) -> bytes:
-    return frames.build_block(stream_id, field_block.encode(fields), ended=ended)
+    return build_block(stream_id, field_block.encode(fields), ended=ended)
 
 
 def data(stream_id, size=1, *, ended=False) -> bytes:

@@ -30,6 +30,7 @@ from proxy.http2.codec import (
 from proxy.http2.frame_codec import FrameCodec
 from proxy.http2.frames import Frame, FrameReader, Setting
 from proxy.http2.options import CodecOptions
+from tests.http2.peer_frames import build_block, build_reset
 
 _UNLIMITED = 0x7FFF_FFFF
 # Streams that we have reset and zttp takes for open: else trailers that are under way would be a fault of the
@@ -111,7 +112,7 @@ class ZttpCodec(FrameCodec):
         self._connection.data_to_send()  # ours follows
         block = self._prefix + field_block.encode(fields)
         self._prefix = b""
-        self._out += frames.build_block(stream_id, block, ended=ended)
+        self._out += build_block(stream_id, block, ended=ended)
 
     def _tell_head(self, stream_id: int, fields: Fields, *, ended: bool) -> None:
         """What zttp has to know of it."""
@@ -136,7 +137,7 @@ class ZttpCodec(FrameCodec):
 
     def _send_reset(self, stream_id: int, code: ErrorCode) -> None:
         self._flush()
-        self._out += frames.build_reset(stream_id, code)
+        self._out += build_reset(stream_id, code)
         self._lingering[stream_id] = None
         if self._options.client or len(self._lingering) > _LINGERING:
             oldest = next(iter(self._lingering))
