@@ -150,7 +150,6 @@ class HttpProtocol(TimedProtocol):
 
     def on_response_complete(self) -> None:
         cycle, self._active = self._active, None
-        self.state.total_requests += 1
         if cycle is None or not cycle.keep_alive:
             self._finish(unread=cycle is not None and cycle.more_body)
         elif self._waiting:

@@ -83,7 +83,6 @@ class State:
     def __init__(self, app: ASGIApp, limits: Limits, refusing: Refusing) -> None:
         self.connections: set[Any] = set()  # of ``LiveConnection``s
         self.tasks: set[asyncio.Task[None]] = set()  # in which the application runs
-        self.total_requests = 0
         self.app = app
         self.limits = limits
         self.refusing = refusing

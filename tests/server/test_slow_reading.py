@@ -113,6 +113,7 @@ class AfterResponse(Endless):
     def __init__(self, size: int):
         super().__init__()
         self.size = size
+        self.answered = False
         self.sent = 0
 
     async def __call__(self, scope, receive, send):
@@ -122,6 +123,7 @@ class AfterResponse(Endless):
 
         if scope["type"] == "http":
             await answer(send, bytes(self.size))
+            self.answered = True
         else:
             await super().__call__(scope, receive, count)
 
@@ -141,6 +143,6 @@ async def test_a_websocket_behind_a_response_that_nobody_takes(request_bytes: by
             await loop.sock_connect(sock, listener.address)
             await loop.sock_sendall(sock, GET + request_bytes)
             async with asyncio.timeout(15):
-                while not listener._state.total_requests or listener._state.connections:
+                while not app.answered or listener._state.connections:
                     await asyncio.sleep(0.02)
     assert app.sent <= 2

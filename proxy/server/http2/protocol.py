@@ -238,11 +238,8 @@ class Http2Protocol(TimedConnection):
 
     def on_response_complete(self, stream: Stream) -> None:
         """The response is sent whole. What is still to come of the request is not wanted (RFC 9113 §8.1)."""
-        if self._streams.get(stream.stream_id) is not stream:
-            return
-        if stream.refusal is None:
-            self.state.total_requests += 1
-        self._end_stream(stream, ErrorCode.NO_ERROR)
+        if self._streams.get(stream.stream_id) is stream:
+            self._end_stream(stream, ErrorCode.NO_ERROR)
 
     def cut(self, stream: Stream) -> None:
         if self._streams.get(stream.stream_id) is stream:
