@@ -20,7 +20,7 @@ from ..jose.jwk import SigningKey
 from ..runtime import Background, Clock
 from .allowance import Allowance
 from .once import REMEMBERED_FOR, Once, build_name
-from .record import SignalRecord
+from .record import Outcome, SignalRecord
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Unavailable(Exception):
     """Nothing is wrong with the signal: it is to be sent again. ``outcome`` is what is counted."""
 
-    def __init__(self, reason: str, outcome: str = "limited") -> None:
+    def __init__(self, reason: str, outcome: Outcome = "limited") -> None:
         super().__init__(reason)
         self.outcome = outcome
 
@@ -133,7 +133,7 @@ class Reception:
 
     def note_refusal(self, signal: str, error: SignalRefused | Unavailable) -> None:
         """What was owed is told already."""
-        outcome = error.outcome if isinstance(error, Unavailable) else "refused"
+        outcome: Outcome = error.outcome if isinstance(error, Unavailable) else "refused"
         if outcome != "owed":
             record = SignalRecord(
                 self.authorization_server, self.org.issuer, signal, outcome, reason=str(error)
@@ -163,7 +163,7 @@ class Reception:
     def _note(
         self,
         signal: str,
-        outcome: str,
+        outcome: Outcome,
         token: UnverifiedSignal,
         identifiers: tuple[bytes, ...] = (),
         purged: int = 0,

@@ -6,11 +6,11 @@ knows how the org calls that user. Of a token there is its ``jti``, by which the
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-# What can become of one: access has ended; it has but not everywhere yet; nobody's was to end; not believed or
+# What can become of a signal: access has ended; it has but not everywhere yet; nobody's was to end; not believed or
 # understood; not looked at, for there were too many.
-OUTCOMES: Final = ("ended", "owed", "acknowledged", "refused", "limited")
+Outcome = Literal["ended", "owed", "acknowledged", "refused", "limited"]
 GLOBAL_REVOCATION: Final = "global_token_revocation"
 _DIGITS: Final = 16  # of the identifier: 64 bits tell any number of users apart
 
@@ -21,7 +21,7 @@ class SignalRecord(NamedTuple):
     authorization_server: str
     issuer: str
     signal: str
-    outcome: str
+    outcome: Outcome
     reason: str | None = None
     token_id: str | None = None
     identifiers: tuple[bytes, ...] = ()
