@@ -7,6 +7,7 @@ changed: the cache of access tokens, and each authorization server with what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from ..authorizer.authorizer import Authorizer
@@ -57,11 +58,13 @@ def build_parts(
     """
     sweep = Sweep()
     desk = desk or build_desk(clock, lambda _: None)
+    build_issuer = partial(Issuer, clock=clock, on_exchange=on_exchange)
     kept = _find_unchanged(before, settings.authorization_servers) if before else {}
     issuers = {
-        name: kept.get(name) or Issuer(name, server, clock=clock, on_exchange=on_exchange)
+        name: kept.get(name) or build_issuer(name, server)
         for name, server in settings.authorization_servers.items()
     }
+    orgs = _build_orgs(settings, before.orgs if before else {}, build_issuer)
     store = before.store if before and before.settings.cache == settings.cache else None
     store = store or TokenStore(settings.cache, users=desk.users, clock=clock)
     revoked = build_revoked(settings, desk.users, store.shared)
@@ -85,21 +88,10 @@ def build_parts(
         )
         for route in settings.routes
     ]
-    orgs = _build_orgs(settings, before.orgs if before else {}, clock=clock, on_exchange=on_exchange)
     revoker = Revoker(desk.users, store.shared, desk.fellows)
-    places = [route.token_in for route in settings.routes]
-    names = CredentialNames(
-        headers=[
-            *(place.header for place in places if place.header),
-            *(route.actor.header for route in settings.routes if route.actor and route.actor.header),
-        ],
-        parameters=(place.query for place in places if place.query),
-    )
-    listen = settings.listen
-    forwarding = Forwarding(listen.trusted_proxies, names, listen.strip_headers, listen.external_url)
-    timing = ServerTiming() if settings.listen.server_timing else None
-    observers = [observer for observer in (tracing, timing) if observer is not None]
+    keys = {issuer: org.keys for issuer, org in orgs.items()}
     table = build_table(settings.routes, routes)
+    forwarding = _build_forwarding(settings)
     return Parts(
         settings=settings,
         sweep=sweep,
@@ -108,7 +100,7 @@ def build_parts(
         verifiers=tuple(verifiers.values()),
         upstreams={route.name: route.upstream for route in routes},
         bound={route.name: route.bound for route in routes},
-        gateway=(Http2Gateway if listen.http2 else Gateway)(table, forwarding, observers),
+        gateway=_build_gateway(settings.listen, table, forwarding, tracing),
         authorizer=_build_authorizer(settings, table, routes, forwarding),
         documents=_build_documents(settings, issuers),
         required_scopes={route.name: route.required_scopes for route in settings.routes},
@@ -116,14 +108,7 @@ def build_parts(
         revoker=revoker,
         streams=streams,
         orgs=orgs,
-        receivers=build_receivers(
-            settings,
-            {issuer: org.keys for issuer, org in orgs.items()},
-            desk,
-            revoker,
-            background=store.background,
-            clock=clock,
-        ),
+        receivers=build_receivers(settings, keys, desk, revoker, background=store.background, clock=clock),
         schemes=build_schemes(settings),
         used_proofs=used_proofs,
         on_start=[issuer.server.prepare_authorities() for issuer in kept.values()],
@@ -148,15 +133,13 @@ def build_tracing(settings: models.Tracing) -> Tracing | None:
 def _build_orgs(
     settings: models.Settings,
     before: Mapping[str, Issuer],
-    *,
-    clock: Clock,
-    on_exchange: Callable[[ExchangeRecord], None],
+    build_issuer: Callable[[str, models.AuthorizationServer], Issuer],
 ) -> dict[str, Issuer]:
     """By issuer, each with its keys: reached as the authorization server is, and ``before``'s where it is the same."""
     orgs: dict[str, Issuer] = {}
     for entry in settings.signals:
         server = settings.authorization_servers[entry.authorization_server]
-        org = models.AuthorizationServer(
+        reached = models.AuthorizationServer(
             issuer=entry.issuer,
             jwks_url=entry.jwks_url,
             timeout=server.timeout,
@@ -164,18 +147,33 @@ def _build_orgs(
             proxy_url=server.proxy_url,
             allow_http=server.allow_http,
         )
-        kept = before.get(entry.issuer)
-        same = kept is not None and kept.settings == org
-        orgs[entry.issuer] = (
-            kept
-            if kept and same
-            else Issuer(entry.authorization_server, org, clock=clock, on_exchange=on_exchange)
-        )
+        org = before.get(entry.issuer)
+        if org is None or org.settings != reached:
+            org = build_issuer(entry.authorization_server, reached)
+        orgs[entry.issuer] = org
     return orgs
 
 
 def _find_unchanged(before: Parts, servers: Mapping[str, models.AuthorizationServer]) -> dict[str, Issuer]:
     return {name: issuer for name, issuer in before.issuers.items() if servers.get(name) == issuer.settings}
+
+
+def _build_forwarding(settings: models.Settings) -> Forwarding:
+    """Wherever one route's callers put a credential, no route sends it on."""
+    places = [route.token_in for route in settings.routes]
+    actors = [route.actor for route in settings.routes if route.actor]
+    headers = [place.header for place in places] + [actor.header for actor in actors]
+    names = CredentialNames(filter(None, headers), filter(None, (place.query for place in places)))
+    listen = settings.listen
+    return Forwarding(listen.trusted_proxies, names, listen.strip_headers, listen.external_url)
+
+
+def _build_gateway(
+    listen: models.Listen, table: RouteTable[Route], forwarding: Forwarding, tracing: Tracing | None
+) -> Gateway:
+    timing = ServerTiming() if listen.server_timing else None
+    observers = [observer for observer in (tracing, timing) if observer is not None]
+    return (Http2Gateway if listen.http2 else Gateway)(table, forwarding, observers)
 
 
 def _build_authorizer(
