@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..config.urls import OKTA_DOMAINS
 from ..errors import ScopeInsufficient, StepUpRequired, SubjectTokenInvalid
 from ..jose.jwk import SigningKey
 from ..jose.jws import (
@@ -29,7 +30,6 @@ from .claims import SubjectTokenPolicy, parse_claims, read_actors, read_scopes, 
 # RFC 8725 §3.11: an allow-list. Proofs, logout tokens and security events are JWTs of the same keys.
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
-OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
 
 
 @dataclass(eq=False, slots=True)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from ..errors import BadRequest, MethodNotAllowed
 from ..http.asgi import Scope
 from ..http.headers import Field, Fields, values
+from ..http.request_head import FORBIDDEN_METHODS, HOST
 
 _METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
 _TARGET = re.compile(rb"/[!\"$-~]*")  # RFC 9112 §3.2.1, origin-form: no fragment, nothing unencoded
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_NEVER_SERVED = frozenset({"CONNECT", "TRACE"})
 
 _CHECK_GATEWAY = "Compare the gateway's configuration with the one that is shipped for it."
 
@@ -57,7 +56,7 @@ def read_method(value: bytes) -> str:
     if not _METHOD.fullmatch(value):
         raise BadRequest("the original method is none", remedy=_CHECK_GATEWAY)
     method = value.decode("ascii")
-    if method in _NEVER_SERVED:
+    if method in FORBIDDEN_METHODS:
         raise MethodNotAllowed(f"method {method}")
     return method
 
@@ -71,7 +70,7 @@ def read_target(value: bytes) -> bytes:
 
 def read_host(value: bytes) -> bytes:
     """Raises BadRequest."""
-    if not _HOST.fullmatch(value):
+    if not HOST.fullmatch(value):
         raise BadRequest("the original host is none", remedy=_CHECK_GATEWAY)
     return value
 

@@ -8,9 +8,7 @@ from .client_rules import find_client_faults
 from .faults import Fault, got
 from .files import check_ca_file
 from .models import AuthorizationServer
-from .urls import check_secure_url, check_url, parse_url
-
-_OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
+from .urls import OKTA_DOMAINS, check_secure_url, check_url, parse_url
 
 
 def find_server_faults(place: str, server: AuthorizationServer) -> Iterator[Fault]:
@@ -44,7 +42,7 @@ def _find_plain_urls(place: str, server: AuthorizationServer) -> Iterator[Fault]
 def is_okta_org(issuer: str) -> bool:
     """Whether ``issuer`` is an Okta org authorization server: the org's address without ``/oauth2/…``."""
     url = parse_url(issuer)
-    if url is None or not (url.hostname or "").endswith(_OKTA_DOMAINS):
+    if url is None or not (url.hostname or "").endswith(OKTA_DOMAINS):
         return False
     return not url.path.removeprefix("/oauth2").strip("/")
 
@@ -52,5 +50,5 @@ def is_okta_org(issuer: str) -> bool:
 def _find_console_address(place: str, issuer: str) -> Iterator[Fault]:
     url = parse_url(issuer)
     host = url.hostname or "" if url else ""
-    if host.endswith(_OKTA_DOMAINS) and host.split(".")[0].endswith("-admin"):
+    if host.endswith(OKTA_DOMAINS) and host.split(".")[0].endswith("-admin"):
         yield Fault(place, f"the address of Okta's Admin Console: leave out '-admin'{got(issuer)}")

@@ -13,6 +13,7 @@ from .faults import Fault, got
 _URL_CHARACTERS = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _HTTP = ("https", "http")
+OKTA_DOMAINS = (".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com", ".okta.mil")
 
 
 def parse_url(text: str, schemes: tuple[str, ...] = _HTTP) -> SplitResult | None:

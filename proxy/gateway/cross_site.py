@@ -13,9 +13,9 @@ from collections.abc import Collection
 
 from ..downstream.request import Downstream, parse_host
 from ..errors import CrossSiteRefused
+from ..http.uri import DEFAULT_PORTS
 
 _OWN_SITES = frozenset({b"same-origin", b"none"})  # none: the user's own doing, such as a bookmark
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _ADDRESS = re.compile(rb"[0-9.]+|\[.*\]")  # no name that anybody could have point elsewhere
 
 
@@ -60,5 +60,5 @@ def _is_own(origin: str, downstream: Downstream) -> bool:
     """Whether host and port are those that were asked for; the scheme may differ, where TLS ends in front of us."""
     scheme, _, authority = origin.partition("://")
     asked_for = {downstream.host_field.decode("latin-1"), downstream.origin.partition("://")[2]}
-    port = _DEFAULT_PORTS.get(scheme, "")
+    port = DEFAULT_PORTS.get(scheme, "")
     return authority.removesuffix(port) in {one.lower().removesuffix(port) for one in asked_for}

@@ -142,7 +142,7 @@ def build_challenges(
 ) -> list[str]:
     """The ``WWW-Authenticate`` values (§3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1): one for each scheme.
 
-    None where ``error`` has no challenge. ``scopes`` are those that a new token should have, told where there is no
+    Empty where ``error`` has no challenge. ``scopes`` are those that a new token should have, told where there is no
     good one.
     """
     if error.challenge is None:

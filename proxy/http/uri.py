@@ -10,7 +10,7 @@ UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # §2.3
 _URI = re.compile(r"(https?)://([^/?#@]+)(|/[^?#]*)(?:[?#].*)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[\x21-\x7e]*")
 _OCTET = re.compile(r"%([0-9A-Fa-f]{2})")
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def normalise_uri(text: str) -> str:
@@ -22,7 +22,7 @@ def normalise_uri(text: str) -> str:
     if match is None:
         raise ValueError("not an absolute http URI")
     scheme, authority, path = match[1].lower(), match[2].lower(), match[3]
-    authority = authority.removesuffix(_DEFAULT_PORTS[scheme]).removesuffix(":")
+    authority = authority.removesuffix(DEFAULT_PORTS[scheme]).removesuffix(":")
     return f"{scheme}://{authority}{_OCTET.sub(_normalise_octet, path) or '/'}"
 
 

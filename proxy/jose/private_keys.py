@@ -5,7 +5,6 @@ For ``private_key_jwt`` and DPoP alike. Nothing here says which key is used when
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -22,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
+
+from .encoding import encode_base64url
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -113,8 +114,7 @@ def thumbprint(jwk: Mapping[str, str]) -> str:
     """RFC 7638: SHA-256 over the required members, base64url without padding."""
     members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
     canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
-    digest = hashlib.sha256(canonical.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return encode_base64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def _plain(members: Mapping[str, Any]) -> dict[str, str]:

@@ -27,8 +27,8 @@ from .tls import find_client_certificate
 from .websocket import WebSocketProtocol
 
 _MAX_PIPELINED: Final = 32  # requests that wait behind the one being answered
-_MORE_CONNECTIONS: Final = "Add replicas, or raise listen.max_connections."
-_LOOK_ABOVE: Final = "A fault of the proxy's own: the log line before this one tells its kind and place."
+MORE_CONNECTIONS: Final = "Add replicas, or raise listen.max_connections."
+LOOK_ABOVE: Final = "A fault of the proxy's own: the log line before this one tells its kind and place."
 
 
 class HttpProtocol(TimedProtocol):
@@ -58,7 +58,7 @@ class HttpProtocol(TimedProtocol):
         if self.state.is_flooded():
             self.transport.abort()
         elif self.state.overloaded:
-            self._refuse(Overloaded("connection limit reached", remedy=_MORE_CONNECTIONS))
+            self._refuse(Overloaded("connection limit reached", remedy=MORE_CONNECTIONS))
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
@@ -176,7 +176,7 @@ class HttpProtocol(TimedProtocol):
         self._active = None
         self._waiting.clear()
         self._read_no_more()
-        self._answer_refusal(ProxyError("the application gave no response", remedy=_LOOK_ABOVE), begun=True)
+        self._answer_refusal(ProxyError("the application gave no response", remedy=LOOK_ABOVE), begun=True)
 
     # One answer after the other
 

@@ -20,7 +20,7 @@ STATUS_LINES: Final = {
 }
 
 _FRAMING_FIELDS: Final = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
-_BODILESS: Final = frozenset({204, 304})
+BODILESS: Final = frozenset({204, 304})
 _NUL: Final = 0  # as a number: ``b"\0" in data`` makes an exception first, and drops it
 
 
@@ -62,7 +62,7 @@ def build_response_head(
             length = int(value)
             lines.append(b": ".join(field))
     framing = LENGTH
-    if method == "HEAD" or status in _BODILESS:
+    if method == "HEAD" or status in BODILESS:
         framing = NONE
     elif length is None:
         framing = CHUNKED if version == "1.1" else CLOSE

@@ -16,11 +16,11 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from ..http.asgi import Message, Scope
+from ..websockets.allowance import MAX_MESSAGE
 from .deadlines import Deadlines
 from .scope import build_connection_scope
 from .state import State
 
-_MAX_MESSAGE: Final = 16 * 1024 * 1024  # bytes
 _PING_PERIOD: Final = 20.0  # s
 _CLOSE_TIMEOUT: Final = 10.0  # s: for the peer to answer our close
 
@@ -39,7 +39,7 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
         self.queue: asyncio.Queue[Message] = asyncio.Queue()
         self.conn = ServerProtocol(
             extensions=(),  # what one read may unfold to could not be bounded
-            max_size=_MAX_MESSAGE,
+            max_size=MAX_MESSAGE,
             logger=logging.getLogger("websockets.server"),
         )
         self.writable = asyncio.Event()

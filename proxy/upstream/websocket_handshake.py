@@ -13,8 +13,7 @@ from websockets.uri import WebSocketURI
 
 from ..errors import UpstreamError, UpstreamProtocolError, UpstreamUnreachable
 from ..http.headers import Field
-
-MAX_MESSAGE = 16 * 1024 * 1024  # bytes; longer ones end the websocket with 1009
+from ..websockets.allowance import MAX_MESSAGE
 
 # The library would write whole handshakes at DEBUG, with the token, and tracebacks of broken connections.
 _silence = logging.getLogger(f"{__name__}.library")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+MAX_MESSAGE = 16 * 1024 * 1024  # bytes; a longer one ends the websocket with 1009
 FREE = 64 * 1024  # bytes that a connection may hold without being noted
 
 

@@ -16,7 +16,7 @@ from websockets.http11 import Response
 from proxy.demo import Demo
 from proxy.gateway.websocket_relay import relay
 from proxy.runtime import SystemClock
-from proxy.upstream.websocket_handshake import MAX_MESSAGE
+from proxy.websockets.allowance import MAX_MESSAGE
 from proxy.websockets.closing import Closed
 from tests.support.demo import decode, resign
 from tests.support.proxy import Running, running

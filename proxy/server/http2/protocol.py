@@ -32,6 +32,7 @@ from ...http2.options import CodecOptions
 from ..deadlines import NEVER
 from ..flow import FlowControl
 from ..options import ALLOW, answer_options
+from ..protocol import LOOK_ABOVE, MORE_CONNECTIONS
 from ..scope import build_connection_scope, build_scope
 from ..state import State
 from ..tls import find_client_certificate
@@ -44,8 +45,6 @@ from .stream import Stream
 MAX_STREAMS = 100  # at once; as many applications may run on, of streams that are over
 # What applications are told, as HTTP/1.1 would, of a body whose length is not known.
 _UNTIL_ITS_END = (b"transfer-encoding", b"chunked")
-_MORE_CONNECTIONS = "Add replicas, or raise listen.max_connections."
-_LOOK_ABOVE = "A fault of the proxy's own: the log line before this one tells its kind and place."
 
 
 class Http2Protocol(TimedConnection):
@@ -81,7 +80,7 @@ class Http2Protocol(TimedConnection):
             self.transport.abort()
             return
         if self.state.overloaded:
-            self._refusal = Overloaded("connection limit reached", remedy=_MORE_CONNECTIONS)
+            self._refusal = Overloaded("connection limit reached", remedy=MORE_CONNECTIONS)
         self.codec.begin()
         self.outflow.write()
         self._watch_head()
@@ -185,7 +184,7 @@ class Http2Protocol(TimedConnection):
             raise self._refusal
         under_way = max(self.state.running, self.state.accepted)
         if len(self._tasks) >= 2 * MAX_STREAMS or under_way >= self._limits.max_connections:
-            raise Overloaded("too many requests under way", remedy=_MORE_CONNECTIONS)
+            raise Overloaded("too many requests under way", remedy=MORE_CONNECTIONS)
 
     def _on_data(self, event: DataReceived) -> None:
         stream = self._find_taker(event.stream_id)
@@ -248,7 +247,7 @@ class Http2Protocol(TimedConnection):
 
     def end_early(self, stream: Stream) -> None:
         """The application has returned without a whole response."""
-        self._refuse(stream, ProxyError("the application gave no response", remedy=_LOOK_ABOVE))
+        self._refuse(stream, ProxyError("the application gave no response", remedy=LOOK_ABOVE))
 
     def _end_stream(self, stream: Stream, code: ErrorCode) -> None:
         self._forget(stream)

@@ -9,11 +9,9 @@ from collections.abc import Iterable
 from enum import Enum
 
 from ...http.headers import Field
+from ...http2.field_rules import CONNECTION_FIELDS
+from ..response_head import BODILESS
 
-_CONNECTION_FIELDS = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
-)
-_BODILESS = frozenset({204, 304})
 _STATUSES = {status: (b":status", b"%d" % status) for status in range(200, 600)}
 
 
@@ -37,7 +35,7 @@ def build_response_head(status: int, headers: Iterable[Field], *, method: str) -
     fields = [_STATUSES[status]]
     length: int | None = None
     for name, value in headers:
-        if name in _CONNECTION_FIELDS:
+        if name in CONNECTION_FIELDS:
             continue
         if name == b"content-length":
             if status == 204:  # RFC 9110 §8.6
@@ -47,7 +45,7 @@ def build_response_head(status: int, headers: Iterable[Field], *, method: str) -
             length = int(value)
         fields.append((name, value))
     _refuse_line_breaks(fields)
-    if method == "HEAD" or status in _BODILESS:
+    if method == "HEAD" or status in BODILESS:
         return fields, NONE, 0
     return (fields, OPEN, 0) if length is None else (fields, KNOWN, length)
 
