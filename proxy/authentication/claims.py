@@ -115,7 +115,7 @@ def _require_audience(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _no
     if policy.expected_audience not in read_texts(claims["aud"]):
         raise SubjectTokenInvalid(
             "the token's aud does not hold the expected audience",
-            remedy=f"let the caller ask for a token for {policy.expected_audience}",
+            remedy=f"Let the caller ask for a token for {policy.expected_audience}.",
         )
 
 
@@ -130,19 +130,20 @@ def _require_binding(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now
     bound_to = claims.get(CONFIRMATION, {}).keys()
     if policy.dpop == "require" and KEY not in bound_to:
         raise SubjectTokenInvalid(
-            "the token is bound to no key", remedy="let the caller get DPoP-bound tokens, or set dpop: accept"
+            "the token is bound to no key",
+            remedy="Let the caller get DPoP-bound tokens, or set dpop: accept.",
         )
     if CONFIRMATION not in claims:
         return
     if policy.dpop == "refuse" and KEY in bound_to:
         raise SubjectTokenInvalid(
             "the token is bound to a key and cannot be used as a bearer token",
-            remedy="let the caller get bearer tokens, or set dpop: accept in subject_tokens",
+            remedy="Let the caller get bearer tokens, or set dpop: accept in subject_tokens.",
         )
     if not policy.certificates and CERTIFICATE in bound_to:
         raise SubjectTokenInvalid(
             "the token is bound to a key, that of a certificate, and callers can show none",
-            remedy="name who issues callers' certificates in listen.tls.client_ca_file",
+            remedy="Name who issues callers' certificates in listen.tls.client_ca_file.",
         )
     if not bound_to or not bound_to <= {KEY, CERTIFICATE}:  # RFC 7800 has more ways than are known here
         raise SubjectTokenInvalid("the token is bound to a key in a way that cannot be checked")
@@ -151,7 +152,7 @@ def _require_binding(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now
 def _require_access_token(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
     if _is_id_token(claims) and not policy.id_tokens:
         raise SubjectTokenInvalid(
-            "this is an ID token, not an access token", remedy="let the caller send its access token"
+            "this is an ID token, not an access token", remedy="Let the caller send its access token."
         )
 
 
@@ -168,7 +169,7 @@ def _is_id_token(claims: Mapping[str, Any]) -> bool:
 def _require_time(claims: Mapping[str, Any], policy: SubjectTokenPolicy, now: float) -> None:
     for name in ("nbf", "iat"):
         if claims.get(name, now) > now + policy.clock_tolerance:
-            raise SubjectTokenInvalid(f"the token's {name} lies in the future", remedy="compare the clocks")
+            raise SubjectTokenInvalid(f"the token's {name} lies in the future", remedy="Compare the clocks.")
     if has_expired(claims["exp"], policy.clock_tolerance, now):
         raise SubjectTokenExpired("the token has expired")
 

@@ -110,7 +110,7 @@ def _require_request(claims: Mapping[str, Any], request: Presented) -> None:
     if not _is_same(claims.get("htu"), request.origin + request.path):
         raise ProofInvalid(
             f"the proof's htu is not the URL that was asked for, at {request.origin}",
-            remedy="compare listen.external_url, or what the trusted proxy says, with the URL that callers use",
+            remedy="Compare listen.external_url, or what the trusted proxy says, with the URL that callers use.",
         )
     ath = claims.get("ath")
     if not isinstance(ath, str) or not _is_equal(ath, encode_base64url(request.token_digest)):
@@ -123,7 +123,7 @@ def _read_proof(claims: Mapping[str, Any], window: float, now: float) -> Proof:
         raise ProofInvalid("the proof's iat is missing or not a time")
     issued_at: float = claims["iat"]
     if not now - window <= issued_at <= now + window:
-        raise ProofInvalid(f"the proof's iat is {now - issued_at:.0f} s ago", remedy="compare the clocks")
+        raise ProofInvalid(f"the proof's iat is {now - issued_at:.0f} s ago", remedy="Compare the clocks.")
     if not isinstance(token_id, str) or not 0 < len(token_id) <= MAX_TOKEN_ID:
         raise ProofInvalid(f"the proof's jti is not a text of 1 to {MAX_TOKEN_ID} characters")
     if not isinstance(nonce, str | None):

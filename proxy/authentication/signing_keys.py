@@ -214,6 +214,6 @@ class SigningKeys:
         ]
         return AuthorizationServerUnavailable(
             reason,
-            remedy="compare jwks_url with what the issuer publishes, and see that it can be reached from here",
+            remedy="Compare jwks_url with what the issuer publishes, and see that it can be reached from here.",
             retry_after=max(1.0, min(ends, default=1.0) - now),
         )

@@ -204,7 +204,7 @@ def refuse_org_token(token: UnverifiedToken, *, id_tokens: bool = False) -> None
         raise SubjectTokenInvalid(
             "org_authorization_server_token: Okta's org authorization server made this token, and nobody but "
             "Okta can verify it",
-            remedy="let the caller use a custom authorization server (…/oauth2/default), or set introspect",
+            remedy="Let the caller use a custom authorization server (…/oauth2/default), or set introspect.",
         )
 
 

@@ -203,7 +203,7 @@ class Verifier:
             expected = ", ".join(sorted({entry.policy.issuer for entry in self._accepted}))
             raise IssuerUnknown(
                 f"the token's issuer is not accepted: expected {expected}, got {token.issuer[:256]!r}",
-                remedy="compare the authorization server's issuer mode (custom domain or not) with issuer",
+                remedy="Compare the authorization server's issuer mode (custom domain or not) with issuer.",
             )
         return chosen
 

@@ -23,7 +23,7 @@ MARGIN: Final = 600.0  # s that a mark lasts longer, for clocks that differ and 
 MOST: Final = 100_000  # marks, some 400 bytes each
 _FLOOR: Final = "floor"  # everybody's tokens that were issued no later; told to processes of our own alone
 REMEDY: Final = (
-    "the user must sign in again: its authorization server said that earlier tokens no longer count"
+    "The user must sign in again: its authorization server said that earlier tokens no longer count."
 )
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class UserRevocations:
         if expires_at - (self._clock.time() if issued_at is None else issued_at) > LASTING:
             raise SubjectTokenInvalid(
                 "the token lives for more than a day: a revocation would not be remembered as long",
-                remedy="shorten the lifetime of access tokens at the issuer, or do without its signals",
+                remedy="Shorten the lifetime of access tokens at the issuer, or do without its signals.",
             )
         if (issued_at or 0.0) <= self.not_before(identifiers):
             raise SubjectTokenRefused(

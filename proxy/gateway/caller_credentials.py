@@ -104,7 +104,7 @@ def _from_file(file: SecretFile) -> TakeToken:
         except (OSError, UnicodeDecodeError) as error:
             raise AuthorizationServerUnavailable(
                 f"the subject token file cannot be read: {type(error).__name__}",
-                remedy=f"see that {file.path} exists, is readable and holds one token",
+                remedy=f"See that {file.path} exists, is readable and holds one token.",
             ) from error
 
     return take

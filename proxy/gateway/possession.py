@@ -79,7 +79,7 @@ class Possession:
         if self._proofs is None or not proven:  # RFC 9449 §7.2: else a proof would be asked of nobody
             raise SubjectTokenInvalid(
                 "the token is bound to a key and cannot be used as a bearer token",
-                remedy="let the caller send Authorization: DPoP with a proof",
+                remedy="Let the caller send Authorization: DPoP with a proof.",
             )
         await self._proofs.require(key, binding, subject_token, downstream)
 
@@ -102,7 +102,7 @@ def _describe(subject_token: SubjectToken, downstream: Downstream) -> Presented:
     if origin is None:
         raise ProofInvalid(
             "nobody says under which URL the caller reached us: its Host is its own word",
-            remedy="set listen.external_url, or name the proxy in front of us in listen.trusted_proxies",
+            remedy="Set listen.external_url, or name the proxy in front of us in listen.trusted_proxies.",
         )
     digest = sha256(subject_token.value.encode()).digest()
     return Presented(downstream.method, origin, downstream.raw_path.decode("latin-1"), digest)

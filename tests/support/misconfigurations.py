@@ -159,7 +159,7 @@ MISCONFIGURATIONS = [
         "clock of the authorization server ahead",
         _at_okta(lambda demo: demo.faults.__dict__.update(clock_offset=120.0)),
         "the token's iat lies in the future: issued 2 min from now",
-        "compare the clocks",
+        "Compare the clocks",
     ),
     Misconfiguration(
         "tokens issued for another audience",
