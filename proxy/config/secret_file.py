@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ..errors import AuthorizationServerUnavailable
+
 T = TypeVar("T")
 _NOTHING = (0, 0, 0)  # what no file is seen as
 _TRIES = 3  # files that change while they are read are read anew; a rotation is over before the third time
@@ -44,6 +46,16 @@ class SecretFile:
             self._seen = _NOTHING
             self.fault = f"cannot be read: {error.strerror}"
         return self._content
+
+    def read_token(self, name: str) -> str:
+        """The one token that it holds. Raises AuthorizationServerUnavailable; ``name`` is what the file is known as."""
+        try:
+            return self.read().decode("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthorizationServerUnavailable(
+                f"{name} cannot be read: {type(error).__name__}",
+                remedy=f"See that {self.path} exists, is readable and holds one token.",
+            ) from error
 
     def __repr__(self) -> str:
         return f"SecretFile({str(self.path)!r})"

@@ -10,7 +10,7 @@ from typing import Final
 
 from ..authentication.subject_token import SubjectToken
 from ..config.secret_file import SecretFile
-from ..errors import AuthorizationServerUnavailable, ExchangeMisconfigured, ProxyError, clear_tracebacks
+from ..errors import ExchangeMisconfigured, ProxyError, clear_tracebacks
 from ..runtime import Clock
 from .actors import ActorToken, check_actors, check_may_act
 from .token_exchange import AccessToken, TokenRequest
@@ -96,11 +96,4 @@ class ActorTokens:
         own.answers += 1
 
     def _read_file(self, path: str) -> str:
-        file = self._files.setdefault(path, SecretFile(Path(path)))
-        try:
-            return file.read().decode("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AuthorizationServerUnavailable(
-                f"the actor's file cannot be read: {type(error).__name__}",
-                remedy=f"See that {path} exists, is readable and holds one token.",
-            ) from error
+        return self._files.setdefault(path, SecretFile(Path(path))).read_token("the actor's file")

@@ -11,7 +11,7 @@ from ..config.binding_rules import takes_proofs
 from ..config.models import Route
 from ..config.secret_file import SecretFile
 from ..downstream.request import Downstream
-from ..errors import AuthorizationServerUnavailable, SubjectTokenMissing
+from ..errors import SubjectTokenMissing
 from ..http.bearer import check_token, find_authorization, find_query_token
 from .upstream_request import Join
 
@@ -99,12 +99,6 @@ def _from_query(parameter: str) -> TakeToken:
 
 def _from_file(file: SecretFile) -> TakeToken:
     def take(downstream: Downstream) -> str:
-        try:
-            return file.read().decode("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AuthorizationServerUnavailable(
-                f"the subject token file cannot be read: {type(error).__name__}",
-                remedy=f"See that {file.path} exists, is readable and holds one token.",
-            ) from error
+        return file.read_token("the subject token file")
 
     return take
