@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from . import add_config_option
 
 if TYPE_CHECKING:
-    from ..config.models import AuthorizationServer, Settings
+    from pathlib import Path
+
+    from ..config.models import AuthorizationServer, Client, Settings
     from ..exchange.authorization_code import SignIn
+    from ..exchange.credentials import Credentials
     from ..exchange.metadata import Metadata
     from ..exchange.transport import Outbound
 
@@ -156,21 +159,12 @@ async def _redeem(
 ) -> str:
     from ..exchange.answer import show
     from ..exchange.authorization_code import build_code_form
-    from ..exchange.client_auth import build_client_authentication
-    from ..exchange.credentials import Credentials
     from ..exchange.token_exchange import encode_form
 
     url = server.token_url or metadata.token_url
     if url is None:
         raise LoginFailed(f"the metadata of {metadata.issuer} names no token_endpoint")
-    if public or server.client is None:
-        credentials = Credentials(form=[("client_id", sign_in.client_id)])
-    else:
-        try:
-            authentication = build_client_authentication(server.client, ca_file=server.ca_file)
-            credentials = authentication.authenticate(url, time.time())
-        except (OSError, ValueError) as error:
-            raise LoginFailed(f"the client's credentials cannot be used: {error}") from error
+    credentials = _authenticate(None if public else server.client, server.ca_file, sign_in, url)
     headers = {"Authorization": credentials.authorization} if credentials.authorization else {}
     form = encode_form([*build_code_form(sign_in, code), *credentials.form])
     answer = await outbound.post(url, headers, form, certificate=credentials.certificate)
@@ -182,6 +176,19 @@ async def _redeem(
         told = " ".join(show(document.get(key), (code,)) for key in ("error", "error_description"))
         raise LoginFailed(f"the token URL answered {answer.status} {told}".rstrip())
     return token
+
+
+def _authenticate(client: Client | None, ca_file: Path | None, sign_in: SignIn, url: str) -> Credentials:
+    """What proves that we are ``client``; a public one, which None is, has only its name."""
+    from ..exchange.client_auth import build_client_authentication
+    from ..exchange.credentials import Credentials
+
+    if client is None:
+        return Credentials(form=[("client_id", sign_in.client_id)])
+    try:
+        return build_client_authentication(client, ca_file=ca_file).authenticate(url, time.time())
+    except (OSError, ValueError) as error:
+        raise LoginFailed(f"the client's credentials cannot be used: {error}") from error
 
 
 class _Receiver:
