@@ -120,12 +120,6 @@ class Verifier:
         self._told_of: set[SigningKeys] = set()  # of issuers whose users may be meant by an event
         self._flights: dict[tuple[int, str], asyncio.Task[Mapping[str, Any]]] = {}
 
-    def start(self) -> None:
-        """Fetch each issuer's keys and keep them fresh."""
-        for entry in self._accepted:
-            if entry.keys is not None:
-                entry.keys.start()
-
     @property
     def ready(self) -> bool:
         """Whether tokens of at least one issuer can be verified."""

@@ -352,7 +352,6 @@ async def test_ready():
         verifier = bench.build(bench.accept(), bench.accept(OTHER.issuer))
         assert not verifier.ready
         bench.published[OTHER.issuer] = []
-        verifier.start()
         assert await verifier.verify(OKTA.mint())
         assert verifier.ready
         assert {issuer: status.ready for issuer, status in verifier.status().items()} == {
@@ -419,7 +418,6 @@ async def test_introspection():
     async with benched() as bench:
         introspect = Introspector(ACTIVE)
         verifier = bench.build(introspecting(introspect))
-        verifier.start()
         assert verifier.ready
         assert verifier.status() == {}
         assert (await verifier.verify("opaque")).subject == "alice"
