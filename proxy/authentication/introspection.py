@@ -1,6 +1,6 @@
 """RFC 7662: the claims of a token that only its authorization server can read.
 
-Not here: the request, which ``authorization_server`` makes.
+Not here: the request, which ``introspector`` makes.
 """
 
 from __future__ import annotations

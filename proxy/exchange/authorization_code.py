@@ -5,13 +5,13 @@ Not here: the browser, the loopback listener, and the call to the token URL.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from ..jose.encoding import encode_base64url
 from .token_exchange import Form
 
 REDIRECT_PATH = "/callback"
@@ -42,7 +42,7 @@ def build_authorization_url(endpoint: str, sign_in: SignIn) -> str:
             "redirect_uri": sign_in.redirect_uri,
             "scope": " ".join(sign_in.scopes),
             "state": sign_in.state,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge": encode_base64url(digest),
             "code_challenge_method": "S256",
         },
         quote_via=quote,
