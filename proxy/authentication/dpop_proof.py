@@ -26,9 +26,8 @@ ALGORITHMS = (
 )
 MAX_SIZE = 4096  # characters: one by an RSA key of 4096 bits, with its key in it, takes half
 MAX_TOKEN_ID = 256  # characters of jti, for we remember them
-_KEY_MEMBERS = frozenset(
-    {"kty", "crv", "x", "y", "n", "e"}
-)  # what makes a key: its kid, alg or use are for others
+# What makes a key: its kid, alg or use are for others.
+_KEY_MEMBERS = frozenset({"kty", "crv", "x", "y", "n", "e"})
 
 
 @dataclass(frozen=True, slots=True)

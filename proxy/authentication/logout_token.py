@@ -15,12 +15,10 @@ from ..jose.jws import UnverifiedJws, parse_jws, peek_claims, verify_payload, ve
 from .claims import is_number, is_subject, is_text, read_texts
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-TYPES = frozenset(
-    {"logout+jwt", "application/logout+jwt", "jwt"}
-)  # explicit typing is but recommended (§2.4)
-MAX_AGE = (
-    600.0  # s from iat: §2.4 asks for two minutes; what is older was kept by somebody to be played again
-)
+# Explicit typing is but recommended (§2.4).
+TYPES = frozenset({"logout+jwt", "application/logout+jwt", "jwt"})
+# s from iat: §2.4 asks for two minutes; what is older was kept by somebody to be played again.
+MAX_AGE = 600.0
 MAX_TOKEN_ID = 256  # characters of jti, for we remember them
 
 

@@ -14,9 +14,8 @@ from ..errors import Overloaded, ProofInvalid
 from ..runtime import STEPS, Clock, keep_from_collector
 
 MOST: Final = 500_000  # proofs, some 110 bytes each: 55 MB, and 5000 a second, which a core is busy with
-SLOT: Final = (
-    16  # s: what ends within one is forgotten one after the other, ``STEPS`` with each proof that comes
-)
+# s: what ends within one is forgotten one after the other, ``STEPS`` with each proof that comes.
+SLOT: Final = 16
 _NAME_SIZE: Final = 15  # bytes, as many as fit into 48 with what Python needs
 
 

@@ -134,9 +134,8 @@ class Tenant:
     tls_url: str | None = None  # where clients show certificates
     faults: Faults = field(default_factory=Faults)
     token_exchange_licensed: bool = True
-    dpop_nonces: list[str] = field(
-        default_factory=lambda: [secrets.token_urlsafe(16)]
-    )  # the last is in force
+    # The last is in force.
+    dpop_nonces: list[str] = field(default_factory=lambda: [secrets.token_urlsafe(16)])
     seen_assertions: set[str] = field(default_factory=set)
     seen_proofs: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)  # jti of tokens

@@ -33,9 +33,8 @@ class Bulkhead:
         self._most = most
         self._places = first
         self._taken: Counter[Hashable] = Counter()
-        self._lines: OrderedDict[Hashable, Line] = (
-            OrderedDict()
-        )  # none is empty; the next turn is the first one's
+        # None is empty; the next turn is the first one's.
+        self._lines: OrderedDict[Hashable, Line] = OrderedDict()
 
     @property
     def waiting(self) -> int:

@@ -29,9 +29,8 @@ class Breaker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures = 0
-        self._failed: set[Hashable] = (
-            set()
-        )  # whose failures they were; no more are kept than open the breaker
+        # Whose failures they were; no more are kept than open the breaker.
+        self._failed: set[Hashable] = set()
         self._pauses: OrderedDict[Hashable, float] = OrderedDict()  # when they end, the last one at the end
         self._next_probe = 0.0
 

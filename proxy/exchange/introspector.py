@@ -19,9 +19,8 @@ from .endpoint import Endpoint, Limits
 AT_ONCE = 8  # calls for strangers' tokens
 SCARCE = 0.5  # of the rate limit: strangers do not use up the other half
 MOST_KNOWN = 10_000  # tokens, by their hashes, of either kind
-INACTIVE_FOR = (
-    10.0  # s: a token that is young, and not known to all of the server yet, is asked about again soon
-)
+# s: a token that is young, and not known to all of the server yet, is asked about again soon.
+INACTIVE_FOR = 10.0
 
 
 class Introspector:

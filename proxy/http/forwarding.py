@@ -19,9 +19,8 @@ Network = IPv4Network | IPv6Network
 
 _MEMO_SIZE: Final = 4096  # peers
 _SCHEMES: Final = frozenset({b"http", b"https"})
-_AUTHORITY: Final = re.compile(
-    rb"[A-Za-z0-9._~:\[\]-]+"
-)  # one host, perhaps with a port: nothing that a list or URL needs
+# One host, perhaps with a port: nothing that a list or URL needs.
+_AUTHORITY: Final = re.compile(rb"[A-Za-z0-9._~:\[\]-]+")
 
 
 class Forwarding:

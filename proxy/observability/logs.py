@@ -21,9 +21,8 @@ from ..config.models import Log
 from ..runtime import current_request_id
 
 QUEUE_SIZE: Final = 10_000  # lines
-PERIOD: Final = (
-    0.1  # s between two writes: waking a thread for each line would cost more than most requests do
-)
+# s between two writes: waking a thread for each line would cost more than most requests do.
+PERIOD: Final = 0.1
 PATIENCE: Final = 2.0  # s, at the end, for what is still to be written
 _encode = json.JSONEncoder(default=str).encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -18,9 +18,8 @@ from .options import Options
 from .response import Response
 from .tls import is_cut
 
-READ_AHEAD: Final = (
-    128 * 1024
-)  # bytes of a response kept for a slow reader; one read brings up to 256 KiB more
+# Bytes of a response kept for a slow reader; one read brings up to 256 KiB more.
+READ_AHEAD: Final = 128 * 1024
 
 
 class Unanswered(UpstreamUnreachable):

@@ -17,9 +17,8 @@ from ..errors import Overloaded
 
 WAITING_PER_PLACE: Final = 4  # more could hardly be served within the time a caller may wait
 RESERVED_PART: Final = 4  # the last quarter is for users below their share
-SHARE_PART: Final = (
-    16  # 16 of 256, more than a browser opens to one host; it takes five users to fill all places
-)
+# 16 of 256, more than a browser opens to one host; it takes five users to fill all places.
+SHARE_PART: Final = 16
 
 _NOBODY: Final = object()
 

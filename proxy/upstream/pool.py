@@ -19,9 +19,8 @@ from .response import Response
 
 IDLE_EXPIRY: Final = 4.0  # s: below the 5 s after which common servers close an idle connection
 MAX_AGE: Final = 300.0  # s: names are resolved anew at least this often
-SMALL_BODY: Final = (
-    64 * 1024
-)  # bytes: waited for before a connection is taken, so that a slow caller holds none
+# Bytes: waited for before a connection is taken, so that a slow caller holds none.
+SMALL_BODY: Final = 64 * 1024
 
 
 class Upstream:
@@ -93,9 +92,8 @@ class Upstream:
                 while not response.status:
                     await response.wait()
                 return response
-            except (
-                UpstreamBroken
-            ) as error:  # within the very read that brought the head: nobody has seen any of it
+            except UpstreamBroken as error:
+                # Within the very read that brought the head: nobody has seen any of it.
                 raise UpstreamProtocolError(str(error)) from error
             except Unanswered:
                 if not repeatable:

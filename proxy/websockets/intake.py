@@ -9,9 +9,8 @@ from traceback import clear_frames
 from websockets.http11 import Request, Response
 from websockets.protocol import Protocol
 
-PIECE = (
-    4096  # bytes parsed at once: a frame may have two, and takes a hundred times as many once it is parsed
-)
+# Bytes parsed at once: a frame may have two, and takes a hundred times as many once it is parsed.
+PIECE = 4096
 FRAMES = 256  # parsed in one turn of the loop, about; others are to have theirs
 
 

@@ -11,9 +11,8 @@ import struct
 import sys
 from typing import Final, Self
 
-FORK: Final = (
-    b"f"  # with three descriptors: the worker's inlet and channel, and the line on which it is told of
-)
+# With three descriptors: the worker's inlet and channel, and the line on which it is told of.
+FORK: Final = b"f"
 KILL: Final = b"k"  # over a line
 ASK_SIZE: Final = 3
 # Over a line: first the process's number, or below 0 the error for which there is none; at last its exit status.

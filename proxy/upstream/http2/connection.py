@@ -26,9 +26,8 @@ from .response import Response
 from .stream import Stream
 
 MAX_STREAMS = 100  # at once; RFC 9113 §6.5.2 wants no peer to allow fewer
-MAX_SHUT = (
-    1.0  # s that a peer may take nothing of what is uploaded: the next request goes by another connection
-)
+# s that a peer may take nothing of what is uploaded: the next request goes by another connection.
+MAX_SHUT = 1.0
 MAX_UNSENT = 1024 * 1024  # bytes that a peer may leave unread of what does not wait for it
 _CLOSED = Failure(Unanswered, "the connection was closed by us")
 

@@ -98,9 +98,8 @@ class Http2Upstream:
                 while not response.status:
                     await response.wait()
                 return response
-            except (
-                UpstreamBroken
-            ) as error:  # within the read that brought the head: nobody has seen any of it
+            except UpstreamBroken as error:
+                # Within the read that brought the head: nobody has seen any of it.
                 raise UpstreamProtocolError(str(error)) from error
             except NotProcessed:
                 if repeated or not await _begin_again(repeatable):
