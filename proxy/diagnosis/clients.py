@@ -11,7 +11,6 @@ odd token could have caused it (``remember_by``), and then it proves the client 
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from ..errors import (
 from ..exchange.okta_refusals import CHECK_POLICY, CHECK_TRUST
 from ..exchange.route_requests import build_first_request, build_token_request
 from ..exchange.token_exchange import TokenRequest
+from ..jose.encoding import encode_base64url
 from ..parts import Issuer, Parts
 from ..runtime import Clock
 from .finding import Finding, build_failure, examine
@@ -134,10 +134,8 @@ def _make_up_token(settings: models.Settings, clock: Clock) -> SubjectToken:
         "exp": now + _LIFETIME,
         "jti": secrets.token_urlsafe(16),
     }
-    parts = [_encode(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": SUBJECT}, claims)]
-    value = ".".join([*parts, _encode(bytes(_SIGNATURE_SIZE))])
+    parts = [
+        encode_base64url(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": SUBJECT}, claims)
+    ]
+    value = ".".join([*parts, encode_base64url(bytes(_SIGNATURE_SIZE))])
     return SubjectToken(value, "", issuer, SUBJECT, claims, b"", now + _LIFETIME)
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

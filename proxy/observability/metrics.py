@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from ..authentication.event_types import ENDING, OTHER, STREAM
@@ -83,10 +83,10 @@ class Metrics:
 
     def announce(
         self,
-        authorization_servers: Iterable[str],
-        routes: Iterable[str],
-        legs: Iterable[tuple[str, int]] = (),
-        orgs: Iterable[str] = (),
+        authorization_servers: Collection[str],
+        routes: Collection[str],
+        legs: Collection[tuple[str, int]] = (),
+        orgs: Collection[str] = (),
         *,
         http2: bool = False,
     ) -> None:
