@@ -66,6 +66,8 @@ TESTED_ELSEWHERE = {
 }  # fmt: skip
 # Test files beside those of the modules: what several modules do together.
 SUITES = {
+    "cache/test_refused_tokens.py": "what was refused to one token of a session, and to the others",
+    "cache/test_renewals.py": "renewals beside requests that go on",
     "cache/shared/test_first_tokens.py": "first tokens over replicas",
     "gateway/test_actors.py": "who acts, from caller to API",
     "gateway/test_challenges.py": "what a caller without a good token is told",

@@ -19,7 +19,7 @@ from proxy.errors import (
 from proxy.exchange.first_leg import FirstLeg
 from proxy.exchange.token_exchange import TokenRequest, build_access_token
 
-from ..support.caching import START, FakeSource, Rig, make_subject_token
+from ..support.caching import START, FakeSource, Rig, get, make_subject_token
 from ..support.id_jag import CHAT, ID_JAG, OURS
 
 FIRST = TokenRequest(
@@ -96,11 +96,6 @@ class Legs(Rig):
 
 def refused(**more):
     return SubjectTokenRefused("invalid_grant", remember_for=30, remember_by="subject_token", **more)
-
-
-async def get(tokens, subject_token):
-    """As the gateway asks."""
-    return tokens.cached(subject_token) or await tokens.obtain(subject_token)
 
 
 async def test_one_of_each():

@@ -12,7 +12,7 @@ from proxy.cache.key import build_identity
 from proxy.cache.token_cache import TokenCache
 from proxy.config import models
 from proxy.config.shape import build_section
-from proxy.errors import ProxyError
+from proxy.errors import ExchangeMisconfigured, ProxyError, SubjectTokenRefused
 from proxy.exchange.token_exchange import AccessToken, TokenRequest, build_access_token
 from proxy.runtime import Background
 
@@ -29,6 +29,10 @@ def make_subject_token(
     claims = {"iss": ISSUER, "sub": subject} | claims
     identity = build_identity(value, claims, by="subject", ignore=frozenset())
     return SubjectToken(value, "okta", ISSUER, subject, claims, identity, expires_at)
+
+
+ALICE = make_subject_token("alice")
+BOB = make_subject_token("bob")
 
 
 def make_access_token(
@@ -88,3 +92,22 @@ class Rig:
         """Until nothing that was started in the background still runs."""
         while len(self.background):
             await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+
+def refused(**more: object) -> SubjectTokenRefused:
+    return SubjectTokenRefused("invalid_grant", remember_for=30, remember_by="subject_token", **more)
+
+
+def misconfigured() -> ExchangeMisconfigured:
+    return ExchangeMisconfigured("invalid_client", remember_for=10, remember_by="route")
+
+
+async def get(tokens: AccessTokens, subject_token: SubjectToken | None) -> AccessToken:
+    """As the gateway asks."""
+    return tokens.cached(subject_token) or await tokens.obtain(subject_token)
+
+
+async def turns(number: int = 10) -> None:
+    """Let everything that is ready run."""
+    for _ in range(number):
+        await asyncio.sleep(0)
