@@ -79,6 +79,7 @@ SUITES = {
     "gateway/test_client_certificates.py": "callers whose tokens are bound to their certificate",
     "gateway/test_http2_upstreams.py": "APIs that speak HTTP/2, from caller to API",
     "gateway/test_possession_replicas.py": "proofs over replicas and workers",
+    "gateway/test_websocket_handshake.py": "how a websocket begins, or does not, from caller to API",
     "observability/test_canaries.py": "no credential in anything that is written",
     "observability/test_log_lines.py": "the lines of whole requests",
     "server/test_closed_connections.py": "nothing is left of a connection",

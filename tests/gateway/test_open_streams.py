@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -20,16 +19,10 @@ from tests.admin.test_logout import log_out
 from tests.support.proxy import Running, running
 from tests.support.raw_client import connected
 from tests.support.raw_upstream import STAY, RawUpstream, response
-from tests.support.websocket import WebSocketAPI, dial, settings_for, websocket_api
+from tests.support.websocket import WebSocketAPI, dial, settings_for
 
 REVOKED = (1008, "the user's access was revoked")
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[WebSocketAPI]:
-    async with websocket_api() as running_api:
-        yield running_api
 
 
 async def signal(demo: Demo, proxy: Running, way: str) -> httpx.Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -114,3 +115,8 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+def build_subprotocol(token: str) -> str:
+    """What a browser offers where it has a token, and can set no field."""
+    return "base64url.bearer.authorization.obo." + urlsafe_b64encode(token.encode()).rstrip(b"=").decode()
