@@ -109,14 +109,11 @@ async def _examine_routes(
             continue
         subject = SubjectExamination(())
         if token is not None:
-            known = (token, id_tokens) in examined
-            subject = examined[token, id_tokens] = (
-                examined[token, id_tokens]
-                if known
-                else await examine_subject_token(token, parts.verifiers[id_tokens], clock)
-            )
-            if not known:
+            if (token, id_tokens) not in examined:
+                subject = await examine_subject_token(token, parts.verifiers[id_tokens], clock)
+                examined[token, id_tokens] = subject
                 sections.append(Section(subject_tokens.title(route), subject.findings))
+            subject = examined[token, id_tokens]
         diagnosis = await diagnose_exchange(subject, route, parts, clock)
         sections.append(Section(f"Route {route.name}", diagnosis.findings, diagnosis))
     return sections
