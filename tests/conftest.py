@@ -6,6 +6,9 @@ import gc
 import os
 import sys
 
+import pytest
+
+from .support.compiled import COMPILED
 from .support.demo import demo
 
 __all__ = ["demo"]
@@ -15,6 +18,13 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 gc.disable()  # thousands of tests are made, and kept
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What mypyc's own runtime does at a cancellation is deprecated since Python 3.12: nothing of ours is asked."""
+    if COMPILED:
+        signature = r"ignore:the \(type, exc, tb\) signature of throw:DeprecationWarning"
+        config.addinivalue_line("filterwarnings", signature)
 
 
 def pytest_collection_finish() -> None:
