@@ -20,11 +20,8 @@ from ..process import find_loop_factory
 from . import worker
 from .forking import ASK_SIZE, FORK, KILL, REPORT
 
-_IGNORED = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-)  # a terminal sends them to all; the supervisor passes them on
+# A terminal sends them to all; the supervisor passes them on.
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> None:
@@ -39,7 +36,7 @@ def main() -> None:
 
 
 class Forkserver:
-    """``lines`` are by worker: over it we tell who it is and how it ended, and are told to kill it."""
+    """Has a line for each worker: over it we tell who it is and how it ended, and are told to kill it."""
 
     def __init__(self, asked: socket.socket) -> None:
         self._asked = asked
