@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve; 0 after a drain, 1 where a port is not to be had."""
+    """Serve; 0 after a drain, 1 where a port is not to be had or no configuration could be read."""
     from ..config.loading import Loading
 
     try:

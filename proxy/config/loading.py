@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,11 +20,12 @@ from typing import Self
 from . import models
 from .faults import ConfigurationError, Fault
 from .models import Settings
+from .pickled import read_pickled
 
 _PATIENCE = 60.0  # s: a file on a network that hangs must not keep a drain
 # What is pickled by one version means something else to another, which may have been installed meanwhile.
 _BUILD = b"%d" % Path(models.__file__).stat().st_mtime_ns
-Outcome = Settings | tuple[Fault, ...]
+Outcome = Settings | tuple[Fault, ...] | str  # a text says where a mistake of ours is
 
 
 class Loading:
@@ -55,15 +59,9 @@ class Loading:
             raise RuntimeError(f"the configuration was not loaded within {_PATIENCE:.0f} s") from None
         if self._process.returncode != 0:
             raise RuntimeError(
-                f"the process that loads the configuration ended with {self._process.returncode}"
+                f"the process that loads the configuration {_describe_end(self._process.returncode)}"
             )
-        build, _, pickled = said.partition(b"\n")
-        if build != _BUILD:
-            raise RuntimeError("another version is installed by now: restart to load its configuration")
-        outcome: Outcome = pickle.loads(pickled)  # noqa: S301 from our own child, see above
-        if isinstance(outcome, Settings):
-            return outcome
-        raise ConfigurationError(outcome)
+        return _read(said)
 
 
 def load_apart(path: Path | None) -> Settings:
@@ -72,16 +70,58 @@ def load_apart(path: Path | None) -> Settings:
         return loading.wait()
 
 
-def main() -> None:
-    """``argv``: the file, where there is one. The outcome goes to stdout."""
-    from .load import load_settings  # noqa: PLC0415 in this process alone
-
+def _read(said: bytes) -> Settings:
+    build, _, pickled = said.partition(b"\n")
+    if build != _BUILD and build.isdigit():
+        raise RuntimeError("another version is installed by now: restart to load its configuration")
     try:
-        outcome: Outcome = load_settings(Path(sys.argv[1]) if len(sys.argv) > 1 else None, os.environ)
-    except ConfigurationError as error:
-        outcome = error.faults
-    with os.fdopen(os.dup(1), "wb") as pipe:
-        pipe.write(_BUILD + b"\n" + pickle.dumps(outcome))
+        outcome = read_pickled(pickled if build == _BUILD else b"")
+    except ValueError:
+        outcome = None
+    if isinstance(outcome, Settings):
+        return outcome
+    if isinstance(outcome, tuple):
+        raise ConfigurationError(outcome)
+    reason = outcome if isinstance(outcome, str) else "the process that loads it sends something else"
+    raise RuntimeError(f"the configuration cannot be loaded: {reason}")
+
+
+def _describe_end(status: int) -> str:
+    """As ``Popen.returncode`` has it."""
+    if status >= 0:
+        return f"ended with {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
+
+
+def main() -> None:
+    """``argv``: the file, where there is one. The outcome goes to stdout, and nothing else."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with suppress(BrokenPipeError), pipe:  # whoever began us has gone
+        pipe.write(_BUILD + b"\n" + _load())
+
+
+def _load() -> bytes:
+    """The outcome, pickled. Of what nobody foresaw only the kind and the place are told: its words may hold secrets."""
+    outcome: Outcome
+    try:
+        from .load import load_settings  # noqa: PLC0415 in this process alone
+
+        try:
+            outcome = load_settings(Path(sys.argv[1]) if len(sys.argv) > 1 else None, os.environ)
+        except ConfigurationError as error:
+            outcome = error.faults
+        return pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001
+        return pickle.dumps(_describe_mistake(error))
+
+
+def _describe_mistake(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
 
 
 if __name__ == "__main__":

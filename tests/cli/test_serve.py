@@ -98,6 +98,33 @@ async def test_its_life(tmp_path: Path) -> None:
         assert await served.process.wait() == 0
 
 
+# Of the process that loads the configuration alone, for as long as there is a file that says so.
+FAILING = """import os, sys
+if "proxy.config.loading" in sys.orig_argv and os.path.exists("{file}"):
+    from proxy.config import load
+    def load_settings(*_): raise KeyError("s3cr3t")
+    load.load_settings = load_settings
+"""
+
+
+async def test_a_mistake_of_ours_in_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves on by the configuration that it has, or does not begin; the mistake is told without a value."""
+    path, sign = write(tmp_path / "obo.yaml"), tmp_path / "failing"
+    (tmp_path / "sitecustomize.py").write_text(FAILING.format(file=sign))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    reason = "the configuration cannot be loaded: KeyError in sitecustomize.py, line 4"
+    async with serving(path) as served, httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
+        admin = (await served.find("serving"))["admin"]
+        sign.touch()
+        served.process.send_signal(signal.SIGHUP)
+        assert (await served.find("reload failed"))["reason"] == reason
+        assert (await client.get(f"http://{admin}/healthz")).status_code == 200
+    async with serving(path) as served:
+        _, said = await served.process.communicate()
+        assert said.decode() == f"obo-proxy: cannot serve: {reason}\n"
+        assert served.process.returncode == 1
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_secrets_that_everybody_may_read(workers: int, tmp_path: Path) -> None:
     """Said once for each, at the start or when a reload names it; it serves all the same."""

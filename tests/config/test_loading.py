@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ from proxy.config.load import load_settings
 from proxy.config.loading import Loading, load_apart
 
 from .samples import CLIENT, change
+
+PROGRAM = f"""#!{sys.executable} -P
+import os, pickle, signal, sys
+from proxy.config import load, loading
+sys.argv[1:] = sys.argv[4:]
+def pickled(value):
+    return loading._BUILD + b"\\n" + pickle.dumps(value)
+"""
 
 
 @pytest.fixture
@@ -44,11 +54,77 @@ def test_the_same_faults(file: Path) -> None:
     assert apart.value.faults == here.value.faults
 
 
-def test_one_that_ends_without_a_word(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed for its memory, say: it fails, and is no empty configuration."""
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"the process that loads the configuration ended with 1"):
+@pytest.fixture
+def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have another program load configurations: Python's ``code``, with our ``pickled`` of any value at hand."""
+
+    def put(code: str) -> None:
+        program = tmp_path / "program"
+        program.write_text(PROGRAM + code)
+        program.chmod(0o700)
+        monkeypatch.setattr("sys.executable", str(program))
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("sys.exit(1)", "the process that loads the configuration ended with 1"),
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            "the process that loads the configuration was ended by SIGKILL",
+        ),
+        (
+            "os.write(1, pickled({})[:-1]); os.kill(os.getpid(), signal.SIGTERM)",
+            "the process that loads the configuration was ended by SIGTERM",
+        ),
+        ("", "sends something else"),
+        ("print('hello')", "sends something else"),
+        ("os.write(1, b'hello\\n' + pickle.dumps('hello'))", "sends something else"),
+        ("os.write(1, pickled({'a': 'bc'})[:-3])", "sends something else"),
+        ("os.write(1, pickled(None))", "sends something else"),
+        ("os.write(1, pickled(load.load_settings))", "sends something else"),
+        (
+            "def fail(*_): raise KeyError('s3cr3t')\nload.load_settings = fail\nloading.main()",
+            r"the configuration cannot be loaded: KeyError in program, line \d+",
+        ),
+        (
+            "load.load_settings = lambda *_: lambda: 's3cr3t'\nloading.main()",
+            r"the configuration cannot be loaded: \w+ in loading.py, line \d+",
+        ),
+    ],
+    ids=[
+        "ends",
+        "killed for its memory",
+        "ends amid a word",
+        "says nothing",
+        "says another thing",
+        "garbage before",
+        "garbage behind",
+        "says nothing of it",
+        "names a function",
+        "a mistake",
+        "a mistake at the end",
+    ],
+)
+def test_one_that_fails(
+    pretend: Callable[[str], None], file: Path, code: str, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is no empty configuration; and what is said of it holds no value that it has met."""
+    pretend(code)
+    with pytest.raises(RuntimeError, match=f"{reason}$"):
         load_apart(file)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_print(pretend: Callable[[str], None], file: Path) -> None:
+    """A library that says something at its import is not heard."""
+    file.write_text(yaml.safe_dump(change()))
+    pretend(
+        "real = load.load_settings\nload.load_settings = lambda *given: print('hello') or real(*given)\nloading.main()"
+    )
+    assert load_apart(file) == load_settings(file, {})
 
 
 def test_one_that_hangs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
