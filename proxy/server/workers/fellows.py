@@ -5,21 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ...cache.replicas import RevocationOwed
 from ...cache.revocation import Revocation
-from .channel import Channel
+from .channel import Channel, News
 
 PATIENCE: Final = 3.0  # s until those that have not said that they heard count as unreached
 MOST: Final = 10_000  # revocations that wait for their turn, and names, some 100 bytes each
-
-
-class News(NamedTuple):
-    """What was revoked, and the names of the tokens that told it, which none is to take again."""
-
-    revocations: tuple[Revocation, ...] = ()
-    taken: tuple[bytes, ...] = ()
 
 
 @dataclass

@@ -14,8 +14,7 @@ from ...config.models import Settings
 from ...http.headers import Field
 from ..handover import ADMIN, Outlet
 from .asking import Answer, WorkerUnavailable, ask
-from .channel import Channel, Word
-from .fellows import News
+from .channel import Channel, News, Word
 from .forking import Forks, Worker
 from .merging import Tally
 

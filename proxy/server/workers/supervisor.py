@@ -25,8 +25,7 @@ from ..listener import Listener
 from ..reload import report_reload
 from ..serve import prepare_process, until_drained
 from .admin import build_supervisor_admin
-from .channel import Word
-from .fellows import News
+from .channel import News, Word
 from .forking import Forks
 from .merging import Tally
 from .place import Place

@@ -21,8 +21,8 @@ from ..handover import SUPERVISOR_ADDRESS, Inlet
 from ..process import calm_garbage_collection, find_loop_factory
 from ..reload import Reload
 from ..serve import Server, prepare_process
-from .channel import Channel
-from .fellows import FellowWorkers, News
+from .channel import Channel, News
+from .fellows import FellowWorkers
 
 
 def main(inlet: socket.socket, end: socket.socket) -> None:

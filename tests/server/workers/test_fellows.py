@@ -11,8 +11,8 @@ from proxy.cache.replicas import RevocationOwed
 from proxy.cache.revocation import Revocation
 from proxy.config.models import Settings
 from proxy.server.workers import fellows
-from proxy.server.workers.channel import Channel
-from proxy.server.workers.fellows import FellowWorkers, News
+from proxy.server.workers.channel import Channel, News
+from proxy.server.workers.fellows import FellowWorkers
 from proxy.server.workers.place import Place
 
 ALICE, BOB, CAROL = (Revocation("user", bytes([number]) * 32, 1.0) for number in range(3))

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.cache.revocation import Revocation
 from proxy.config.models import Cache, Settings
-from proxy.server.workers.fellows import News
+from proxy.server.workers.channel import News
 
 from ..test_serve import make_settings
 from .fakes import FakePlace, make_supervisor
