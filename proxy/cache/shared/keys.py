@@ -1,6 +1,7 @@
 """The keys that replicas share, and the names under which each of them puts things into the store.
 
-All names of one owner carry one hash tag, so that in a cluster they lie together.
+All names of one owner carry one hash tag, so that in a cluster they lie together. Whoever acts for an owner has a
+generation as well, which lies elsewhere.
 """
 
 from __future__ import annotations
@@ -41,22 +42,26 @@ class KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Where one key of the key file puts what belongs to a cache key and an asker."""
+    """Where one key of the key file puts what belongs to a cache key and an asker.
+
+    ``generations`` are the owner's, and that of whoever acts.
+    """
 
     sealing_key: SealingKey
     answer: bytes
     refusal: bytes
-    generation: bytes
+    generations: tuple[bytes, ...]
     lease: bytes
 
 
 def build_names(sealing_key: SealingKey, key: CacheKey, asker: bytes = b"") -> Names:
     prefix = _build_prefix(sealing_key, key.owner)
+    owners = (key.owner, key.actor) if key.actor else (key.owner,)
     return Names(
         sealing_key,
         answer=prefix + b"answer:" + sealing_key.name(b"answer", key.digest),
         refusal=prefix + b"refusal:" + sealing_key.name(b"refusal", asker),
-        generation=build_generation_name(sealing_key, key.owner),
+        generations=tuple([build_generation_name(sealing_key, each) for each in owners]),
         lease=prefix + b"lease:" + sealing_key.name(b"lease", key.digest),
     )
 

@@ -5,10 +5,11 @@ who reads or changes the store learns no token and can at worst make it forget. 
 what is not answered in time counts as not there (``store``).
 
 Every answer is sealed with its owner's *generation*, a random value that is there before the exchange begins:
-no answer is older than its generation, and without one none is valid. To revoke an owner's tokens is to delete
-the generation. That is one command however much there is, nothing that is lost afterwards brings an answer back,
-and what is being exchanged just then, begun under the generation before, is never read again. Should the store
-restore an older state of itself, each answer's age is compared with the revocations in force.
+no answer is older than its generation, and without one none is valid. With whoever acts for the owner it is the same:
+both generations must be there, and be those of before. To revoke the tokens of either is to delete the generation. That
+is one command however much there is, nothing that is lost afterwards brings an answer back, and what is being exchanged
+just then, begun under the generation before, is never read again. Should the store restore an older state of itself,
+each answer's age is compared with the revocations in force.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class SharedCache:
             if isinstance(found, Answer):
                 return found
             if found is None:
-                await self._begin_generation(names[0].generation)
+                await self._begin(names[0].generations)
             if await self._lease(names[0].lease):
                 return await self._find_once_leased(names, unwanted, not_before)
             if self._clock.monotonic() >= give_up_at:
@@ -162,17 +163,19 @@ class SharedCache:
     async def _find(
         self, names: Sequence[Names], unwanted: str | None, not_before: float
     ) -> Answer | bytes | None:
-        """The answer, else the mark of the owner's generation, None where there is none."""
-        asked = [name for each in names for name in (each.answer, each.refusal, each.generation)]
+        """The answer, else the mark of the generations, None where one is missing."""
+        asked = [name for each in names for name in (each.answer, each.refusal, *each.generations)]
         values = await self._store.get(asked)
-        rows = [values[start : start + 3] for start in range(0, len(values), 3)]
-        for each, (sealed, sealed_refusal, generation) in zip(names, rows, strict=True):
+        width = len(values) // len(names)
+        rows = [values[start : start + width] for start in range(0, len(values), width)]
+        for each, (sealed, sealed_refusal, *generations) in zip(names, rows, strict=True):
+            mark = _mark(generations)
             # A refusal of this very token counts for more than an answer to another of its session.
             for name, value in ((each.refusal, sealed_refusal), (each.answer, sealed)):
-                answer = _open(each.sealing_key, name, value, _mark(generation))
+                answer = _open(each.sealing_key, name, value, mark)
                 if answer is not None and self._serves(answer, unwanted, not_before):
                     return answer
-        return _mark(rows[0][2])
+        return _mark(rows[0][2:])
 
     def _serves(self, answer: Answer, unwanted: str | None, not_before: float) -> bool:
         """Whether it has neither ended nor been revoked, and is not the very token that is to be replaced."""
@@ -199,8 +202,9 @@ class SharedCache:
         """Should the store not do so."""
         self._forgotten.add(Revocation("answer", key.digest, not_before))
 
-    async def _begin_generation(self, name: bytes) -> None:
-        await self._store.put_new(name, os.urandom(_MARK_SIZE), to_milliseconds(self._lasting))
+    async def _begin(self, generations: Sequence[bytes]) -> None:
+        for name in generations:
+            await self._store.put_new(name, os.urandom(_MARK_SIZE), to_milliseconds(self._lasting))
 
     async def _lease(self, name: bytes) -> bool:
         return await self._store.put_new(name, b"1", to_milliseconds(LEASE))
@@ -227,8 +231,10 @@ class SharedCache:
             return
         sealed = names.sealing_key.seal(name, mark + encode_answer(answer))
         with suppress(StoreAway, StoreRefused):  # it is not shared then
-            if await self._store.prolong(names.generation, to_milliseconds(self._lasting)):
-                await self._store.put(name, sealed, to_milliseconds(lifetime))
+            for each in names.generations:
+                if not await self._store.prolong(each, to_milliseconds(self._lasting)):
+                    return
+            await self._store.put(name, sealed, to_milliseconds(lifetime))
 
     def _bound(self, access_token: AccessToken, answer: Answer) -> float:
         return find_bound(access_token, answer.subject_expires_at, answer.obtained_at, self._max_ttl)
@@ -245,9 +251,11 @@ def _open(sealing_key: SealingKey, name: bytes, value: Any, mark: bytes | None) 
     return decode_answer(content.removeprefix(mark))
 
 
-def _mark(generation: Any) -> bytes | None:
-    """What an answer of this generation begins with: of one length, whatever is in the store."""
-    return sha256(generation).digest()[:_MARK_SIZE] if generation else None
+def _mark(generations: Sequence[Any]) -> bytes | None:
+    """What an answer of these generations begins with: of one length, whatever is in the store."""
+    if not all(generations):
+        return None
+    return sha256(b"".join([sha256(each).digest() for each in generations])).digest()[:_MARK_SIZE]
 
 
 def _is_final_refusal(outcome: Outcome) -> bool:

@@ -1,8 +1,8 @@
 """Revocations on their way into the store: each is owed until it is written, past whatever keeps it away.
 
-To write one is two things. The owner's generation goes, so that nothing shared before is ever read again; that of a
-user is kept by itself, for whoever verifies a token of that user's. Then the stream tells the replicas to drop what
-they have. The order matters: whoever hears of it finds nothing old any more.
+To write one is two things. The owner's generation goes, so that nothing shared before is ever read again, of the owner
+or of those for whom the owner acts; that of a user is kept by itself, for whoever verifies a token of that user's. Then
+the stream tells the replicas to drop what they have. The order matters: whoever hears of it finds nothing old any more.
 """
 
 from __future__ import annotations

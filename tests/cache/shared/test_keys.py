@@ -37,7 +37,7 @@ KEY = CacheKey(b"o" * 32, b"d" * 32)
 
 def names(sealing_key: SealingKey = ONE, key: CacheKey = KEY, asker: bytes = b"a") -> list[bytes]:
     found = build_names(sealing_key, key, asker)
-    return [found.answer, found.refusal, found.generation, found.lease]
+    return [found.answer, found.refusal, *found.generations, found.lease]
 
 
 def test_names_are_apart_and_say_nothing():
@@ -51,7 +51,14 @@ def test_an_owners_names_lie_together():
     """In a cluster one hash tag is one slot; everybody else's have another."""
     assert len({tag(name) for name in [*names(), *names(key=CacheKey(KEY.owner, b"e" * 32))]}) == 1
     assert tag(names()[0]) != tag(names(key=CacheKey(b"p" * 32, KEY.digest))[0])
-    assert build_names(ONE, KEY).generation == build_generation_name(ONE, KEY.owner)
+    assert build_names(ONE, KEY).generations == (build_generation_name(ONE, KEY.owner),)
+
+
+def test_who_acts_has_a_generation_as_well():
+    """The very one that ends with what is that one's own."""
+    actor = CacheKey(b"a" * 32, b"d" * 32)
+    acted = build_names(ONE, KEY._replace(actor=actor.owner))
+    assert acted.generations == (*build_names(ONE, KEY).generations, *build_names(ONE, actor).generations)
 
 
 def tag(name: bytes) -> bytes:

@@ -352,6 +352,28 @@ async def test_a_purge_reaches_what_another_replica_is_exchanging(redis):
         assert three.source.calls == 1
 
 
+@pytest.mark.parametrize("purged", [ALICE, BOB], ids=["the user", "who acts"])
+@pytest.mark.parametrize("shared", ["an answer", "an exchange"])
+async def test_a_purge_outlasts_what_is_known_of_it(redis, store, purged, shared):
+    """C-25: to a replica that has heard of none, in a store that has lost the stream, nothing of before is valid."""
+    acted = ALICE.act_by(BOB)
+    async with replicas(redis.url, 3) as (one, two, three):
+        one.source.gate = asyncio.Event()
+        early = asyncio.create_task(one.get(acted))
+        await one.source.called.wait()
+        if shared == "an answer":
+            one.source.gate.set()
+            await early
+            await one.settle()
+        await two.cache.purge(purged.issuer, purged.subject)
+        one.source.gate.set()
+        await early
+        await one.settle()
+        await store.delete(*await store.keys("*:revocations"))
+        assert await three.get(acted) == "alice#1"
+        assert three.source.calls == 1
+
+
 async def test_another_key_set_shares_nothing(redis):
     """D-04: what one client's DPoP key got is not found by the holder of another."""
     async with replicas(redis.url) as (one, two):

@@ -43,9 +43,11 @@ async def test_a_cluster_serves(tmp_path):
                 await asyncio.sleep(0.05)
         url = f"valkey+cluster://127.0.0.1:{server.port}"
         async with replicas(url) as (one, two):
-            await one.get(ALICE)
-            await one.settle()
-            assert await two.get(ALICE) == "alice#1"
+            acted = ALICE.act_by(make_subject_token("carol"))  # with a generation in each of two slots
+            for token in (ALICE, acted):
+                value = await one.get(token)
+                await one.settle()
+                assert await two.get(token) == value
             assert two.source.calls == 0
             await one.hearing.look()
             users = (ALICE, BOB, make_subject_token("carol"))
@@ -53,7 +55,8 @@ async def test_a_cluster_serves(tmp_path):
             await one.hearing.look()
             assert one.tokens.cached(ALICE) is None
             assert await two.get(ALICE) == "alice#1"
-            assert two.source.calls == 1
+            await two.get(acted)
+            assert two.source.calls == 2
             names = [bytes([number]) * 32 for number in range(3)]  # one user's, each in a slot of its own
             await two.shared.revoke(Revocation("user", names[1], 1000.0))
             assert await one.shared.recall(names) == [Revocation("user", names[1], 1000.0)]
