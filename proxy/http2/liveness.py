@@ -67,9 +67,11 @@ class Liveness:
         self.heard_at = now
 
     def hear_stream(self) -> None:
-        """They were HEADERS or DATA. What comes before the answer may have been sent before the PING was read."""
-        if not self.asked:
-            self._spoke = True
+        """They were HEADERS or DATA.
+
+        Those may have been sent before the last PING was read: then the next is one strike, and two are borne.
+        """
+        self._spoke = True
 
     def ask(self, now: float, untaken: int) -> None:
         """A PING is among the ``untaken`` bytes."""

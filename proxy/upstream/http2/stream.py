@@ -64,8 +64,8 @@ class Stream:
         """``now`` is a loop time."""
         if now >= self._read_by:
             since = self._silent_since
-        elif self._upload is not None and now >= self._upload.write_by:
-            since = self._upload.write_by - self._carrier.options.idle
+        elif self._upload is not None and now >= self._upload.shut_since + self._carrier.options.idle:
+            since = self._upload.shut_since
         else:
             return
         self._carrier.doubt(since)

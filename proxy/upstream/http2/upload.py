@@ -16,7 +16,7 @@ _NOTHING = memoryview(b"")
 
 
 class Upload:
-    """One piece of the body is here at once. ``write_by`` is a loop time: until when more of it must have left.
+    """One piece of the body is here at once. ``shut_since`` is a loop time: since when none of it has left.
 
     It is infinite while nothing waits to leave.
     """
@@ -30,11 +30,11 @@ class Upload:
         "_stream_id",
         "_task",
         "_trailers",
-        "write_by",
+        "shut_since",
     )
 
     def __init__(self, carrier: Carrier, stream_id: int, body: RepeatableBody) -> None:
-        self.write_by = math.inf
+        self.shut_since = math.inf
         self._carrier = carrier
         self._stream_id = stream_id
         self._body = body
@@ -65,7 +65,7 @@ class Upload:
         """Send no more of it."""
         task, self._task = self._task, None  # it refers to us
         self._pending = _NOTHING
-        self.write_by = math.inf
+        self.shut_since = math.inf
         self._carrier.unblock(self)
         if task is not None:
             task.cancel()
@@ -79,9 +79,9 @@ class Upload:
         part, self._pending = self._pending[:size], self._pending[size:]
         self._send_part(bytes(part))
         if self._pending:
-            self.write_by = self._loop.time() + self._carrier.options.idle
+            self.shut_since = self._loop.time()
         else:
-            self.write_by = math.inf
+            self.shut_since = math.inf
             if self._sent is not None and not self._sent.done():
                 self._sent.set_result(None)
         return True
@@ -111,7 +111,7 @@ class Upload:
         while self._pending:
             if self.push():
                 continue
-            self.write_by = self._loop.time() + self._carrier.options.idle
+            self.shut_since = self._loop.time()
             self._sent = self._loop.create_future()
             self._carrier.block(self)
             await self._sent

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from proxy.errors import UpstreamBroken, UpstreamTimeout
 from proxy.http2.codec import ErrorCode
+from proxy.upstream import Options
 from proxy.upstream.http2 import connection
+from proxy.upstream.http2.body import RepeatableBody
+from proxy.upstream.http2.stream import Stream
 from tests.support.http2_upstream import Http2Server, ServerStream
 from tests.upstream.requests import Body, until
 
@@ -227,3 +231,47 @@ class Ready(Body):
     async def read(self) -> bytes:
         self.whole = True
         return b"a" * 100
+
+
+class Shut:
+    """A connection on which there is no room; keeps since when streams have waited in vain."""
+
+    def __init__(self) -> None:
+        self.codec = Mock(**{"open.return_value": 1})
+        self.options = Options(connect=1.0, response=1.0, idle=0.1, max_connections=1)
+        self.served = False
+        self.waited: list[float] = []
+
+    def room(self, _: int) -> int:
+        return 0
+
+    def doubt(self, since: float) -> None:
+        self.waited.append(since)
+
+    def note(self, *_: object) -> None: ...
+
+    block = unblock = flush = flush_soon = forget = note
+
+
+class StillLoop:
+    """Stands where reckoning from the deadline back gives another time: 0.3 + 0.1 - 0.1 is more than 0.3."""
+
+    def time(self) -> float:
+        return 0.3
+
+    def create_future(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+
+async def test_since_when_a_body_has_waited_is_told_as_it_was() -> None:
+    """F-14: it is compared with when something was heard, which may be the same moment."""
+    carrier = Shut()
+    stream = Stream(carrier, "alice")
+    stream.open([], RepeatableBody(Body([b"a"])), bodiless=False)
+    upload: Any = stream._upload
+    upload._loop = StillLoop()
+    await until(lambda: upload.waits)
+    stream.check_deadlines(0.35)
+    assert carrier.waited == []
+    stream.check_deadlines(0.45)
+    assert carrier.waited == [0.3]
