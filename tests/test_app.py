@@ -67,8 +67,8 @@ async def call(app: App, caller: Caller, path: str = "/api/a", method: str = "GE
         *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()),
     ]
     scope = {
-        "type": "http", "method": method, "scheme": "http", "raw_path": path.encode(), "query_string": b"",
-        "headers": fields, "client": ("10.0.0.1", 5),
+        "type": "http", "method": method, "scheme": "http", "http_version": "1.1", "raw_path": path.encode(),
+        "query_string": b"", "headers": fields, "client": ("10.0.0.1", 5),
     }  # fmt: skip
     await app(scope, caller.receive, caller.send)
 
@@ -188,7 +188,8 @@ async def test_a_departure_before_a_refusal_is_heard_is_a_departure():
     """F-20: not a fault of the app's, and counted."""
     async with RawUpstream() as upstream, living(upstream.url) as app:
         scope = {
-            "type": "websocket", "scheme": "ws", "raw_path": b"/nowhere", "query_string": b"", "headers": [],
+            "type": "websocket", "scheme": "ws", "http_version": "1.1", "raw_path": b"/nowhere", "query_string": b"",
+            "headers": [],
             "client": ("10.0.0.1", 5), "subprotocols": [], "extensions": {"websocket.http.response": {}},
         }  # fmt: skip
 

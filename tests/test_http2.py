@@ -133,7 +133,17 @@ async def test_a_caller_that_takes_nothing_stops_the_api():
         assert client.streams[flood].reset is None
 
 
-@pytest.mark.parametrize("caller", [b"1.1", b"2"])
+async def get_by_http10(address: tuple[str, int], target: bytes) -> bytes:
+    """The answer's ``Via`` to a request of HTTP/1.0 that has been through another proxy."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET %b HTTP/1.0\r\nVia: 1.0 fred\r\n\r\n" % target)
+    lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return next(line for line in lines if line.lower().startswith(b"via: "))[len(b"via: ") :]
+
+
+@pytest.mark.parametrize("caller", [b"1.0", b"1.1", b"2"])
 @pytest.mark.parametrize("api", [b"1.1", b"2"])
 async def test_via_names_the_version_of_either_side(caller: bytes, api: bytes):
     """RFC 9110 §7.6.3: that by which the message was received."""
@@ -147,6 +157,8 @@ async def test_via_names_the_version_of_either_side(caller: bytes, api: bytes):
             if caller == b"2":
                 async with speaking(proxy.server.address) as client:
                     told = (await client.get(f"/{api.decode()}", (b"via", b"1.0 fred"))).header(b"via")
+            elif caller == b"1.0":
+                told = await get_by_http10(proxy.server.address, b"/" + api)
             else:
                 response = await proxy.get(f"/{api.decode()}", via="1.0 fred")
                 told = response.headers["via"].encode()

@@ -30,6 +30,7 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9\-_.:+/=@]{1,128}")
 class Downstream:
     """One HTTP request and its answer.
 
+    ``version`` is of HTTP (``1.1``).
     ``raw_path`` and ``query`` are the target's two parts as received, ``peer`` is the socket's address (empty on a
     unix socket). ``kept`` are the header fields that go on, ``ended`` the values of those that end here, by name.
     ``subprotocols`` are those offered for a websocket. ``dialect`` is how a gateway asks about the request; empty
@@ -54,6 +55,7 @@ class Downstream:
         client = scope.get("client")
         self.method: str = scope["method"]
         self.scheme: str = scope["scheme"]
+        self.version: str = scope["http_version"]
         self.raw_path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
         self.peer: str = client[0] if client else ""

@@ -40,7 +40,7 @@ class Http2Gateway(Gateway):
         self, routes: RouteTable[Route], forwarding: Forwarding, observers: Sequence[Observer] = ()
     ) -> None:
         super().__init__(routes, forwarding, observers)
-        self._http2 = _WithTrailers(routes, forwarding.by_http2(), [*observers, _Http2Steps(forwarding)])
+        self._http2 = _WithTrailers(routes, forwarding, [*observers, _Http2Steps(forwarding)])
 
     def forward(self, downstream: Downstream) -> Coroutine[Any, Any, None]:
         """As ``Gateway.forward``; also raises DeadlineExceeded, before the response has begun or after."""

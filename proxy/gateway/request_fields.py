@@ -39,7 +39,7 @@ def build_own_fields(
     fields = [
         (b"host", host if route.preserve_host else route.upstream_host),
         (b"x-request-id", downstream.request_id.encode("ascii")),
-        *forwarding.build_fields(downstream.peer, downstream.scheme, host, ended),
+        *forwarding.build_fields(downstream.peer, downstream.scheme, downstream.version, host, ended),
     ]
     if VIA in ended:
         refuse_loop(ended, forwarding.pseudonym)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from copy import copy
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
@@ -19,6 +18,8 @@ Network = IPv4Network | IPv6Network
 
 _MEMO_SIZE: Final = 4096  # peers
 _SCHEMES: Final = frozenset({b"http", b"https"})
+_PROTOS: Final = {proto: (b"x-forwarded-proto", proto.encode("ascii")) for proto in ("http", "https")}
+_VERSIONS: Final = ("1.0", "1.1", "2", "3")  # of HTTP, as ASGI has them
 # One host, perhaps with a port: nothing that a list or URL needs.
 _AUTHORITY: Final = re.compile(rb"[A-Za-z0-9._~:\[\]-]+")
 
@@ -26,7 +27,7 @@ _AUTHORITY: Final = re.compile(rb"[A-Za-z0-9._~:\[\]-]+")
 class Forwarding:
     """The forwarding fields of one listener. ``pseudonym`` is ours in ``Via``, and unlike any other process's.
 
-    ``via`` is for what was received by HTTP/1.1, ``via_http2`` by HTTP/2 (RFC 9110 §7.6.3), ``received`` for requests.
+    ``via`` is for what was received by HTTP/1.1, ``via_http2`` by HTTP/2 (RFC 9110 §7.6.3).
 
     Callers show credentials under ``names``; ``strip_headers`` are further fields that end here. ``external_url`` is
     the origin that all callers use, where that is one.
@@ -40,9 +41,11 @@ class Forwarding:
         external_url: str | None = None,
     ) -> None:
         self.pseudonym = b"obo-proxy-" + secrets.token_hex(4).encode()
-        self.via = (b"via", b"1.1 " + self.pseudonym)
-        self.via_http2 = (b"via", b"2 " + self.pseudonym)
-        self.received = self.via
+        self._vias = {
+            version: (b"via", version.encode("ascii") + b" " + self.pseudonym) for version in _VERSIONS
+        }
+        self.via = self._vias["1.1"]
+        self.via_http2 = self._vias["2"]
         self.names = names or CredentialNames()
         self._networks = tuple(trusted_proxies)
         also = self.names.headers | {name.lower().encode("ascii") for name in strip_headers}
@@ -51,25 +54,24 @@ class Forwarding:
         self._external_url = None if external_url is None else external_url.rstrip("/")
         self._memo: dict[str, bool] = {}
 
-    def by_http2(self) -> Forwarding:
-        """The same for requests that are received by HTTP/2."""
-        forwarding = copy(self)
-        forwarding.received = self.via_http2
-        return forwarding
-
     def split(self, peer: str, fields: Fields) -> tuple[list[Field], Ended]:
         """The caller's fields that go on, and the values of those that end here."""
         which = self._trusting if self._networks and self._trusts(peer) else self._strict
         return which.split(fields)
 
-    def build_fields(self, peer: str, proto: str, host: bytes, ended: Ended) -> list[Field]:
-        """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request whose ``ended`` fields are these."""
-        via = append(ended, *self.received) if b"via" in ended else self.received
+    def build_fields(self, peer: str, proto: str, version: str, host: bytes, ended: Ended) -> list[Field]:
+        """``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``Via`` for a request whose ``ended`` fields are these.
+
+        ``proto`` and ``version`` are how it came, as ASGI has them (``scheme``, ``http_version``).
+        """
+        via = self._vias[version]
+        if b"via" in ended:
+            via = append(ended, *via)
         address = peer.encode("ascii")
         if not self._networks or not self._trusts(peer):
             return [
                 (b"x-forwarded-for", address),
-                (b"x-forwarded-proto", proto.encode("ascii")),
+                _PROTOS[proto],
                 (b"x-forwarded-host", host),
                 via,
             ]

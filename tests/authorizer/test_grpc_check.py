@@ -67,6 +67,7 @@ def build_scope(stream: Stream, path: bytes = CHECK, content_type: bytes = b"app
         "type": "http",
         "method": "POST",
         "scheme": "http",
+        "http_version": "1.1",
         "raw_path": path,
         "query_string": b"",
         "headers": [(b"host", b"authorizer"), (b"content-type", content_type)],

@@ -56,7 +56,8 @@ def build(
     extensions = {"obo": connection} if connection else {}
     return Downstream(
         {
-            "method": "POST", "raw_path": b"/", "query_string": b"", "scheme": "http", "headers": list(headers),
+            "method": "POST", "raw_path": b"/", "query_string": b"", "scheme": "http", "http_version": "1.1",
+            "headers": list(headers),
             "client": ("127.0.0.1", 5), "extensions": extensions, **scope,
         },
         caller.receive,

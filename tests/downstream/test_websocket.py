@@ -29,6 +29,7 @@ def build(caller: Caller, *protocols: str, scheme: str = "ws", **fields: str) ->
     headers += [(b"sec-websocket-protocol", line.encode()) for line in protocols]
     scope = {
         "type": "websocket",
+        "http_version": "1.1",
         "raw_path": b"/chat",
         "query_string": b"",
         "scheme": scheme,

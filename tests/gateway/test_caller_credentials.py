@@ -59,7 +59,10 @@ def take(route: dict[str, Any], fields: dict[bytes, list[bytes]], query: bytes =
     settings = build_section(Route, {"name": "a", "path": "/", "upstream": "http://a", **route})
     headers = [(name, value) for name, lines in fields.items() for value in lines]
     names = CredentialNames(headers=["X-User-Token"], parameters=["access_token"])
-    scope = {"method": "GET", "scheme": "http", "raw_path": b"/", "query_string": query, "headers": headers}
+    scope = {
+        "method": "GET", "scheme": "http", "http_version": "1.1", "raw_path": b"/", "query_string": query,
+        "headers": headers,
+    }  # fmt: skip
     return build_take_token(settings)(Downstream(scope, None, None, Forwarding((), names)))
 
 

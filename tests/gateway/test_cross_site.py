@@ -19,7 +19,8 @@ def ask(
 ) -> Downstream:
     headers = [(name.encode(), value.encode()) for name, value in [("host", host), *fields]]
     scope = {
-        "method": "POST", "raw_path": b"/", "query_string": b"", "scheme": "http", "headers": headers,
+        "method": "POST", "raw_path": b"/", "query_string": b"", "scheme": "http", "http_version": "1.1",
+        "headers": headers,
         "client": (peer, 5),
     }  # fmt: skip
     return Downstream(scope, None, None, forwarding)  # type: ignore[arg-type]

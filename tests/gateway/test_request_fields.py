@@ -21,7 +21,7 @@ TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 def request(*headers: Field, method: str = "OPTIONS", path: bytes = b"/a", query: bytes = b"") -> Downstream:
     scope = {
-        "method": method, "scheme": "http", "raw_path": path, "query_string": query,
+        "method": method, "scheme": "http", "http_version": "1.1", "raw_path": path, "query_string": query,
         "client": ("192.0.2.1", 5), "headers": [(b"host", b"a.example"), *headers],
     }  # fmt: skip
     return Downstream(scope, None, None, FORWARDING)  # type: ignore[arg-type]  # nothing is read or written

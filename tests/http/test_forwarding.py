@@ -17,9 +17,9 @@ SPOOFED = [
 ]
 
 
-def said(forwarding: Forwarding, peer: str, fields) -> dict[bytes, bytes]:
+def said(forwarding: Forwarding, peer: str, fields, version: str = "1.1") -> dict[bytes, bytes]:
     kept, ended = forwarding.split(peer, fields)
-    return dict([*kept, *forwarding.build_fields(peer, "http", b"api.example", ended)])
+    return dict([*kept, *forwarding.build_fields(peer, "http", version, b"api.example", ended)])
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "192.168.1.1", "::2", ""])
@@ -64,12 +64,19 @@ def test_via_is_appended_with_a_pseudonym_of_ones_own():
     assert said(one, "::2", [(b"via", b"1.0 a")])[b"via"] == b"1.0 a, 1.1 " + one.pseudonym
 
 
-def test_via_names_the_version_that_was_received():
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2", "3"])
+@pytest.mark.parametrize("peer", ["::1", "::2"])
+def test_via_names_the_version_that_was_received(peer: str, version: str):
     """RFC 9110 §7.6.3."""
-    one = Forwarding()
-    assert said(one.by_http2(), "::2", [])[b"via"] == b"2 " + one.pseudonym
-    assert said(one.by_http2(), "::2", [(b"via", b"1.1 a")])[b"via"] == b"1.1 a, 2 " + one.pseudonym
-    assert said(one, "::2", [])[b"via"] == b"1.1 " + one.pseudonym
+    one = Forwarding(TRUSTED)
+    ours = version.encode() + b" " + one.pseudonym
+    assert said(one, peer, [], version)[b"via"] == ours
+    assert said(one, peer, [(b"via", b"1.1 a")], version)[b"via"] == b"1.1 a, " + ours
+
+
+@pytest.mark.parametrize("proto", ["http", "https"])
+def test_an_untrusted_peer_is_told_of_by_the_way_it_came(proto: str):
+    assert (b"x-forwarded-proto", proto.encode()) in Forwarding().build_fields("::2", proto, "1.1", b"a", {})
 
 
 @pytest.mark.parametrize(
