@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .claims import is_subject, is_text
 
@@ -31,11 +31,12 @@ _DOMAIN: Final = b"obo-proxy identifier 1\0"
 Identify = Callable[[Mapping[str, Any]], tuple[bytes, ...]]  # verified claims → the identifiers of their user
 
 
-class Subject(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Subject:
     """Who is meant: ``value`` of ``member``; ``issuer`` is whose ``sub`` it is, None for the other members."""
 
     member: str
-    value: str
+    value: str = field(repr=False)
     issuer: str | None = None
 
 

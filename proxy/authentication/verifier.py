@@ -84,7 +84,7 @@ class KnownToken(SubjectToken):
     acr: str | None = field()
     auth_time: float | None = field()
     issued_at: float | None = field()
-    actors: tuple[str, ...] = field()
+    actors: tuple[str, ...] = field(repr=False)
     ends_at: float
     deadline: float
     keys: SigningKeys = field(repr=False)

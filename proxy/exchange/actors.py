@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeDenied
@@ -11,12 +12,13 @@ from ..errors import ExchangeDenied
 MOST: Final = 4  # actors in a chain, unless a route says otherwise
 
 
-class ActorToken(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ActorToken:
     """What goes along as ``actor_token``; ``claims`` say who that is, ``type`` is a token type's URI."""
 
-    value: str
+    value: str = field(repr=False)
     type: str
-    claims: Mapping[str, Any]
+    claims: Mapping[str, Any] = field(repr=False)
 
 
 def check_actors(actors: Collection[str], allowed: Collection[str] | None, most: int) -> None:

@@ -50,8 +50,8 @@ class TokenRequest:
     actor_file: str | None = None
     allowed_actors: tuple[str, ...] | None = None
     max_actors: int = MOST
-    extra_parameters: tuple[tuple[str, str], ...] = ()
-    authorization_details: str | None = None
+    extra_parameters: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    authorization_details: str | None = field(default=None, repr=False)
     leg: Literal[1, 2] | None = None
     first_leg: FirstLeg | None = None
     sends_scope: bool = True

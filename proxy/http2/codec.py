@@ -7,7 +7,7 @@ by ``consume``. SETTINGS and PING are acknowledged by the codec itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -46,7 +46,7 @@ class RequestReceived:
     """``fields`` as received, pseudo-header fields first; ``ended``: neither body nor trailers follow."""
 
     stream_id: int
-    fields: list[Field]
+    fields: list[Field] = field(repr=False)
     ended: bool
 
 
@@ -55,7 +55,7 @@ class ResponseReceived:
     """A final response; ``fields`` and ``ended`` as above. Interim ones are not told."""
 
     stream_id: int
-    fields: list[Field]
+    fields: list[Field] = field(repr=False)
     ended: bool
 
 
@@ -64,7 +64,7 @@ class DataReceived:
     """``size`` bytes of the peer's credit, which ``consume`` gives back; padding is given back at once."""
 
     stream_id: int
-    data: bytes
+    data: bytes = field(repr=False)
     size: int
 
 
@@ -73,7 +73,7 @@ class StreamEnded:
     """The peer has sent all of its message; ``trailers`` as received."""
 
     stream_id: int
-    trailers: Sequence[Field] = ()
+    trailers: Sequence[Field] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import (
     BadRequest,
@@ -52,8 +52,8 @@ class Request:
     """
 
     method: str
-    target: bytes
-    headers: list[Field]
+    target: bytes = field(repr=False)
+    headers: list[Field] = field(repr=False)
     content_length: int | None
     expects_continue: bool
     size: int
@@ -142,12 +142,12 @@ def build_request(method: str, target: bytes, fields: Iterable[Field], *, secure
     """A request's fields, of those that HTTP/1.1 would have: ``host`` becomes ``:authority``."""
     host = b""
     headers: list[Field] = []
-    for field in fields:
-        name = field[0]
+    for each in fields:
+        name = each[0]
         if name == b"host":
-            host = field[1]
-        elif name not in CONNECTION_FIELDS and (name != b"te" or field[1].lower() == b"trailers"):
-            headers.append(field)
+            host = each[1]
+        elif name not in CONNECTION_FIELDS and (name != b"te" or each[1].lower() == b"trailers"):
+            headers.append(each)
     scheme = b"https" if secure else b"http"
     pseudo = [(b":method", method.encode("ascii")), (b":scheme", scheme), (b":authority", host)]
     return [*pseudo, (b":path", target), *headers]

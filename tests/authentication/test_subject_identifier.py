@@ -32,7 +32,7 @@ from proxy.authentication.subject_identifier import (
 )  # fmt: skip
 def test_subjects(value: Any, subjects: list[tuple[str, str]]):
     """RFC 9493 §3.2, and complex ones."""
-    assert [each[:2] for each in parse_subjects(value)] == subjects
+    assert [(each.member, each.value) for each in parse_subjects(value)] == subjects
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,7 @@ def test_only_tokens_that_an_org_speaks_for_are_identified():
     claims = {"iss": "https://o/oauth2/a", "sub": "x", "uid": "1"}
     assert identify(claims) == (b"owner", build_identifier("https://o", "sub", "1"))
     assert identify(claims | {"iss": "https://o/oauth2/b"}) == ()
+
+
+def test_a_repr_names_nobody():
+    assert repr(Subject("email", "a@b.example")) == "Subject(member='email', issuer=None)"

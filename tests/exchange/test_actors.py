@@ -63,6 +63,10 @@ def test_chains(subjects, allowed, most, passes):
 AGENT = ActorToken("t", "urn:x", {"sub": "agent", "iss": "https://as", "cid": "0oa1"})
 
 
+def test_an_actors_token_shows_in_no_repr():
+    assert repr(AGENT) == "ActorToken(type='urn:x')"
+
+
 @pytest.mark.parametrize(
     ("may_act", "passes"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from proxy.authentication.subject_token import SubjectToken
+from proxy.authentication.verifier import KnownToken
 from proxy.errors import ExchangeDenied
 from proxy.exchange.record import ExchangeRecord, find_private_values, hash_subject
 from proxy.exchange.token_exchange import TokenRequest
@@ -33,6 +34,26 @@ def test_the_subject_is_a_digest():
 def test_private_values():
     """Texts of claims about the user; where a token is from and for is nobody's secret."""
     assert set(find_private_values(ALICE)) == {"alice", "a@b.example", "staff", "admins"}
+
+
+def test_a_repr_names_nobody():
+    """Nor does it show what a configuration sends along, which may be a secret."""
+    shared = {
+        name: getattr(ALICE, name)
+        for name in ("value", "authorization_server", "issuer", "subject", "identity")
+    }
+    alice = KnownToken(
+        **shared, kept_claims=CLAIMS, expires_at=9.0, actor=ALICE, scopes=frozenset(), acr=None, auth_time=None,
+        issued_at=1.0, actors=("canary-agent",), ends_at=9.0, deadline=9.0, keys=None, generation=0,  # type: ignore[arg-type]
+    )  # fmt: skip
+    request = TokenRequest(
+        "okta",
+        "token_exchange",
+        extra_parameters=(("code", "canary"),),
+        authorization_details='[{"type": "canary"}]',
+    )
+    shown = repr(ExchangeRecord("okta", request, alice, None, "ok", 0.1, 1, 200, None, None))
+    assert not [secret for secret in ("canary", "alice", "a@b.example", ALICE.value) if secret in shown]
 
 
 def test_fields_are_flat():

@@ -14,6 +14,7 @@ from proxy.errors import (
     TargetTooLong,
     UpstreamProtocolError,
 )
+from proxy.http2 import codec
 from proxy.http2.messages import (
     BodyLength,
     Request,
@@ -317,3 +318,18 @@ def test_a_response_as_it_is_sent():
     """H2-07."""
     fields = [(b"a", b"b"), (b"transfer-encoding", b"chunked"), (b"connection", b"close")]
     assert build_response(201, fields) == [(b":status", b"201"), (b"a", b"b")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        codec.RequestReceived(1, [(b"authorization", b"canary")], True),
+        codec.ResponseReceived(1, [(b"set-cookie", b"canary")], False),
+        codec.DataReceived(1, b"canary", 6),
+        codec.StreamEnded(1, [(b"x-token", b"canary")]),
+        Request("GET", b"/?canary", [(b"authorization", b"canary")], None, expects_continue=False, size=1),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_no_credential_shows_in_a_repr(event: object):
+    assert "canary" not in repr(event)
