@@ -26,8 +26,8 @@ class Entry:
 
     ``bound`` and ``expires_at`` are its end without and with the leeway, in epoch seconds; ``deadline``,
     ``renew_at`` and ``revalidate_at`` are monotonic. ``first`` is whether it is only a step to an access token,
-    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it, ``used`` whether
-    a request was served with it of late.
+    ``in_doubt`` whether it may have been revoked unheard. ``live`` is whether the cache still has it and it was not
+    revoked, ``used`` whether a request was served with it of late.
     """
 
     access_token: AccessToken = field(repr=False)
@@ -89,8 +89,9 @@ class Entries:
         return self._entries.drain()
 
     def get(self, digest: bytes) -> Entry | None:
-        """The entry, whether or not it has ended; it does not count as used."""
-        return self._entries.get(digest)
+        """The entry, unless it was revoked, whether or not it has ended; it does not count as used."""
+        entry = self._entries.get(digest)
+        return entry if entry is not None and entry.live else None
 
     def add(self, entry: Entry) -> None:
         """In place of the one with the same digest."""
@@ -116,20 +117,30 @@ class Entries:
             self._acted.discard(digest, (entry.actor,))
         self._ends.discard(digest, entry.deadline)
 
-    def remove_owned(self, owner: bytes) -> int:
-        """How many entries the owner had, or acted with for others, that had not ended."""
-        return self._remove_all(self._owned.find(owner)) + self._remove_all(self._acted.find(owner))
+    def revoke_owned(self, owner: bytes) -> list[Entry]:
+        """The entries that the owner has, or acts with for others. None is found any more; each is to be let go.
 
-    def remove_identified(self, identifier: bytes) -> int:
+        To let go takes five times as long as this, and nothing depends on it.
+        """
+        return self._revoke(self._owned.find(owner)) + self._revoke(self._acted.find(owner))
+
+    def revoke_identified(self, identifier: bytes) -> list[Entry]:
         """The same of the user whom ``identifier`` means."""
-        return self._remove_all(self._identified.find(identifier))
+        return self._revoke(self._identified.find(identifier))
 
-    def _remove_all(self, digests: Collection[bytes]) -> int:
-        now = self._clock.monotonic()
-        lived = sum(now < self._entries.of(digest)[digest].deadline for digest in digests)
+    def let_go(self, revoked: Entry) -> None:
+        """Nothing, where another has taken its place."""
+        if self._entries.get(revoked.digest) is revoked:
+            self.remove(revoked.digest)
+
+    def _revoke(self, digests: Collection[bytes]) -> list[Entry]:
+        revoked = []
         for digest in digests:
-            self.remove(digest)
-        return lived
+            entry = self._entries.of(digest)[digest]
+            if entry.live:
+                entry.live = False
+                revoked.append(entry)
+        return revoked
 
     def expire(self) -> None:
         """Drop some of those that have ended; no use of an entry depends on it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -233,14 +233,8 @@ class TokenCache:
         to access tokens go: to renew by them would renew nothing. All are marked within the next turns of the loop, and
         maybe some that come meanwhile.
         """
-        ends_at = self._clock.monotonic() + seconds
-        doubt = partial(self._doubt, ends_at, seconds)
-        too_many = len(self._entries) > STEPS  # before any is looked at, for it drops some
-        entries = self._entries.all()
-        for entry in islice(entries, STEPS):
-            doubt(entry)
-        if too_many:
-            self._background.spawn(spread(doubt, entries), name="doubt")
+        doubt = partial(self._doubt, self._clock.monotonic() + seconds, seconds)
+        self._spread(doubt, self._entries.all(), number=len(self._entries), name="doubt")
 
     async def aclose(self) -> None:
         """Nothing is kept any more; many entries are not all let go in one turn of the event loop."""
@@ -258,8 +252,23 @@ class TokenCache:
             entry.renew_at = min(entry.renew_at, entry.revalidate_at)
 
     def _drop(self, revocation: Revocation) -> int:
+        """How many had not ended. None serves any more; of many some stay in memory for the next turns of the loop."""
         if revocation.kind == "user":
             self.flights.recall_identified(revocation.key)
-            return self._entries.remove_identified(revocation.key)
-        self.flights.recall(revocation.key)
-        return self._entries.remove_owned(revocation.key)
+            revoked = self._entries.revoke_identified(revocation.key)
+        else:
+            self.flights.recall(revocation.key)
+            revoked = self._entries.revoke_owned(revocation.key)
+        now = self._clock.monotonic()
+        lived = sum([now < entry.deadline for entry in revoked])
+        self._spread(self._entries.let_go, iter(revoked), number=len(revoked), name="purge")
+        return lived
+
+    def _spread(
+        self, step: Callable[[Entry], None], entries: Iterator[Entry], *, number: int, name: str
+    ) -> None:
+        """Do ``step`` to a few of ``entries`` at once, to the others within the next turns."""
+        for entry in islice(entries, STEPS):
+            step(entry)
+        if number > STEPS:
+            self._background.spawn(spread(step, entries), name=name)

@@ -10,6 +10,7 @@ import pytest
 
 from proxy.cache.key import CacheKey
 from proxy.cache.replicas import Answer
+from proxy.cache.revocation import Revocation
 from proxy.errors import ExchangeDenied
 from proxy.exchange.token_exchange import AccessToken, build_access_token
 from proxy.runtime import STEPS
@@ -183,7 +184,7 @@ async def test_ended_entries_are_neither_purged_nor_owned():
     put(rig, owner_key, make_access_token("short", START + 10), INF)
     rig.clock.advance(20)
     assert await rig.cache.purge("nobody", "known") == 0
-    assert rig.cache._entries.remove_owned(owner_key.owner) == 0
+    assert rig.cache.hear([Revocation("owner", owner_key.owner, START)]) == 0
     assert len(rig.cache._entries._owned) == 0
 
 
@@ -202,6 +203,41 @@ def test_entries_that_end_together_leave_a_few_at_a_time():
     assert len(left) < 60  # a step may also be one from a second to the next
     entries = rig.cache._entries
     assert (len(entries._owned), len(entries._ends)) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["owner", "actor", "user"])
+async def test_a_purge_of_many_is_at_once_and_lets_go_a_few_at_a_time(kind: str):
+    """C-25: none is found from the same turn on; what comes meanwhile is another's and stays."""
+    rig = Rig(max_entries=100 * STEPS)
+    alice = key(0, "alice").owner
+    keys = [
+        {
+            "owner": key(number, "alice"),
+            "actor": key(number)._replace(actor=alice),
+            "user": key(number)._replace(identifiers=(alice,)),
+        }[kind]
+        for number in range(10 * STEPS)
+    ]
+    for each in keys:
+        put(rig, each, make_access_token("t"), INF)
+    found = [rig.cache.find(each) for each in keys]
+    revocation = Revocation("user" if kind == "user" else "owner", alice, START)
+    assert rig.cache.hear([revocation]) == len(keys)
+    assert not any(rig.cache.find(each) for each in keys)
+    assert not any(entry.live for entry in found if entry is not None)
+    assert rig.cache.hear([revocation]) == 0
+    put(rig, keys[-1], make_access_token("new"), INF)
+    left = [len(rig.cache._entries._entries)]
+    while left[-1] > 1:
+        await asyncio.sleep(0)
+        left.append(len(rig.cache._entries._entries))
+    assert max(before - after for before, after in pairwise([len(keys), *left])) <= STEPS
+    kept = rig.cache.find(keys[-1])
+    assert kept is not None
+    assert kept.access_token.value == "new"
+    entries = rig.cache._entries
+    assert [len(table) for table in (entries._ends, entries._owned)] == [1, 1]
+    assert rig.cache.hear([revocation]) == 1
 
 
 async def test_all_are_doubted_a_few_at_a_time():
@@ -259,15 +295,16 @@ async def test_whatever_is_known_is_let_go_a_little_at_a_time():
     assert max(before - after for before, after in pairwise(left)) <= STEPS
 
 
-def test_what_has_ended_is_not_given_before_it_leaves():
+async def test_what_has_ended_is_not_given_before_it_leaves():
     """C-10: an entry is judged by its own end, whenever it is dropped; of a user's own none is counted either."""
     rig = Rig()
     for number in range(3 * STEPS):
         put(rig, key(number, "alice"), make_access_token("t"), INF)
     rig.clock.advance(4000)
     assert len(rig.cache) > 0
-    assert rig.cache._entries.remove_owned(key(0, "alice").owner) == 0
-    assert len(rig.cache) == 0
+    assert rig.cache.hear([Revocation("owner", key(0, "alice").owner, START)]) == 0
+    while len(rig.cache):
+        await asyncio.sleep(0)
 
 
 def test_an_entry_put_again_is_one_entry():
@@ -277,7 +314,7 @@ def test_an_entry_put_again_is_one_entry():
         put(rig, key(1), make_access_token(str(number)), INF)
     assert len(rig.cache) == 1
     assert rig.cache.evictions == 0
-    assert rig.cache._entries.remove_owned(key(1).owner) == 1
+    assert len(rig.cache._entries.revoke_owned(key(1).owner)) == 1
 
 
 def test_the_cache_stays_bounded_however_many_come():
