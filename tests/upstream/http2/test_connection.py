@@ -206,18 +206,24 @@ async def test_a_server_that_goes_away(connect: Connect, path: bytes) -> None:
 
 
 async def test_a_body_too_long_to_be_kept_is_not_sent_again(connect: Connect) -> None:
-    """Half a body would be another request."""
+    """RFC 9113 §8.7: half a body would be another request. The caller is told, and the next one is served elsewhere."""
 
     async def answer(stream: ServerStream) -> None:
         await stream.read()
-        stream.connection.go_away(0)
+        if stream.connection is server.connections[0]:
+            stream.connection.go_away(0)
+        else:
+            await stream.respond(b"hello")
 
     async with Http2Server(answer) as server:
         upstream = connect(server.url)
-        with pytest.raises(UpstreamUnreachable, match="not processed"):
+        with pytest.raises(UpstreamUnreachable, match="not processed") as raised:
             await fetch(upstream, "POST", body=Body([b"a" * 20_000]))
+        assert (raised.value.status, raised.value.code) == (502, "upstream_unreachable")
         assert len(server.streams) == 1
         assert (upstream.active, upstream.idle) == (0, 0)
+        assert await fetch(upstream, "POST", body=Body([b"a" * 20_000])) == (200, b"hello")
+        assert len(server.connections) == 2
 
 
 async def test_a_silent_connection_gets_no_more_requests(connect: Connect) -> None:
