@@ -16,8 +16,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from mypy_extensions import mypyc_attr
-
 from ..errors import NoRoute, PathRefused
 from .percent_encoding import decode_repeatedly
 
@@ -38,10 +36,10 @@ _OVERLONG: Final = re.compile(rb"[\xe0\xf0\xf8\xfc](?:(?<=\xe0)[\x80-\x9f]|(?<!\
 # One dot or two, also with parameters, with a decoded '?' or '#', or between spaces, which some trim.
 _DOT_SEGMENT: Final = re.compile(rb"/ *\.{1,2} *(?:[;?#][^/]*)?(?:/|\Z)")
 _PARAMETERS: Final = re.compile(rb"[;?#][^/]*")
+_SLASH: Final = 0x2F
 
 
-@mypyc_attr(native_class=False)
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pattern(Generic[T]):
     """What a request must look like to be ``value``'s: raw path prefix, lower-case host, methods (empty: all)."""
 
@@ -52,7 +50,7 @@ class Pattern(Generic[T]):
 
 
 class RouteTable(Generic[T]):
-    """Looks up prefixes from the longest down: the cost grows with a path's depth, not with the routes.
+    """Looks up prefixes from the longest down: the cost grows with how many lengths there are.
 
     ``by_host`` is whether any pattern names a host.
     """
@@ -65,7 +63,7 @@ class RouteTable(Generic[T]):
             candidates.sort(key=lambda one: (one.host is None, not one.methods))
         self.by_host = any(one.host is not None for candidates in found.values() for one in candidates)
         self._by_prefix = dict(found)
-        self._longest = max(map(len, self._by_prefix), default=0)
+        self._lengths = sorted(set(map(len, self._by_prefix)), reverse=True)
 
     def __iter__(self) -> Iterator[T]:
         """The values of all patterns."""
@@ -82,17 +80,15 @@ class RouteTable(Generic[T]):
 
     def _find(self, path: bytes, host: bytes, method: str) -> tuple[Pattern[T] | None, int]:
         """The pattern, and how much of the path is its prefix."""
-        end = len(path)
-        if end > self._longest:
-            # No prefix is longer: start at the last boundary that one could end on.
-            end = path.rfind(b"/", 0, self._longest + 1)
-        while end >= 0:
+        size = len(path)
+        for end in self._lengths:
+            if end > size or (end < size and path[end] != _SLASH):
+                continue
             for pattern in self._by_prefix.get(path[:end], ()):
                 if (pattern.host is None or pattern.host == host) and (
                     not pattern.methods or method in pattern.methods
                 ):
                     return pattern, end
-            end = path.rfind(b"/", 0, end)
         return None, 0
 
     def _refuse_ambiguity(self, path: bytes, host: bytes, method: str, pattern: Pattern[T] | None) -> None:
