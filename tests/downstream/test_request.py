@@ -103,6 +103,7 @@ def test_request_ids_never_inject_into_logs(values):
 _TWO_CHILDREN = """
 import os
 from proxy.downstream.request import build_request_id
+build_request_id()
 for _ in range(2):
     if os.fork() == 0:
         os.write(1, build_request_id().encode())
