@@ -9,7 +9,7 @@ from ..errors import ProxyError
 from .headers import Field, Fields
 
 Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
