@@ -6,8 +6,12 @@ The same lines come again and again. What they say is remembered where it can be
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from .headers import Field
+
+T = TypeVar("T")
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What no value may hold (RFC 9110 §5.5) becomes a space.
@@ -53,13 +57,22 @@ def read_field_line(line: bytes) -> Field:
     return name.lower(), value.strip(b" \t")
 
 
-class FieldLines(dict[bytes, Field]):
-    """``read_field_line`` by look-up. However many lines there are, it holds few of them."""
+class FieldLines(Generic[T]):
+    """What ``build`` makes of lines: to be looked up among the ``known``, else to be ``read``.
 
-    def __missing__(self, line: bytes) -> Field:
+    However many lines there are, few of them are known.
+    """
+
+    def __init__(self, build: Callable[[Field], T]) -> None:
+        self.known: dict[bytes, T] = {}
+        self._build = build
+
+    def read(self, line: bytes) -> T:
+        """Raises ValueError, as ``build`` may."""
         field = read_field_line(line)
+        built = self._build(field)
         if field[0] in _PUBLIC and len(line) <= _MEMO_LINE:
-            if len(self) >= _MEMO_LINES:
-                self.clear()
-            self[line] = field
-        return field
+            if len(self.known) >= _MEMO_LINES:
+                self.known.clear()
+            self.known[line] = built
+        return built

@@ -7,12 +7,11 @@ from typing import Final
 
 from ..errors import UpstreamProtocolError
 from ..http.field_lines import FieldLines
-from ..http.headers import HOP_BY_HOP, Field, read_options, without_nominated
+from ..http.headers import HOP_BY_HOP, Field, read_options, values, without_nominated
 
 MAX_FIELDS: Final = 200
 
-_CONTENT_LENGTH: Final = b"content-length"
-_READ_HERE: Final = HOP_BY_HOP | {_CONTENT_LENGTH}
+_KEEP_ALIVE: Final = (b"connection", b"keep-alive")
 _MAX_DIGITS: Final = 18
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [\t -~\x80-\xff]*)?")
 _MEMO_STATUS_LINES: Final = 256
@@ -27,18 +26,18 @@ StatusLine = tuple[int, bool]
 ResponseHead = tuple[int, bool, list[Field], int | None, list[bytes], bool]
 
 
-class _StatusLines(dict[bytes, StatusLine]):
-    """``read_status_line`` by look-up, a few of them remembered."""
+class _Line:
+    """A field line; ``length`` is the number of a ``Content-Length``. Raises ValueError where that is none."""
 
-    def __missing__(self, line: bytes) -> StatusLine:
-        found = read_status_line(line)
-        if len(self) < _MEMO_STATUS_LINES and len(line) <= _MEMO_STATUS_LINE:
-            self[line] = found
-        return found
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.goes_on = field[0] not in HOP_BY_HOP
+        self.length = _read_length(field[1]) if field[0] == b"content-length" else None
 
 
-_status_lines = _StatusLines()
-_field_lines = FieldLines()
+_status_lines: Final[dict[bytes, StatusLine]] = {}
+_field_lines: Final = FieldLines(_Line)
+_known_lines: Final = _field_lines.known
 
 
 def read_response_head(head: bytes) -> ResponseHead:
@@ -46,29 +45,27 @@ def read_response_head(head: bytes) -> ResponseHead:
     lines = head.split(b"\r\n")
     if len(lines) > MAX_FIELDS + 3:
         raise UpstreamProtocolError(f"the response has more than {MAX_FIELDS} header fields")
-    status, http_1_0 = _status_lines[lines[0]]
+    status, http_1_0 = _find_status(lines[0])
     fields: list[Field] = []
-    connection: list[bytes] = []
-    codings: list[bytes] = []
+    ending: list[Field] = []
     length: int | None = None
     try:
-        for field in map(_field_lines.__getitem__, lines[1:-2]):
-            name = field[0]
-            if name not in _READ_HERE:
-                fields.append(field)
-            elif name == _CONTENT_LENGTH:
-                length = _read_length(field[1], length)
-                fields.append(field)
-            elif name == b"connection":
-                if http_1_0 or field[1] != b"keep-alive":  # else it says what holds anyhow
-                    connection.append(field[1])
-            elif name == b"transfer-encoding":
-                codings.append(field[1].lower())
+        for text in lines[1:-2]:
+            line = _known_lines.get(text) or _field_lines.read(text)
+            if line.goes_on:
+                fields.append(line.field)
+            elif http_1_0 or line.field != _KEEP_ALIVE:  # else it says what holds anyhow
+                ending.append(line.field)
+            if line.length is not None:
+                if length is not None:
+                    raise ValueError("more than one Content-Length")
+                length = line.length
     except ValueError as error:
         raise UpstreamProtocolError(f"the response head is malformed: {error}") from None
-    if not connection:
-        return status, http_1_0, fields, length, codings, not http_1_0
-    options = read_options(connection)
+    if not ending:
+        return status, http_1_0, fields, length, [], not http_1_0
+    codings = [value.lower() for value in values(ending, b"transfer-encoding")]
+    options = read_options(values(ending, b"connection"))
     persists = b"close" not in options and (not http_1_0 or b"keep-alive" in options)
     return status, http_1_0, without_nominated(fields, options), length, codings, persists
 
@@ -81,9 +78,17 @@ def read_status_line(line: bytes) -> StatusLine:
     return int(match[2]), match[1] == b"0"
 
 
-def _read_length(value: bytes, before: int | None) -> int:
-    if before is not None:
-        raise ValueError("more than one Content-Length")
+def _find_status(line: bytes) -> StatusLine:
+    """``read_status_line`` by look-up, a few of them remembered."""
+    found = _status_lines.get(line)
+    if found is None:
+        found = read_status_line(line)
+        if len(_status_lines) < _MEMO_STATUS_LINES and len(line) <= _MEMO_STATUS_LINE:
+            _status_lines[line] = found
+    return found
+
+
+def _read_length(value: bytes) -> int:
     if not value.isdigit() or len(value) > _MAX_DIGITS:
         raise ValueError("Content-Length is not a number")
     return int(value)
