@@ -1,8 +1,8 @@
 """Whose tokens callers may present: each accepted issuer with its own keys and demands.
 
-A verdict is remembered under the whole token (a dictionary's keyed hash finds it, and all of the token is
-compared); it holds as long as the token and the key that it was verified with. That an authorization server
-said yes by introspection is not remembered: those who use it want to be able to withdraw a token at once.
+A verdict is found by the end of its token's signature, which nobody can guess, and then all of the token is compared; it
+holds as long as the token and the key that it was verified with. That an authorization server said yes by introspection
+is not remembered: those who use it want to be able to withdraw a token at once.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from .subject_token import (
 # The closest entry's failure is reported: the later a check stands, the closer the token came. A server
 # that could not be asked comes first of all, for the token may be good.
 CLOSEST: Final = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
+
+_END: Final = 43  # characters of a token, 256 bits: all of the shortest signature, and sooner hashed than the whole token
 
 
 class Revoked(Protocol):
@@ -114,7 +116,7 @@ class Verifier:
         self._clock = clock
         self._background = background
         self._build_identity = build_identity
-        self._known: SecondChances[str, KnownToken] = SecondChances(size)
+        self._known: SecondChances[str, KnownToken] = SecondChances(size)  # by the ends of the tokens
         self._segments, self._number = self._known.segments, self._known.number
         self._values = SharedValues()
         self._told_of: set[SigningKeys] = set()  # of issuers whose users may be meant by an event
@@ -136,8 +138,9 @@ class Verifier:
 
         Tokens that are bound to a key only for those who ask for its possession then, and say so by ``bound``.
         """
-        known = self._segments[hash(token) % self._number].get(token)  # ``of``, without a call
-        if known is None or known.generation != known.keys.generation:
+        name = token[-_END:]
+        known = self._segments[hash(name) % self._number].get(name)  # ``of``, without a call
+        if known is None or known.value != token or known.generation != known.keys.generation:
             return None
         if known.binding is not None and not bound:
             return None
@@ -148,8 +151,8 @@ class Verifier:
 
     def end(self, identifier: bytes) -> None:
         """The access of that user was revoked: what is remembered of the tokens counts no more."""
-        for token in self._identified.find(identifier):
-            self._forget(token)
+        for name in self._identified.find(identifier):
+            self._forget(name)
 
     def doubt(self) -> None:
         """A revocation may not have been heard: the tokens of issuers whose users may be meant are verified again."""
@@ -295,19 +298,20 @@ class Verifier:
 
     def _remember(self, known: KnownToken) -> None:
         keep_from_collector(known, known.identifiers)
-        self._forget(known.value)
-        leaving = self._known.find_leaving(known.value)
+        name = known.value[-_END:]
+        self._forget(name)
+        leaving = self._known.find_leaving(name)
         if leaving is not None:
             self._forget(leaving)
-        self._known.put(known.value, known)
-        self._identified.add(known.value, known.identifiers)
+        self._known.put(name, known)
+        self._identified.add(name, known.identifiers)
         if known.identifiers:
             self._told_of.add(known.keys)
 
-    def _forget(self, token: str) -> None:
-        known = self._known.of(token).pop(token, None)
+    def _forget(self, name: str) -> None:
+        known = self._known.of(name).pop(name, None)
         if known is not None:
-            self._identified.discard(token, known.identifiers)
+            self._identified.discard(name, known.identifiers)
 
 
 async def find_key(jws: UnverifiedJws, algorithms: Collection[str], keys: SigningKeys) -> SigningKey:

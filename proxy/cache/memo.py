@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 from weakref import ref
-
-from mypy_extensions import mypyc_attr
 
 from ..authentication.subject_token import SubjectToken
 from ..runtime import Clock, keep_from_collector
 from .entries import Entry
+from .referable import Referable
 
 MOST_NOTES: Final = 16  # of one subject token: a user of more routes than that is looked up more often
 
 
-class Note(NamedTuple):
+class Note:
     """Where the entry is that serves a subject token, until the token is to be asked about by itself at ``ask_at``.
 
     It keeps none: an access token that has left the cache leaves the memory, however long the subject token stays.
     """
 
-    entry: ref[Entry]
-    ask_at: float  # monotonic
+    __slots__ = ("ask_at", "entry")
+
+    def __init__(self, entry: ref[Entry], ask_at: float) -> None:
+        """``ask_at`` is monotonic."""
+        self.entry = entry
+        self.ask_at = ask_at
 
 
-@mypyc_attr(native_class=False)
-class Memo:
+class Memo(Referable):
     """By subject token, the entry that the last look-up found under one request for access tokens.
 
     A look-up hashes the parts of the cache key, finds the entry by it and asks whether the token was refused:
@@ -43,15 +45,14 @@ class Memo:
 
     def recall(self, subject_token: SubjectToken | None) -> Entry | None:
         """The entry, where a look-up would find it and have no cause to renew it; changes nothing."""
-        note = self._of_nobody if subject_token is None else subject_token.notes.get(self)
+        note: Note | None = self._of_nobody if subject_token is None else subject_token.notes.get(self)
         if note is None:
             return None
-        refer, ask_at = note
-        entry = refer()
+        entry = note.entry()
         if entry is None:
             return None
         now = self._clock.monotonic()
-        current = entry.live and now < entry.renew_at and now < ask_at and now < entry.deadline
+        current = entry.live and now < entry.renew_at and now < note.ask_at and now < entry.deadline
         return entry if current and self._clock.time() < entry.expires_at else None
 
     def note(self, subject_token: SubjectToken | None, entry: Entry, ask_at: float) -> None:

@@ -117,6 +117,9 @@ async def test_recall():
         assert verifier.recall(token) is verified
         assert verifier.recall(token + "=") is None
         assert verifier.recall(token[:-1]) is None
+        assert verifier.recall("x" + token) is None
+        assert verifier.recall(token[:9] + "x" + token[10:]) is None  # with the same signature
+        assert verifier.recall(token.rpartition(".")[2]) is None
         assert verifier.recall("\ud800") is None
 
 
@@ -195,7 +198,7 @@ async def test_a_token_that_is_verified_again_takes_nobodys_place():
             await verifier.verify(token)
         verifier.doubt()
         await verifier.verify(tokens[1])
-        assert set(verifier._known.of(tokens[0])) == set(tokens)
+        assert {known.value for known in verifier._known.values()} == set(tokens)
         assert len(verifier._identified) == 2
         assert verifier.recall(tokens[0]) is None
         assert verifier.recall(tokens[1])
