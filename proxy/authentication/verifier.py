@@ -1,8 +1,8 @@
 """Whose tokens callers may present: each accepted issuer with its own keys and demands.
 
-A verdict is found by the end of its token's signature, which nobody can guess, and then all of the token is compared; it
-holds as long as the token and the key that it was verified with. That an authorization server said yes by introspection
-is not remembered: those who use it want to be able to withdraw a token at once.
+A verdict is found by the end of its token's signature, which nobody can guess, and all of the token is compared;
+it holds as long as the token and the key that it was verified with. That an authorization server said yes by
+introspection is not remembered: those who use it want to be able to withdraw a token at once.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .subject_token import (
 # that could not be asked comes first of all, for the token may be good.
 CLOSEST: Final = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
 
-_END: Final = 43  # characters of a token, 256 bits: all of the shortest signature, and sooner hashed than the whole token
+_END: Final = 43  # characters, 256 bits: as long as the shortest signature, and sooner hashed than a whole token
 
 
 class Revoked(Protocol):

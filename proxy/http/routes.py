@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from ..errors import NoRoute, PathRefused
@@ -39,14 +38,14 @@ _PARAMETERS: Final = re.compile(rb"[;?#][^/]*")
 _SLASH: Final = 0x2F
 
 
-@dataclass(frozen=True)
 class Pattern(Generic[T]):
     """What a request must look like to be ``value``'s: raw path prefix, lower-case host, methods (empty: all)."""
 
-    path: bytes
-    host: bytes | None
-    methods: frozenset[str]
-    value: T
+    def __init__(self, path: bytes, host: bytes | None, methods: frozenset[str], value: T) -> None:
+        self.path = path
+        self.host = host
+        self.methods = methods
+        self.value = value
 
 
 class RouteTable(Generic[T]):
