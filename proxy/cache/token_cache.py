@@ -8,7 +8,6 @@ revives nothing, and the wall clock, so that one set forward (or a machine that 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -62,7 +61,7 @@ class TokenCache:
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
         self.verdicts = Verdicts(settings.max_entries)
-        self.lookups = Counter(hit=0, miss=0, coalesced=0, refused=0)
+        self.lookups = {"hit": 0, "miss": 0, "coalesced": 0, "refused": 0}
         self.renewals = 0
 
     def __len__(self) -> int:
