@@ -44,7 +44,9 @@ from .subject_token import (
 # that could not be asked comes first of all, for the token may be good.
 CLOSEST: Final = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
 
-_END: Final = 43  # characters, 256 bits: as long as the shortest signature, and sooner hashed than a whole token
+_END: Final = (
+    43  # characters, 256 bits: as long as the shortest signature, and sooner hashed than a whole token
+)
 
 
 class Revoked(Protocol):
@@ -113,7 +115,7 @@ class Verifier:
         self._accepted = tuple(accepted)
         self._revoked = revoked
         self._identified: Index[str] = Index()
-        self._clock = clock
+        self._time, self._monotonic = clock.time, clock.monotonic
         self._background = background
         self._build_identity = build_identity
         self._known: SecondChances[str, KnownToken] = SecondChances(size)  # by the ends of the tokens
@@ -144,7 +146,7 @@ class Verifier:
             return None
         if known.binding is not None and not bound:
             return None
-        if self._clock.time() >= known.ends_at or self._clock.monotonic() >= known.deadline:
+        if self._time() >= known.ends_at or self._monotonic() >= known.deadline:
             return None
         known.used = True
         return known
@@ -231,7 +233,7 @@ class Verifier:
     ) -> SubjectToken:
         key = await find_key(unverified.jws, entry.policy.algorithms, keys)
         generation = keys.generation  # of before the user is looked up: what changes meanwhile counts
-        claims = verify_subject_token(unverified, key, entry.policy, self._clock.time())
+        claims = verify_subject_token(unverified, key, entry.policy, self._time())
         identifiers = await self._require_unrevoked(claims)
         ends_at = claims["exp"] + entry.policy.clock_tolerance
         known = KnownToken(
@@ -250,7 +252,7 @@ class Verifier:
             issued_at=claims.get("iat"),
             actors=self._values.share(read_actors(claims)),
             ends_at=ends_at,
-            deadline=self._clock.monotonic() + ends_at - self._clock.time(),
+            deadline=self._monotonic() + ends_at - self._time(),
             keys=keys,
             generation=generation,
         )
@@ -259,7 +261,7 @@ class Verifier:
 
     async def _introspect(self, token: str, entry: Accepted) -> SubjectToken:
         answer = await self._ask(token, entry)
-        claims = verify_introspection(answer, entry.policy, self._clock.time())
+        claims = verify_introspection(answer, entry.policy, self._time())
         identifiers = await self._require_unrevoked(claims)
         return SubjectToken(
             value=token,

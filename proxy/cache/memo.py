@@ -40,7 +40,7 @@ class Memo(Referable):
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._time, self._monotonic = clock.time, clock.monotonic
         self._of_nobody: Note | None = None  # for requests without a user
 
     def recall(self, subject_token: SubjectToken | None) -> Entry | None:
@@ -51,9 +51,9 @@ class Memo(Referable):
         entry = note.entry()
         if entry is None:
             return None
-        now = self._clock.monotonic()
+        now = self._monotonic()
         current = entry.live and now < entry.renew_at and now < note.ask_at and now < entry.deadline
-        return entry if current and self._clock.time() < entry.expires_at else None
+        return entry if current and self._time() < entry.expires_at else None
 
     def note(self, subject_token: SubjectToken | None, entry: Entry, ask_at: float) -> None:
         """A look-up has found ``entry``."""
