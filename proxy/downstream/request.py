@@ -7,9 +7,9 @@ any other ASGI server it is learnt from ``receive()`` (``disconnects``).
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -96,9 +96,9 @@ class Downstream:
         return self._forwarding.find_caller(self.peer, self.ended)
 
     @property
-    def head_size(self) -> float:
+    def head_size(self) -> int:
         """Bytes that the head has at the most."""
-        return math.inf if self.connection is None else self.connection.head_size
+        return sys.maxsize if self.connection is None else self.connection.head_size
 
     @property
     def vouched_origin(self) -> str | None:

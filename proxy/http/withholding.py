@@ -8,8 +8,8 @@ the request is refused. Not looked at: bodies.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -57,7 +57,7 @@ class CredentialNames:
         in_query: Sequence[bytes] = (),
         token: bytes | None = None,
         *,
-        size: float = math.inf,
+        size: int = sys.maxsize,
     ) -> Sequence[bytes]:
         """What stands under these names, and among the subprotocols, after the ``token`` that is known already.
 
