@@ -179,7 +179,7 @@ def strip_handshake(fields: Fields) -> list[Field]:
 
 def build_request_head(method: str, target: bytes, fields: Iterable[Field]) -> bytes:
     """The bytes of a request head."""
-    lines = b"\r\n".join(map(b": ".join, fields))
+    lines = b"\r\n".join([b"%b: %b" % (name, value) for name, value in fields])
     return b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (method.encode("ascii"), target, lines)
 
 
