@@ -50,6 +50,7 @@ class App:
         self, settings: Settings, *, clock: Clock, secret: bytes, fellows: Fellows | None = None
     ) -> None:
         self.settings = settings
+        self._logs_access = settings.log.access
         self._secret = secret
         self.metrics = Metrics()
         self.failures = Failures()
@@ -129,6 +130,7 @@ class App:
         parts.start()
         self._parts, before = parts, self._parts
         self.settings = parts.settings
+        self._logs_access = parts.settings.log.access
         if parts.store is not before.store:
             parts.store.take_over(before.store)
         self._announce(parts.settings)
@@ -166,8 +168,8 @@ class App:
         )
 
     async def _serve(self, downstream: D, forward: Callable[[Parts, D], Awaitable[None]]) -> None:
-        parts = self._parts
-        parts.enter()
+        parts, in_flight = self._parts, self._parts.in_flight
+        in_flight.enter()
         began = time.monotonic()
         downstream.watch()
         if downstream.connection is None:
@@ -199,7 +201,7 @@ class App:
             if downstream.connection is None:  # ours forgets by itself
                 downstream.unwatch()
                 self._departures.discard(downstream)
-            parts.leave()
+            in_flight.leave()
             self._count_request(
                 downstream.route,
                 downstream.status or DEPARTED,
@@ -277,7 +279,7 @@ class App:
         dialect: str = "",
     ) -> None:
         self.metrics.count_request(route, status, seconds, dialect)
-        if self.settings.log.access:
+        if self._logs_access:
             log.info(
                 "request",
                 extra={

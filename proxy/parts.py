@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from .config import models
 from .exchange.authorization_server import AuthorizationServer
 from .exchange.record import ExchangeRecord
 from .gateway.gateway import Gateway
+from .gateway.in_flight import InFlight
 from .gateway.open_streams import OpenStreams
 from .gateway.published_documents import Documents
 from .gateway.upstream_request import ByCertificate
@@ -182,9 +182,7 @@ class Parts:
     used_proofs: UsedProofs
     required_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     on_start: Sequence[Callable[[], None]] = ()
-    _in_flight: int = 0
-    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
-    _retired: bool = False
+    in_flight: InFlight = field(default_factory=InFlight)
 
     def __post_init__(self) -> None:
         self.has_own_paths = bool(self.documents or self.receivers)
@@ -240,19 +238,8 @@ class Parts:
             servers={name: issuer.gauges() for name, issuer in self.issuers.items()},
         )
 
-    def enter(self) -> None:
-        """A request begins."""
-        self._in_flight += 1
-
-    def leave(self) -> None:
-        """A request has ended."""
-        self._in_flight -= 1
-        if self._retired and not self._in_flight:
-            self._quiet.set()
-
     async def retire(self) -> None:
         """Wait until nobody uses them any more, then close what no other parts use. Cancelled, close at once."""
-        self._retired = True
         try:
             await self._disused()
         finally:
@@ -282,7 +269,6 @@ class Parts:
             verifier.doubt()
 
     async def _disused(self) -> None:
-        if self._in_flight:
-            await self._quiet.wait()
+        await self.in_flight.wait_for_end()
         if self.store.users > 1:  # requests of other parts may have joined an exchange that was begun here
             await self.store.cache.flights.landed()

@@ -53,7 +53,7 @@ async def leave_behind(demo: Demo, proxy: Running, token: str) -> None:
     await demo.calls.reach("token", 1)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
-    await until(lambda: not proxy.app.parts._in_flight)
+    await until(lambda: not proxy.app.parts.in_flight.count)
 
 
 async def join(proxy: Running, token: str) -> asyncio.Task[httpx.Response]:
@@ -90,11 +90,11 @@ async def test_an_exchange_that_was_purged_is_waited_for_too(demo: Demo):
     async with running(raw) as proxy:
         before = proxy.app.parts
         await leave_behind(demo, proxy, token)
-        before.enter()
+        before.in_flight.enter()
         await reload(proxy, change(raw, "6s"))
         joining = await join(proxy, token)
         await proxy.app.parts.store.cache.purge(demo.issuer(), "alice")
-        before.leave()
+        before.in_flight.leave()
         await asyncio.sleep(0)
         demo.faults.release("token")
         assert (await joining).status_code == 200
@@ -106,7 +106,7 @@ async def test_a_request_outlives_two_reloads(demo: Demo):
     first = build(change(raw, "5s"))
     server = first.issuers["orders"].server
     first.start()
-    first.enter()
+    first.in_flight.enter()
     await server.fetch_metadata()
     second = build(change(raw, "5s"), first)
     second.start()
@@ -115,7 +115,7 @@ async def test_a_request_outlives_two_reloads(demo: Demo):
     third.start()
     await second.retire()
     await server.fetch_metadata()
-    first.leave()
+    first.in_flight.leave()
     await retiring
     with pytest.raises(AuthorizationServerUnavailable):
         await server.fetch_metadata()
@@ -127,7 +127,7 @@ async def test_at_the_end_nothing_is_left(demo: Demo):
     """A request that never ends holds back its own configuration's retirement, not the last one's."""
     raw = demo.settings()
     first = build(change(raw, "5s"))
-    first.enter()
+    first.in_flight.enter()
     second = build(change(raw, "6s"), first)
     retiring = asyncio.create_task(first.retire())
     await asyncio.sleep(0)

@@ -32,7 +32,7 @@ from .observer import BuildAnswerFields, Observer, Prepare
 from .request_fields import build_own_fields, withhold_credentials
 from .token_fields import DPOP
 from .upstream_request import IDEMPOTENT, A, Route, Transmit, UpstreamRequest
-from .websocket_relay import relay
+from .websocket_relay import relay as relay_websocket
 
 
 class Gateway:
@@ -65,12 +65,13 @@ class Gateway:
             route = route.preflight
         request = await self._prepare(route, rest, downstream)
         response = await self._call(request, self._send_request)
+        relay = self._relay(response, downstream)
+        if relay is None:
+            return
         if route.lifetime is None:
-            await self._relay(response, downstream)
+            await relay
         else:
-            await route.lifetime.cut_after(
-                request.seconds_left, request.subject_token, self._relay(response, downstream)
-            )
+            await route.lifetime.cut_after(request.seconds_left, request.subject_token, relay)
 
     async def forward_websocket(self, downstream: DownstreamWebSocket) -> None:
         """Serve one websocket, from its handshake to its end. Raises ProxyError before it is accepted."""
@@ -86,10 +87,10 @@ class Gateway:
             if upstream.accepted:
                 await downstream.accept(upstream.subprotocol, headers)
                 if route.lifetime is None:
-                    await relay(downstream, upstream)
+                    await relay_websocket(downstream, upstream)
                 else:
                     with route.lifetime.until_revoked(request.subject_token) as revoked:
-                        await relay(downstream, upstream, request.seconds_left, revoked)
+                        await relay_websocket(downstream, upstream, request.seconds_left, revoked)
             else:
                 await downstream.start(upstream.status, headers)
                 await downstream.write(upstream.body, more=False)
@@ -146,11 +147,23 @@ class Gateway:
         fields = token_fields.build_fields(access_token, request.method, request.target)
         return await transmit(request, fields)
 
-    async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
+    def _relay(self, response: UpstreamResponse, downstream: Downstream) -> Awaitable[None] | None:
+        """The answer at once, and None, where all of it is there and nobody has to be waited for; else its relay."""
         data, whole = response.take()
         headers = self._build_answer_fields(response)
         if whole and downstream.respond(response.status, headers, data):
-            return
+            return None
+        return self._stream(response, headers, data, whole, downstream)
+
+    async def _stream(
+        self,
+        response: UpstreamResponse,
+        headers: list[Field],
+        data: bytes,
+        whole: bool,
+        downstream: Downstream,
+    ) -> None:
+        """From ``data`` on, behind which nothing is left where it is ``whole``."""
         with closing(response):
             await downstream.start(response.status, headers)
             await downstream.write(data, more=not whole)

@@ -61,12 +61,22 @@ class _WithTrailers(Gateway):
             _learn(request, answer.headers)
         return answer
 
-    async def _relay(self, response: UpstreamResponse, downstream: Downstream) -> None:
+    def _relay(self, response: UpstreamResponse, downstream: Downstream) -> Awaitable[None] | None:
         response.count_unread()
         data, whole = response.take()
         headers = self._build_answer_fields(response)
         if whole and not response.trailers and downstream.respond(response.status, headers, data):
-            return
+            return None
+        return self._stream(response, headers, data, whole, downstream)
+
+    async def _stream(
+        self,
+        response: UpstreamResponse,
+        headers: list[Field],
+        data: bytes,
+        whole: bool,
+        downstream: Downstream,
+    ) -> None:
         with closing(response):
             await downstream.start(response.status, headers)
             await downstream.write(data, more=True)

@@ -257,7 +257,7 @@ async def test_a_caller_who_departs_while_the_upstream_does_not_read(api: WebSoc
 async def until_idle(proxy: Running) -> None:
     """Until no request is under way."""
     async with asyncio.timeout(5):
-        while proxy.app.parts._in_flight:
+        while proxy.app.parts.in_flight.count:
             await asyncio.sleep(0.01)
 
 

@@ -224,7 +224,7 @@ def uncollected() -> Iterator[Counter[str]]:
 async def until_idle(proxy: Running) -> None:
     """Until no connection and no request is left, and what tells of its end in the next turn has done so."""
     async with asyncio.timeout(15):
-        while proxy.app.parts._in_flight or proxy.server._data.connections:
+        while proxy.app.parts.in_flight.count or proxy.server._data.connections:
             await asyncio.sleep(0.01)
     for _ in range(5):
         await asyncio.sleep(0)
