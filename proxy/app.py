@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import monotonic
 from typing import Final, TypeVar
 
 from .authorizer.authorizer import Authorizer
@@ -40,6 +40,7 @@ from .wiring.parts import build_parts, build_tracing
 log = logging.getLogger(__name__)
 D = TypeVar("D", bound=Downstream)
 
+_read_clock: Final = monotonic  # by a name that is looked up once, where it is compiled
 DEPARTED: Final = 499  # what is counted, as nginx does, where the caller left before an answer
 
 
@@ -170,7 +171,7 @@ class App:
     async def _serve(self, downstream: D, forward: Callable[[Parts, D], Awaitable[None]]) -> None:
         parts, in_flight = self._parts, self._parts.in_flight
         in_flight.enter()
-        began = time.monotonic()
+        began = _read_clock()
         downstream.watch()
         if downstream.connection is None:
             self._departures.add(downstream, began)
@@ -205,7 +206,7 @@ class App:
             self._count_request(
                 downstream.route,
                 downstream.status or DEPARTED,
-                time.monotonic() - began,
+                _read_clock() - began,
                 method=downstream.method,
                 request_id=downstream.request_id,
                 dialect=downstream.dialect,

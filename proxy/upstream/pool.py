@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Hashable, Iterable
 from typing import Final
 
@@ -36,7 +35,7 @@ class Upstream:
         self._loop = asyncio.get_running_loop()
         self._places = Places(options.max_connections, options.connect)
         self._busy: dict[Connection, Hashable] = {}  # and in whose place each is
-        self._idle: deque[Connection] = deque()  # the one that was used last is on the right
+        self._idle: list[Connection] = []  # the one that was used last is the last
         sweep.add(self._check_deadlines)
 
     @property
