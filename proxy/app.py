@@ -33,7 +33,6 @@ from .observability.refusals import Refusals
 from .parts import Parts
 from .runtime import Background, Clock, SystemClock
 from .signals.building import build_desk
-from .signals.receivers import Receiver, Receivers
 from .signals.record import SignalRecord
 from .wiring.parts import build_parts, build_tracing
 
@@ -334,38 +333,13 @@ def _find_authorizer(parts: Parts) -> Authorizer:
 
 
 def _forward(parts: Parts, downstream: Downstream) -> Awaitable[None]:
-    if parts.has_own_paths:
-        return _serve_own(parts, downstream)
-    return parts.gateway.forward(downstream)
-
-
-def _serve_own(parts: Parts, downstream: Downstream) -> Awaitable[None]:
-    """What is asked of ourselves, where it is; else of an API."""
-    if parts.receivers is not None and (receiver := parts.receivers.find(downstream)) is not None:
-        return _receive(parts.receivers, receiver, downstream)
-    document = parts.documents.find(downstream) if parts.documents else None
-    return parts.gateway.forward(downstream) if document is None else _publish(downstream, document)
-
-
-async def _receive(receivers: Receivers, receiver: Receiver, downstream: Downstream) -> None:
-    status, headers, body = await receivers.receive(receiver, downstream)
-    length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]
-    await downstream.start(status, [*headers, *length, (b"cache-control", b"no-store")])
-    await downstream.write(body, more=False)
+    ours = parts.own_paths
+    answer = None if ours is None else ours.answer(downstream)
+    return parts.gateway.forward(downstream) if answer is None else answer
 
 
 def _forward_websocket(parts: Parts, downstream: DownstreamWebSocket) -> Awaitable[None]:
     return parts.gateway.forward_websocket(downstream)
-
-
-async def _publish(downstream: Downstream, document: bytes) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(document)),
-        (b"cache-control", b"max-age=300"),
-    ]
-    await downstream.start(200, headers)
-    await downstream.write(document, more=False)
 
 
 def _stay_alive() -> None:

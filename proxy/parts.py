@@ -21,6 +21,7 @@ from .exchange.record import ExchangeRecord
 from .gateway.gateway import Gateway
 from .gateway.in_flight import InFlight
 from .gateway.open_streams import OpenStreams
+from .gateway.own_paths import OwnPaths
 from .gateway.published_documents import Documents
 from .gateway.upstream_request import ByCertificate
 from .http.bearer import Schemes
@@ -185,7 +186,9 @@ class Parts:
     in_flight: InFlight = field(default_factory=InFlight)
 
     def __post_init__(self) -> None:
-        self.has_own_paths = bool(self.documents or self.receivers)
+        self.own_paths = (
+            OwnPaths(self.documents, self.receivers) if self.documents or self.receivers else None
+        )
         for shared in self._shared_parts():
             shared.hold()
 

@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
     "server.deadlines": "what connections of all kinds have in common: the tests of each show it",
     "config.exposure": "one rule: the tests of ``config.rules`` and ``config.fixed`` show it",
+    "gateway.own_paths": "the tests of what is published and of the receivers show it",
     "signals.record": "values: the receivers' tests show what is told",
     "upstream.reading": "what responses have in common: the tests of either version's responses show it",
     **dict.fromkeys(

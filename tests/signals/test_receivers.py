@@ -285,7 +285,7 @@ async def test_nothing_is_received_unless_configured(demo: Demo):
     async with running(demo.settings()) as proxy:
         assert (await push(proxy, sign_event(demo.tenant, "session-revoked"))).status_code == 404
         assert await statuses(proxy, demo.mint("alice", expires_in=90_000)) == [200]
-        assert not proxy.app.parts.has_own_paths
+        assert proxy.app.parts.own_paths is None
 
 
 async def test_a_reload_brings_signals(demo: Demo):
