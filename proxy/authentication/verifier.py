@@ -44,9 +44,8 @@ from .subject_token import (
 # that could not be asked comes first of all, for the token may be good.
 CLOSEST: Final = (ExchangeError, ScopeInsufficient, SubjectTokenExpired, ProxyError)
 
-_END: Final = (
-    43  # characters, 256 bits: as long as the shortest signature, and sooner hashed than a whole token
-)
+# Characters that a verdict is found by: 256 bits, as many as the shortest signature has, and soon hashed.
+_END: Final = 43
 
 
 class Revoked(Protocol):
