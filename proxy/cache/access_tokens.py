@@ -53,7 +53,8 @@ class AccessTokens:
         self._may_renew = may_renew
         self._first = first
         self._digest = build_request_digest(request, server.client_identity)
-        self._memo = cache.find_memo(self._digest)
+        self._held_memo = cache.find_memo(self._digest)
+        self._memo = self._held_memo.value
 
     @property
     def digest(self) -> bytes:

@@ -8,7 +8,6 @@ from weakref import ref
 from ..authentication.subject_token import SubjectToken
 from ..runtime import Clock, keep_from_collector
 from .entries import Entry
-from .referable import Referable
 
 MOST_NOTES: Final = 16  # of one subject token: a user of more routes than that is looked up more often
 
@@ -27,7 +26,7 @@ class Note:
         self.ask_at = ask_at
 
 
-class Memo(Referable):
+class Memo:
     """By subject token, the entry that the last look-up found under one request for access tokens.
 
     A look-up hashes the parts of the cache key, finds the entry by it and asks whether the token was refused:

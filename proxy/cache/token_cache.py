@@ -19,6 +19,7 @@ from ..config import models
 from ..exchange.token_exchange import AccessToken
 from ..runtime import STEPS, Background, Clock, keep_from_collector, spread
 from .entries import Entries, Entry, find_bound
+from .held import Held
 from .key import CacheKey, build_owner
 from .memo import Memo
 from .negative_cache import Refusals
@@ -56,7 +57,7 @@ class TokenCache:
         self._background = background
         self._entries = Entries(settings.max_entries, clock)
         self._rejected: Recent[str] = Recent(settings.max_entries, REJECTION_PAUSE, clock)
-        self._memos: WeakValueDictionary[bytes, Memo] = WeakValueDictionary()
+        self._memos: WeakValueDictionary[bytes, Held[Memo]] = WeakValueDictionary()
         self.shared = shared
         self.flights = Flights(background)
         self.refusals = Refusals(settings.max_entries, clock)
@@ -85,9 +86,9 @@ class TokenCache:
         if self._users is not None and subject_token is not None:
             self._users.require(subject_token.identifiers, subject_token.issued_at, subject_token.expires_at)
 
-    def find_memo(self, request_digest: bytes) -> Memo:
-        """The memo of all routes that ask for the same."""
-        return self._memos.setdefault(request_digest, Memo(self._clock))
+    def find_memo(self, request_digest: bytes) -> Held[Memo]:
+        """The memo of all routes that ask for the same, which lasts as long as one of them holds it."""
+        return self._memos.setdefault(request_digest, Held(Memo(self._clock)))
 
     def find(self, key: CacheKey) -> Entry | None:
         """The entry, if it has not ended by either clock.
