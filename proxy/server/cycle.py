@@ -1,31 +1,19 @@
-"""One request and its response, as ASGI shows them to the application; here by HTTP/1.1."""
+"""One request and its response by HTTP/1.1."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
-import traceback
-from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from collections.abc import Iterable
+from typing import Final, Protocol
 
-from ..errors import ProxyError
-from ..http.asgi import ASGIApp, Message, Scope
+from ..http.asgi import ASGIApp, Message
 from ..http.headers import Field, Fields
-from ..http.pieces import SMALL, Pieces, gather
 from .flow import FlowControl
 from .response_head import CHUNKED, CLOSE, LENGTH, NONE, Framing, build_response_head
+from .served_request import DISCONNECT, ServedRequest
 from .state import State
 
-log = logging.getLogger(__name__)
-
-HIGH_WATER: Final = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
 _LARGE: Final = 64 * 1024  # bytes of body from which on it is not copied to leave with its head
-DISCONNECT: Final = {"type": "http.disconnect"}
-
-
-# From Python 3.12 on a task runs at once up to where it first waits, without a round of the loop.
-_AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Owner(Protocol):
@@ -60,129 +48,9 @@ class Owner(Protocol):
         ...
 
 
-class ServedRequest:
-    """The request, whatever its protocol: its body as it comes, and the run of the application.
-
-    ``more_body`` is whether the request is still on its way, ``written`` whether bytes of the response have left,
-    ``departed`` whether nobody is there to read it: the peer has left, or we have cut.
-    """
-
-    app: ASGIApp
-    scope: Scope
-    task: asyncio.Task[None] | None = None
-    more_body = True
-    written = False
-    complete = False
-    http2 = False
-    grpc = False
-    departed = False
-    refusal: ProxyError | None = None
-    trailers: Fields = ()
-    _buffered = 0
-    _delivered = False
-    _waiter: asyncio.Future[None] | None = None
-    _callback: Callable[[], None] | None = None
-    _state: State
-    _pieces: Pieces
-
-    def abort(self) -> None:
-        self._callback = None
-        if not (self.complete or self.departed):
-            self._cut()
-
-    def cancel(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-
-    def on_departure(self, callback: Callable[[], None] | None) -> None:
-        self._callback = callback
-        if self.departed:
-            self._call_back()
-
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run the application in a task of its own, from Python 3.12 on at once up to where it first waits."""
-        task = asyncio.Task(self.run(), loop=loop, **_AT_ONCE)
-        if not task.done():
-            self.task = task
-
-    async def run(self) -> None:
-        """Runs the application; a response that it leaves unfinished is cut off visibly."""
-        self._state.running += 1
-        self.scope["extensions"] = {"obo": self}
-        try:
-            await self.app(self.scope, self.receive, self.send)
-        except Exception as error:  # noqa: BLE001 the application's own fault, whatever it is
-            log.error("application failed", extra=describe_fault(error))  # noqa: TRY400 its text may hold secrets
-        finally:
-            self._callback = None
-            if not (self.complete or self.departed):
-                self._end_early()
-            self._state.running -= 1
-            self.scope = {}  # it holds us, and so does a task that was cancelled:
-            self.task = None  # only the garbage collector would end these circles
-
-    # The request's body, as the protocol feeds it
-
-    def feed(self, data: bytes) -> bool:
-        """Take a piece of the body; True when there is more of it than an idle application should hold."""
-        if self._pieces and len(data) < SMALL:
-            gather(self._pieces, data)
-        else:
-            self._pieces.append(data)
-        self._buffered += len(data)
-        self._wake()
-        return self._buffered > HIGH_WATER
-
-    def feed_end(self) -> None:
-        self.more_body = False
-        if self._waiter is not None:
-            self._wake()
-
-    def depart(self) -> None:
-        """Nobody is left to read the response."""
-        self.departed = True
-        self._wake()
-        self._call_back()
-
-    def _call_back(self) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _take_body(self) -> Message:
-        body: bytes = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces = []
-        self._buffered = 0
-        self._delivered = not self.more_body
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
-
-    # What a protocol does in its own way
-
-    async def receive(self) -> Message:
-        """``http.request`` for each piece of body that is there, ``http.disconnect`` at the end of all."""
-        raise NotImplementedError
-
-    async def send(self, message: Message) -> None:
-        """Write; returns without an effect once the peer has left."""
-        raise NotImplementedError
-
-    def _cut(self) -> None:
-        """Break off what is being written, so that the peer can tell."""
-        raise NotImplementedError
-
-    def _end_early(self) -> None:
-        """The application has returned without a whole response."""
-        raise NotImplementedError
-
-
 class Cycle(ServedRequest):
     """Implements ``Connection`` by HTTP/1.1."""
 
-    _started = False
     _held = b""
     _framing: Framing
     _left = 0
@@ -205,6 +73,7 @@ class Cycle(ServedRequest):
         self.keep_alive = keep_alive
         self._owner = owner
         self._state = owner.state
+        self._flow = owner.flow
         self._expects_continue = expects_continue
         self._framing = NONE
         self._pieces = []
@@ -219,17 +88,17 @@ class Cycle(ServedRequest):
         return self._framing is not CLOSE
 
     def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
-        if self._owner.flow.write_paused:
+        if self._flow.write_paused:
             return False
         if not (self.departed or self._started):
             self._start(status, headers)
-            self._write(body, more=False)
+            self._pass_on(body, more=False)
         return True
 
     def end(self, trailers: Fields) -> None:
         """Without them: whoever speaks HTTP/1.1 can hardly do anything with trailers (RFC 9110 §6.5.1)."""
         if not (self.departed or self.complete):
-            self._write(b"", more=False)
+            self._pass_on(b"", more=False)
 
     # ASGI
 
@@ -246,21 +115,7 @@ class Cycle(ServedRequest):
             await self._waiter
         return DISCONNECT
 
-    async def send(self, message: Message) -> None:
-        if self._owner.flow.write_paused:
-            await self._owner.flow.drain()
-        if self.departed:
-            return
-        kind = message["type"]
-        if kind == "http.response.start" and not self._started:
-            self._start(message["status"], message.get("headers", ()))
-        elif kind == "http.response.body" and self._started and not self.complete:
-            self._write(message.get("body", b""), more=message.get("more_body", False))
-        else:
-            raise RuntimeError(f"unexpected ASGI message {kind!r}")
-
     def _start(self, status: int, headers: Iterable[Field]) -> None:
-        """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
         self._held, self._framing, self._left, self.keep_alive = build_response_head(
             status,
             headers,
@@ -271,7 +126,7 @@ class Cycle(ServedRequest):
         )
         self._started = True
 
-    def _write(self, body: bytes, *, more: bool) -> None:
+    def _pass_on(self, body: bytes, *, more: bool) -> None:
         parts = [self._held] if self._held else []
         framing = self._framing
         if framing is LENGTH:  # from which a body may not differ
@@ -303,9 +158,3 @@ class Cycle(ServedRequest):
         if self._waiter is not None:
             self._wake()
         self._owner.on_response_complete()
-
-
-def describe_fault(error: Exception) -> dict[str, str]:
-    """The kind of an error and where it was raised; never its text."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return {"error": type(error).__name__, "at": f"{frame.filename}:{frame.lineno}"}

@@ -188,7 +188,7 @@ class HttpProtocol(TimedProtocol):
             self._answer_refusal(answer)
             return
         self._active = answer
-        answer.begin(self.loop)
+        answer.begin()
         if self.flow.read_paused and not self._waiting and not self._reader.done:
             self._resume_reading()
 

@@ -17,9 +17,9 @@ from websockets.http11 import Request
 from ..http.asgi import Message
 from ..http.headers import Field
 from ..websockets.intake import Hold
-from .cycle import describe_fault
 from .head import ANY_SIZE
 from .response_head import Framing, build_response_head
+from .served_request import describe_fault
 from .state import State
 from .tls import find_client_certificate
 from .websocket_flow import WebSocketFlow

@@ -85,9 +85,8 @@ def test_tiny_chunks_of_one_read_take_little_more_than_they_hold():
 @interpreted
 async def test_tiny_chunks_of_a_request_take_little_more_than_they_hold():
     """F-36: while the application does not come to take them."""
-    cycle = Cycle(
-        SimpleNamespace(state=None), None, target=b"/", head_size=0, keep_alive=True, expects_continue=False
-    )
+    owner = SimpleNamespace(state=None, flow=None)
+    cycle = Cycle(owner, None, target=b"/", head_size=0, keep_alive=True, expects_continue=False)
     pieces = [bytes([number % 256, 0]) for number in range(20_000)]
     assert peak_of(cycle.feed, *pieces) < 3 * 40_000
     assert (await cycle.receive())["body"] == b"".join(pieces)

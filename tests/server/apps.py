@@ -11,6 +11,7 @@ from proxy.config.models import Listen
 from proxy.runtime import Sweep
 from proxy.server.limits import Limits
 from proxy.server.listener import Listener
+from tests.support.raw_client import connected
 
 USUAL_LIMITS = Limits.of(Listen())
 
@@ -80,3 +81,10 @@ class Held:
         self.begun.set()
         await self.released.wait()
         await answer(send, b"done")
+
+
+async def exchange(app, request, method="GET"):
+    """The response to one request."""
+    async with listening(app) as listener, connected(listener.address) as client:
+        await client.send(request)
+        return await client.response(method)

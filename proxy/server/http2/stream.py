@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final, Protocol
 
 from ...errors import BadRequest
@@ -11,8 +11,8 @@ from ...http.asgi import ASGIApp, Message, Scope
 from ...http.headers import Field, Fields
 from ...http2.codec import Codec
 from ...http2.messages import BodyLength, Request
-from ..cycle import DISCONNECT, ServedRequest
 from ..flow import FlowControl
+from ..served_request import DISCONNECT, ServedRequest
 from ..state import State
 from .flow import Outflow, Part
 from .patience import Patience
@@ -74,7 +74,6 @@ class Stream(ServedRequest):
     _expects_continue = False
     _taken = 0  # bytes that the application has and we have given no credit for
     _head: list[Field] | None = None  # begun, and not sent
-    _started = False
     _extent: Extent
     _left = 0
     _owner: Owner
@@ -86,6 +85,7 @@ class Stream(ServedRequest):
         self.patience = patience
         self._owner = owner
         self._state = owner.state
+        self._flow = owner.flow
         self._extent = NONE
         self._pieces = []
 
@@ -113,8 +113,7 @@ class Stream(ServedRequest):
             self._send_head(ended=False)
             self._owner.codec.send_trailers(self.stream_id, trailers)
             self._owner.outflow.write_soon()
-        self._complete()
-        self._owner.on_response_complete(self)
+        self._end_response()
 
     def answer(self, status: int, headers: Iterable[Field], body: bytes) -> None:
         """At once; what there is no room for waits here, and nobody waits for it."""
@@ -191,33 +190,23 @@ class Stream(ServedRequest):
             self.patience.end()
             raise
 
-    async def send(self, message: Message) -> None:
-        if self._owner.flow.write_paused:
-            await self._drain(len(message.get("body", b"")))
-        if self.departed:
-            return
-        kind = message["type"]
-        if kind == "http.response.start" and not self._started:
-            self._start(message["status"], message.get("headers", ()))
-        elif kind == "http.response.body" and self._started and not self.complete:
-            more = message.get("more_body", False)
-            part = self._write(message.get("body", b""), more=more)
-            if part is not None:
-                await self._wait_for(part)
-            if not (more or self.departed):
-                self._complete()
-                self._owner.on_response_complete(self)
-        else:
-            raise RuntimeError(f"unexpected ASGI message {kind!r}")
-
-    async def _drain(self, size: int) -> None:
+    async def _drain(self, message: Message) -> None:
+        size = len(message.get("body", b""))
         self._owner.hold(size)
         try:
-            await self._owner.flow.drain()
+            await self._flow.drain()
         finally:
             self._owner.hold(-size)
 
-    async def _wait_for(self, part: Part) -> None:
+    def _pass_on(self, body: bytes, *, more: bool) -> Awaitable[None] | None:
+        part = self._write(body, more=more)
+        if part is not None:
+            return self._wait_for(part, more=more)
+        if not (more or self.departed):
+            self._end_response()
+        return None
+
+    async def _wait_for(self, part: Part, *, more: bool) -> None:
         """Who gives up meanwhile ends the stream: part of it may have left, so nothing can follow."""
         self._owner.await_room()
         part.gone = asyncio.get_running_loop().create_future()
@@ -226,9 +215,14 @@ class Stream(ServedRequest):
         except asyncio.CancelledError:
             self.abort()
             raise
+        if not (more or self.departed):
+            self._end_response()
+
+    def _end_response(self) -> None:
+        self._complete()
+        self._owner.on_response_complete(self)
 
     def _start(self, status: int, headers: Iterable[Field]) -> None:
-        """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
         self._head, self._extent, self._left = build_response_head(status, headers, method=self.method)
         self._started = True
 
