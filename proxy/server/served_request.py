@@ -6,8 +6,8 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final
 
 from ..errors import ProxyError
 from ..http.asgi import ASGIApp, Message, Scope
@@ -21,6 +21,18 @@ log = logging.getLogger(__name__)
 HIGH_WATER: Final = 64 * 1024  # bytes of body kept for an application that has not asked for them yet
 DISCONNECT: Final = {"type": "http.disconnect"}
 _TASK: Final = "request"  # else asyncio would number each
+
+if sys.version_info >= (3, 12):
+
+    def _start(run: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """At once up to where it first waits, without a round of the loop; None where it does not wait."""
+        task = asyncio.Task(run, name=_TASK, eager_start=True)
+        return None if task.done() else task
+
+else:
+
+    def _start(run: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        return asyncio.Task(run, name=_TASK)
 
 
 class ServedRequest:
@@ -65,13 +77,8 @@ class ServedRequest:
             self._call_back()
 
     def begin(self) -> None:
-        """Run the application in a task of its own, from Python 3.12 on at once up to where it first waits."""
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(self.run(), name=_TASK, eager_start=True)
-        else:
-            task = asyncio.Task(self.run(), name=_TASK)
-        if not task.done():
-            self.task = task
+        """Run the application in a task of its own."""
+        self.task = _start(self.run())
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
