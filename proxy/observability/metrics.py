@@ -7,14 +7,28 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..authentication.event_types import ENDING, OTHER, STREAM
 from ..errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
 from ..signals.record import GLOBAL_REVOCATION
 
-BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
+BOUNDS: Final[Sequence[float]] = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)  # s
 
 RELOADS: Final = ("success", "failure")
 HTTP2: Final = ("grpc", "other")
@@ -67,7 +81,7 @@ class Metrics:
     """The counters of one process. Routes that none matched are counted under an empty name."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, int]] = Counter()
+        self._requests: dict[str, dict[int, int]] = {}  # by route, then by status
         self.asked: Counter[tuple[str, str, int]] = Counter()  # of these, those that a gateway asked about
         self.request_seconds: dict[str, Histogram] = {}
         # By server and outcome; and by leg, 1 or 2, where a token takes two calls.
@@ -80,6 +94,17 @@ class Metrics:
         self.departures: Counter[str] = Counter()  # callers who left, by phase
         self.http2: Counter[str] = Counter()  # requests that came by HTTP/2, by what they are
         self.loop_lag = Histogram()
+
+    @property
+    def requests(self) -> Counter[tuple[str, int]]:
+        """Those that have ended, by route and status."""
+        return Counter(
+            {
+                (route, status): count
+                for route, counts in self._requests.items()
+                for status, count in counts.items()
+            }
+        )
 
     def announce(
         self,
@@ -119,7 +144,10 @@ class Metrics:
         ``seconds`` is None for what was refused before all of its head was here: that time is the caller's.
         ``dialect`` is how a gateway asked about it; empty where it was ours to forward.
         """
-        self.requests[route, status] += 1
+        counts = self._requests.get(route)
+        if counts is None:
+            counts = self._requests[route] = {}
+        counts[status] = counts.get(status, 0) + 1
         if dialect:
             self.asked[dialect, route, status] += 1
         if seconds is None:
