@@ -21,7 +21,10 @@ STATUS_LINES: Final = {
 
 _FRAMING_FIELDS: Final = frozenset({b"transfer-encoding", b"connection", b"keep-alive", b"content-length"})
 BODILESS: Final = frozenset({204, 304})
-_NUL: Final = 0  # as a number: ``b"\0" in data`` makes an exception first, and drops it
+# As numbers: ``b"\0" in data`` makes an exception first, and drops it.
+_NUL: Final = ord("\0")
+_LF: Final = ord("\n")
+_CR: Final = ord("\r")
 
 
 class Framing(Enum):
@@ -50,17 +53,16 @@ def build_response_head(
     """Raises ValueError for a head that cannot be written without harm."""
     lines = [STATUS_LINES[status]]
     length: int | None = None
-    for field in headers:
-        name, value = field
+    for name, value in headers:
         if name not in _FRAMING_FIELDS:
-            lines.append(b": ".join(field))
+            lines.append(name + b": " + value)
         elif name == b"connection":
             keep_alive = keep_alive and value.lower() != b"close"
         elif name == b"content-length" and status != 204:  # RFC 9110 §8.6
             if length is not None or not value.isdigit():
                 raise ValueError("Content-Length is not one number")
             length = int(value)
-            lines.append(b": ".join(field))
+            lines.append(name + b": " + value)
     framing = LENGTH
     if method == "HEAD" or status in BODILESS:
         framing = NONE
@@ -75,9 +77,8 @@ def build_response_head(
 
 
 def _join(lines: list[bytes]) -> bytes:
-    lines.append(b"\r\n")
-    data = b"\r\n".join(lines)
-    # Those between the lines are all there may be. Counting finds one in a field sooner than looking at each.
-    if not data.count(b"\r") == data.count(b"\n") == len(lines) or _NUL in data:
+    text = b"".join(lines)  # to look at once, instead of at each
+    if _CR in text or _LF in text or _NUL in text:
         raise ValueError("a line break or NUL in a header field")
-    return data
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
