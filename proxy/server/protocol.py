@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from typing import Any, Final
 
 from ..errors import BadRequest, Overloaded, ProxyError, RequestTimeout
 from ..http.pieces import write_parts
-from .cycle import Cycle
+from .cycle import Cycle, Owner
 from .deadlines import NEVER
 from .limits import LAST_CALL
 from .options import ALLOW, answer_options
 from .response_head import Framing, build_response_head
-from .scope import build_connection_scope, build_scope
+from .scope import build_scope, build_template
 from .sockets import has_left, reset
 from .state import State
 from .timed_protocol import TimedProtocol
@@ -31,7 +30,7 @@ MORE_CONNECTIONS: Final = "Add replicas, or raise listen.max_connections."
 LOOK_ABOVE: Final = "A fault of the proxy's own: the log line before this one tells its kind and place."
 
 
-class HttpProtocol(TimedProtocol):
+class HttpProtocol(TimedProtocol, Owner):
     """Made before its connection. ``app_state`` is for a connection that becomes a websocket's."""
 
     def __init__(self, state: State, app_state: dict[str, Any]) -> None:
@@ -39,7 +38,7 @@ class HttpProtocol(TimedProtocol):
         self._app_state = app_state
         self._active: Cycle | None = None  # being answered
         self._newest: Cycle | None = None  # being read, or the last that was
-        self._waiting: deque[Cycle | ProxyError] = deque()  # to be answered next, in order
+        self._waiting: list[Cycle | ProxyError] = []  # to be answered next, in order
         self._certificate: list[str | None] = []  # the peer's, once it was looked for
 
     @property
@@ -53,7 +52,7 @@ class HttpProtocol(TimedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._scope = build_connection_scope(self.transport)
+        self._scope = build_template(self.transport)
         self.read_deadline = self.loop.time() + self._limits.header_timeout
         if self.state.is_flooded():
             self.transport.abort()
@@ -106,7 +105,14 @@ class HttpProtocol(TimedProtocol):
             keep_alive=reader.keep_alive,
             expects_continue=reader.expects_continue,
         )
-        cycle.scope = build_scope(self._scope, reader, self._app_state)
+        cycle.scope = build_scope(
+            self._scope,
+            version=reader.version,
+            method=reader.method,
+            target=reader.target,
+            headers=reader.headers,
+            app_state=self._app_state,
+        )
         self._waiting.append(cycle)
         self.read_deadline = NEVER
         self._patience = self._limits.body_timeout
@@ -183,8 +189,8 @@ class HttpProtocol(TimedProtocol):
     def _answer_next(self) -> None:
         if not self._waiting:
             return
-        answer = self._waiting.popleft()
-        if isinstance(answer, ProxyError):
+        answer = self._waiting.pop(0)
+        if not isinstance(answer, Cycle):
             self._answer_refusal(answer)
             return
         self._active = answer

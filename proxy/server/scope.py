@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
 from ..http.asgi import Scope
@@ -11,26 +11,7 @@ from ..http.headers import Field
 from .sockets import find_address
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
-
-
-class RequestHead(Protocol):
-    """Read and checked, by whichever protocol it came. ``headers`` have lower-case names."""
-
-    @property
-    def version(self) -> str:
-        """Of HTTP."""
-        ...
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def target(self) -> bytes:
-        """In origin-form, or ``*``."""
-        ...
-
-    @property
-    def headers(self) -> list[Field]: ...
+_OWN: Final = ("http_version", "method", "path", "raw_path", "query_string", "headers")
 
 
 def build_connection_scope(transport: asyncio.Transport) -> Scope:
@@ -45,18 +26,34 @@ def build_connection_scope(transport: asyncio.Transport) -> Scope:
     }
 
 
-def build_scope(connection: Scope, head: RequestHead, app_state: dict[str, Any]) -> Scope:
-    """The scope of the request whose head has just been read; ``app_state`` is what the lifespan has left."""
-    raw_path, _, query = head.target.partition(b"?")
+def build_template(transport: asyncio.Transport) -> Scope:
+    """As ``build_connection_scope``, with room for what each request adds: else its scope would grow, twice."""
+    return {**build_connection_scope(transport), **dict.fromkeys(_OWN)}
+
+
+def build_scope(
+    template: Scope,
+    *,
+    version: str,
+    method: str,
+    target: bytes,
+    headers: list[Field],
+    app_state: dict[str, Any],
+) -> Scope:
+    """The scope of a request of the ``template``'s connection, whose head is read and checked.
+
+    ``target`` is in origin-form or ``*``; ``headers`` have lower-case names; ``app_state`` is what the lifespan left.
+    """
+    raw_path, _, query = target.partition(b"?")
     path = raw_path.decode("ascii", "replace")
     scope = {
-        **connection,
-        "http_version": head.version,
-        "method": head.method,
+        **template,
+        "http_version": version,
+        "method": method,
         "path": unquote(path) if "%" in path else path,
         "raw_path": raw_path,
         "query_string": query,
-        "headers": head.headers,
+        "headers": headers,
     }
     if app_state:
         scope["state"] = app_state.copy()

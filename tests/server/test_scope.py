@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +10,14 @@ from proxy.server.scope import build_scope
 
 
 def scope_of(target: bytes, app_state: dict[str, Any] | None = None) -> Any:
-    reader: Any = SimpleNamespace(target=target, version="1.1", method="GET", headers=[(b"host", b"a")])
-    return build_scope({"type": "http", "client": ("192.0.2.1", 5)}, reader, app_state or {})
+    return build_scope(
+        {"type": "http", "client": ("192.0.2.1", 5)},
+        version="1.1",
+        method="GET",
+        target=target,
+        headers=[(b"host", b"a")],
+        app_state=app_state or {},
+    )
 
 
 @pytest.mark.parametrize(

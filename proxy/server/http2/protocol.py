@@ -33,7 +33,7 @@ from ..deadlines import NEVER
 from ..flow import FlowControl
 from ..options import ALLOW, answer_options
 from ..protocol import LOOK_ABOVE, MORE_CONNECTIONS
-from ..scope import build_connection_scope, build_scope
+from ..scope import build_scope, build_template
 from ..state import State
 from ..tls import find_client_certificate
 from .allowance import STREAMS
@@ -74,7 +74,7 @@ class Http2Protocol(TimedConnection):
         self.outflow = Outflow(
             self.codec, self.transport, patience=limits.write_timeout, least=limits.least_taken
         )
-        self._scope = build_connection_scope(self.transport)
+        self._scope = build_template(self.transport)
         self.state.connections.add(self)
         if self.state.is_flooded():
             self.transport.abort()
@@ -163,7 +163,15 @@ class Http2Protocol(TimedConnection):
             return
         if request.content_length is None and not event.ended:
             request.headers.append(_UNTIL_ITS_END)
-        stream.take_head(request, build_scope(self._scope, request, self._app_state))
+        scope = build_scope(
+            self._scope,
+            version=request.version,
+            method=request.method,
+            target=request.target,
+            headers=request.headers,
+            app_state=self._app_state,
+        )
+        stream.take_head(request, scope)
         if request.target == b"*":
             stream.app = answer_options
         if event.ended:
