@@ -18,7 +18,7 @@ from ..errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from ..http.headers import Fields
+from ..http.headers import Field, Fields
 from ..http.request_head import (
     CONTENT_LENGTH,
     FEWER_FIELDS,
@@ -31,6 +31,33 @@ from ..http.request_head import (
 from .limits import Limits
 
 METHOD_NAMES: Final = {method.encode("ascii"): method for method in METHODS}
+_USUAL_FIELDS: Final = (
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"authorization",
+    b"cache-control",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"cookie",
+    b"dpop",
+    b"forwarded",
+    b"host",
+    b"origin",
+    b"referer",
+    b"traceparent",
+    b"tracestate",
+    b"transfer-encoding",
+    b"user-agent",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+    b"x-request-id",
+)
+# Their names by how they are mostly written. Each is one object for all requests, so that its hash is computed once.
+FIELD_NAMES: Final = {written: name for name in _USUAL_FIELDS for written in (name, name.title())}
 SINGLE_FIELDS: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 ABSOLUTE_FORM: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _HASH: Final = ord("#")  # as a number: ``b"#" in target`` makes an exception first, and drops it
@@ -44,13 +71,13 @@ Head = tuple[bytes, int, bool, bool]
 
 
 def read_head(
-    method: str, target: bytes, version: str, headers: Fields, limits: Limits, *, size: int
+    method: str, target: bytes, version: str, headers: list[Field], limits: Limits, *, size: int
 ) -> Head:
     """The head of a request that may be served; ``headers`` have lower-case names, ``size`` bytes at the most.
 
     Raises a ``RequestRefused`` with the status that RFC 9110 and 9112 give to the fault.
     """
-    if version not in {"1.1", "1.0"}:
+    if version not in ("1.1", "1.0"):
         raise VersionNotSupported(f"HTTP/{version}")
     if method not in METHODS:
         raise refuse_method(method)
@@ -69,7 +96,7 @@ def read_head(
     if target[:1] != b"/" or _HASH in target:
         target = _read_target(method, target, host or b"")
     expects_continue = b"expect" in fields and _expects_continue(fields[b"expect"], version)
-    may_upgrade = method == "GET" and version == "1.1" and coding is None and length in {None, b"0"}
+    may_upgrade = method == "GET" and version == "1.1" and coding is None and length in (None, b"0")
     return target, body_length, expects_continue, may_upgrade
 
 
@@ -86,7 +113,7 @@ def _bound_size(headers: Fields, limits: Limits) -> None:
         raise HeaderTooLarge("too large header fields")
 
 
-def _single_fields(headers: Fields) -> dict[bytes, bytes]:
+def _single_fields(headers: list[Field]) -> dict[bytes, bytes]:
     """The fields that may stand once."""
     fields: dict[bytes, bytes] = {}
     for name, value in headers:

@@ -18,12 +18,13 @@ from ..errors import (
 from ..http.headers import Field
 from ..http.pieces import SMALL, Pieces, gather
 from ..http.request_head import FEWER_FIELDS, SHORTER_LINES
-from .head import ANY_SIZE, CHUNKED, METHOD_NAMES, names_websocket, read_head
+from .head import ANY_SIZE, CHUNKED, FIELD_NAMES, METHOD_NAMES, names_websocket, read_head
 from .limits import Limits
 
 _METHOD_LIKE: Final = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 _CHUNK_OVERHEAD: Final = 16  # bytes of framing granted for each byte of a chunked body
 _GONE: Final[Any] = None  # in place of what refers back to us
+_SPACE: Final = ord(" ")
 _IN_BODY: Final = -1  # in place of the size of trailers, while there is more of the body
 
 
@@ -218,7 +219,12 @@ class RequestReader:
         if not self.in_head:
             self._drop_trailer(len(name) + len(value) + 4)
             return
-        self.headers.append((name.lower(), value.rstrip(b" \t")))
+        if value and value[-1] <= _SPACE:
+            value = value.rstrip(b" \t")
+        lower = FIELD_NAMES.get(name)
+        if lower is None:
+            lower = name.lower()
+        self.headers.append((lower, value))
 
     def _drop_trailer(self, size: int) -> None:
         """RFC 9110 §6.5.1: it may be discarded."""
