@@ -6,11 +6,12 @@ Not checked here: which paths are refused, credentials, and what goes upstream.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ..errors import BadRequest, MethodNotAllowed, NotImplementedHere
 
 # The HTTP method registry, without CONNECT and TRACE.
-METHODS = frozenset(
+METHODS: Final = frozenset(
     [
         "GET",
         "HEAD",
@@ -41,16 +42,16 @@ METHODS = frozenset(
         "UNLOCK",
     ]
 )
-FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE"})  # a tunnel; an echo of the exchanged token
+FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})  # a tunnel; an echo of the exchanged token
 
-HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
-CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
+HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
-FEWER_FIELDS = "Send fewer header fields, or raise listen.max_header_fields."
-SHORTER_LINES = "Send shorter header fields: a single one has a limit of its own, which is fixed."
+FEWER_FIELDS: Final = "Send fewer header fields, or raise listen.max_header_fields."
+SHORTER_LINES: Final = "Send shorter header fields: a single one has a limit of its own, which is fixed."
 
-_KNOWN_HOSTS = 1024  # a listener is called by few names; who invents more gains nothing
-SOUND_HOSTS: set[bytes] = set()  # those that ``check_host`` has let pass
+_KNOWN_HOSTS: Final = 1024  # a listener is called by few names; who invents more gains nothing
+SOUND_HOSTS: Final[set[bytes]] = set()  # those that ``check_host`` has let pass
 
 
 def refuse_method(method: str) -> MethodNotAllowed | NotImplementedHere:

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from ..runtime import count_untaken
 from .limits import Limits
 from .sockets import is_behind, reset
 
-NEVER = math.inf
-PEEK_PERIOD = 0.5  # s: how often a connection that is not read is asked whether its peer is there
+NEVER: Final = math.inf
+PEEK_PERIOD: Final = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Deadlines:
     """``read_deadline`` and ``write_deadline`` are in the loop's time; ``expire`` is due after either."""
 
-    loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
-    read_deadline = NEVER
-    write_deadline = NEVER
-    _limits: Limits
-    _untaken = 0
+
+    def __init__(self, limits: Limits) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.read_deadline = NEVER
+        self.write_deadline = NEVER
+        self._limits = limits
+        self._untaken = 0
 
     def expire(self, now: float) -> None:
         """A deadline has passed."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ..config.models import Listen
 
-LAST_CALL = 0.5  # s of a drain: new requests are still served, each as its connection's last
+LAST_CALL: Final = 0.5  # s of a drain: new requests are still served, each as its connection's last
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """Sizes in bytes, times in seconds; those without a default are the configuration's."""
 

@@ -19,9 +19,8 @@ class TimedProtocol(Deadlines, asyncio.Protocol, Sink):
     _reader: RequestReader
 
     def __init__(self, state: State) -> None:
+        super().__init__(state.limits)
         self.state = state
-        self.loop = asyncio.get_running_loop()
-        self._limits = state.limits
         self._patience = 0.0  # s that the body being read may still keep us waiting
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -24,7 +24,6 @@ class WebSocketFlow(WebSocketFrames):
 
     def __init__(self, state: State, app_state: dict[str, Any]) -> None:
         super().__init__(state, app_state)
-        self._limits = state.limits
         self._waiting = 0  # bytes of messages that the application has not taken
 
     # What the transport calls

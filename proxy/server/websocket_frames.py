@@ -33,7 +33,7 @@ class WebSocketFrames(Deadlines, asyncio.Protocol):
     """Is asked for and told of messages as ASGI has them."""
 
     def __init__(self, state: State, app_state: dict[str, Any]) -> None:
-        self.loop = asyncio.get_running_loop()
+        super().__init__(state.limits)
         self.app = state.app
         self.scope: Scope = {}
         self.queue: asyncio.Queue[Message] = asyncio.Queue()

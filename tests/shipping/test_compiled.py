@@ -26,8 +26,14 @@ def describe(node: ast.ClassDef) -> list[str]:
 
 
 def is_native(node: ast.ClassDef) -> bool:
-    """Neither a class of another kind, nor one that says that it is not."""
-    others = {"mypyc_attr(native_class=False)", "Enum", "NamedTuple", "Protocol"}
+    """Neither a class of another kind, nor one that says that it is not, or that its heirs need not be."""
+    others = {
+        "mypyc_attr(native_class=False)",
+        "mypyc_attr(allow_interpreted_subclasses=True)",
+        "Enum",
+        "NamedTuple",
+        "Protocol",
+    }
     return not others & set(describe(node))
 
 

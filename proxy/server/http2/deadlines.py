@@ -25,9 +25,8 @@ class TimedConnection(Deadlines, asyncio.Protocol):
     outflow: Outflow
 
     def __init__(self, state: State) -> None:
+        super().__init__(state.limits)
         self.state = state
-        self.loop = asyncio.get_running_loop()
-        self._limits = state.limits
         self._streams: dict[int, Stream] = {}  # those without a whole response
         self._head_deadline = NEVER  # for a preface or a head that has begun
         self._idle_deadline = NEVER  # for a stream to come, and in the end for the peer to close
