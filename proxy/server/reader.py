@@ -24,6 +24,7 @@ from .limits import Limits
 _METHOD_LIKE: Final = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 _CHUNK_OVERHEAD: Final = 16  # bytes of framing granted for each byte of a chunked body
 _GONE: Final[Any] = None  # in place of what refers back to us
+_VERSION_1_1: Final = b" HTTP/1.1\r\n"
 _SPACE: Final = ord(" ")
 _IN_BODY: Final = -1  # in place of the size of trailers, while there is more of the body
 
@@ -57,6 +58,7 @@ class RequestReader:
 
     __slots__ = (
         "_behind",
+        "_being_read",
         "_framing_bytes",
         "_head_bytes",
         "_left",
@@ -102,6 +104,7 @@ class RequestReader:
         self._line_bytes = 0  # of a line that has not ended
         self._head_bytes = 0  # of a head that has not ended
         self._behind = False  # whether this read brought an earlier request too, or its end
+        self._being_read = b""  # by the parser, now
         self._upgrade_ahead = False
         self._muted = False
         self._refusal: ProxyError | None = None  # what a callback has raised: llhttp passes on that one did
@@ -142,6 +145,7 @@ class RequestReader:
 
     def _parse(self, data: bytes) -> bytes:
         """Returns what stands behind an upgrade that is ignored."""
+        self._being_read = data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -150,6 +154,8 @@ class RequestReader:
             refusal, self._refusal = self._refusal, None
             if not self.done:
                 raise (refusal or _explain(error, data)) from None
+        finally:
+            self._being_read = b""
         return b""
 
     def _pass_upgrade(self, rest: bytes) -> bytes:
@@ -247,7 +253,7 @@ class RequestReader:
     def _begin_request(self) -> None:
         parser = self._parser
         self.method = METHOD_NAMES.get(parser.get_method()) or parser.get_method().decode("ascii")
-        self.version = parser.get_http_version()
+        self.version = "1.1" if self._says_1_1() else parser.get_http_version()
         self.target, self._left, self.expects_continue, may_upgrade = read_head(
             self.method, self.target, self.version, self.headers, self._limits, size=self.head_size
         )
@@ -259,6 +265,16 @@ class RequestReader:
         self.in_body = not self.websocket
         self._head_bytes = self._line_bytes = self._framing_bytes = 0
         self._sink.on_request()
+
+    def _says_1_1(self) -> bool:
+        """Whether that is plain to see: the parser makes a text of its two numbers, which takes long.
+
+        Only of a head that this read begins with. No target has a space, so it is its own end that is looked at.
+        """
+        if self._behind or self._head_bytes:
+            return False
+        end = len(self.method) + 1 + len(self.target)
+        return self._being_read[end : end + len(_VERSION_1_1)] == _VERSION_1_1
 
     def _refuse(self, error: ProxyError) -> NoReturn:
         self._refusal = error

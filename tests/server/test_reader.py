@@ -24,11 +24,13 @@ class Served:
     def __init__(self, limits=USUAL_LIMITS):
         self.reader = RequestReader(self, limits)
         self.targets = []
+        self.versions = []
         self.sizes = []
         self.pieces = []
 
     def on_request(self):
         self.sizes.append(0)
+        self.versions.append(self.reader.version)
 
     def on_body_piece(self, data):
         self.sizes[-1] += len(data)
@@ -228,3 +230,34 @@ def test_a_refusal_is_nobody_elses():
     except ProxyError:
         with pytest.raises(BadRequest):
             reader.feed(b"GET / HTTP/1.1\r\nHost x\r\n\r\n")
+
+
+EARLIER = {
+    "none": (b"", []),
+    "empty lines": (b"\r\n\r\n", []),
+    "without a body": (GET, ["1.1"]),
+    "whose body looks like a line": (post(b"Content-Length: 11", body=b" HTTP/1.1\r\n"), ["1.1"]),
+    "in chunks": (chunked(b"b\r\n HTTP/1.1\r\n\r\n0\r\n\r\n"), ["1.1"]),
+    "with an upgrade that is ignored": (post(*UPGRADE, body=b"0\r\n\r\n"), ["1.1"]),
+}
+LAST = {
+    "1.1": GET,
+    "1.0": get(b"GET / HTTP/1.0"),
+    "1.0, at the end of the target": get(b"GET /HTTP/1.1 HTTP/1.0"),
+    "1.0, in a field": get(b"GET / HTTP/1.0", b"X: HTTP/1.1"),
+    "1.0, behind two spaces": get(b"GET  / HTTP/1.0"),
+    "1.0, behind as many as hide it": get(b"GET           / HTTP/1.0"),
+}
+
+
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize(("earlier", "versions"), EARLIER.values(), ids=EARLIER)
+def test_a_version_is_that_of_its_own_line(earlier, versions, last):
+    """H-07: whatever came before, and wherever the reads are cut."""
+    data = earlier + LAST[last]
+    for size in (*range(1, 40), len(data)):
+        for start in range(size):
+            served = Served()
+            served.feed(data[:start], size)
+            served.feed(data[start:], size)
+            assert served.versions == [*versions, last[:3]]
