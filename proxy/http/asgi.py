@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from ..errors import ProxyError
@@ -41,7 +41,7 @@ class Connection(Protocol):
         """``x5t#S256`` (RFC 8705 §3.1) of the certificate that the peer has shown, of an issuer we know, if any."""
         ...
 
-    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
+    def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         """Write a response that is whole; the same as ``send`` twice, in one step.
 
         False, and nothing is written, where the peer is behind and ``send`` would wait.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ..http.asgi import ASGIApp, Message
@@ -87,7 +86,7 @@ class Cycle(ServedRequest):
         """Whether a peer can tell a cut response from a whole one."""
         return self._framing is not CLOSE
 
-    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
+    def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         if self._flow.write_paused:
             return False
         if not (self.departed or self._started):
@@ -115,7 +114,7 @@ class Cycle(ServedRequest):
             await self._waiter
         return DISCONNECT
 
-    def _start(self, status: int, headers: Iterable[Field]) -> None:
+    def _start(self, status: int, headers: list[Field]) -> None:
         self._held, self._framing, self._left, self.keep_alive = build_response_head(
             status,
             headers,

@@ -6,7 +6,6 @@ Framing is ours alone: what the application says of ``Transfer-Encoding``, ``Con
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 from http import HTTPStatus
 from typing import Final
@@ -48,7 +47,7 @@ ResponseHead = tuple[bytes, Framing, int, bool]
 
 
 def build_response_head(
-    status: int, headers: Iterable[Field], *, method: str, version: str, keep_alive: bool
+    status: int, headers: list[Field], *, method: str, version: str, keep_alive: bool
 ) -> ResponseHead:
     """Raises ValueError for a head that cannot be written without harm."""
     lines = [STATUS_LINES[status]]

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from ..errors import ProxyError
-from ..http.asgi import ASGIApp, Message, Scope
+from ..http.asgi import ASGIApp, Connection, Message, Scope
 from ..http.headers import Field, Fields
 from ..http.pieces import SMALL, Pieces, gather
 from .flow import FlowControl
@@ -35,7 +35,7 @@ else:
         return asyncio.Task(run, name=_TASK)
 
 
-class ServedRequest:
+class ServedRequest(Connection):
     """The request, whatever its protocol: its body as it comes, and the run of the application.
 
     ``more_body`` is whether the request is still on its way, ``written`` whether bytes of the response have left,
@@ -143,7 +143,7 @@ class ServedRequest:
             return
         kind = message["type"]
         if kind == "http.response.start" and not self._started:
-            self._start(message["status"], message.get("headers", ()))
+            self._start(message["status"], list(message.get("headers", ())))
         elif kind == "http.response.body" and self._started and not self.complete:
             leaving = self._pass_on(message.get("body", b""), more=message.get("more_body", False))
             if leaving is not None:
@@ -161,7 +161,7 @@ class ServedRequest:
         """``http.request`` for each piece of body that is there, ``http.disconnect`` at the end of all."""
         raise NotImplementedError
 
-    def _start(self, status: int, headers: Iterable[Field]) -> None:
+    def _start(self, status: int, headers: list[Field]) -> None:
         """The head waits for the first piece of body, to leave together with it (ASGI, "Response Start")."""
         raise NotImplementedError
 

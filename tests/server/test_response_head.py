@@ -16,7 +16,7 @@ def build(
     version: str = "1.1",
     keep_alive: bool = True,
 ):
-    return build_response_head(status, headers, method=method, version=version, keep_alive=keep_alive)
+    return build_response_head(status, list(headers), method=method, version=version, keep_alive=keep_alive)
 
 
 @pytest.mark.parametrize(

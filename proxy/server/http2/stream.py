@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from ...errors import BadRequest
@@ -93,7 +93,7 @@ class Stream(ServedRequest):
     def client_certificate(self) -> str | None:
         return self._owner.client_certificate
 
-    def respond(self, status: int, headers: Iterable[Field], body: bytes) -> bool:
+    def respond(self, status: int, headers: list[Field], body: bytes) -> bool:
         if self.departed:
             return True
         outflow = self._owner.outflow
@@ -115,7 +115,7 @@ class Stream(ServedRequest):
             self._owner.outflow.write_soon()
         self._end_response()
 
-    def answer(self, status: int, headers: Iterable[Field], body: bytes) -> None:
+    def answer(self, status: int, headers: list[Field], body: bytes) -> None:
         """At once; what there is no room for waits here, and nobody waits for it."""
         self._start(status, headers)
         part = self._write(body, more=False)
@@ -222,7 +222,7 @@ class Stream(ServedRequest):
         self._complete()
         self._owner.on_response_complete(self)
 
-    def _start(self, status: int, headers: Iterable[Field]) -> None:
+    def _start(self, status: int, headers: list[Field]) -> None:
         self._head, self._extent, self._left = build_response_head(status, headers, method=self.method)
         self._started = True
 
