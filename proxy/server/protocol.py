@@ -194,7 +194,7 @@ class HttpProtocol(TimedProtocol, Owner):
             self._answer_refusal(answer)
             return
         self._active = answer
-        answer.begin()
+        answer.begin(self.loop)
         if self.flow.read_paused and not self._waiting and not self._reader.done:
             self._resume_reading()
 

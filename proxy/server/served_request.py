@@ -22,17 +22,19 @@ HIGH_WATER: Final = 64 * 1024  # bytes of body kept for an application that has 
 DISCONNECT: Final = {"type": "http.disconnect"}
 _TASK: Final = "request"  # else asyncio would number each
 
+_Run = Coroutine[Any, Any, None]
+
 if sys.version_info >= (3, 12):
 
-    def _start(run: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+    def _start(run: _Run, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
         """At once up to where it first waits, without a round of the loop; None where it does not wait."""
-        task = asyncio.Task(run, name=_TASK, eager_start=True)
+        task = asyncio.Task(run, loop=loop, name=_TASK, eager_start=True)
         return None if task.done() else task
 
 else:
 
-    def _start(run: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        return asyncio.Task(run, name=_TASK)
+    def _start(run: _Run, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
+        return asyncio.Task(run, loop=loop, name=_TASK)
 
 
 class ServedRequest(Connection):
@@ -76,9 +78,9 @@ class ServedRequest(Connection):
         if self.departed:
             self._call_back()
 
-    def begin(self) -> None:
-        """Run the application in a task of its own."""
-        self.task = _start(self.run())
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the application in a task of its own. Who asks for the running ``loop`` makes a system call."""
+        self.task = _start(self.run(), loop)
 
     async def run(self) -> None:
         """Runs the application; a response that it leaves unfinished is cut off visibly."""
