@@ -14,6 +14,7 @@ from ..authentication.event_types import ENDING, OTHER, STREAM
 from ..errors import ExchangeError, ProxyError, StepUpRequired, SubjectTokenError, SubjectTokenRefused
 from ..signals.record import GLOBAL_REVOCATION
 
+# In seconds. Told to be a sequence, it is one object; compiled, a tuple of so many would be made anew at each use.
 BOUNDS: Final[Sequence[float]] = (
     0.001,
     0.0025,
@@ -28,7 +29,7 @@ BOUNDS: Final[Sequence[float]] = (
     2.5,
     5.0,
     10.0,
-)  # s
+)
 
 RELOADS: Final = ("success", "failure")
 HTTP2: Final = ("grpc", "other")

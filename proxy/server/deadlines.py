@@ -19,7 +19,7 @@ NEVER: Final = math.inf
 PEEK_PERIOD: Final = 0.5  # s: how often a connection that is not read is asked whether its peer is there
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(allow_interpreted_subclasses=True)  # those of HTTP/2 and of websockets
 class Deadlines:
     """``read_deadline`` and ``write_deadline`` are in the loop's time; ``expire`` is due after either."""
 

@@ -267,9 +267,10 @@ class RequestReader:
         self._sink.on_request()
 
     def _says_1_1(self) -> bool:
-        """Whether that is plain to see: the parser makes a text of its two numbers, which takes long.
+        """Whether the request line plainly ends so. The parser, if it is asked, makes a text of two numbers.
 
-        Only of a head that this read begins with. No target has a space, so it is its own end that is looked at.
+        Looked at is what stands behind method, space and target, where this read begins with them. Where empty
+        lines or more spaces shift them, it is what stands before the target or in it, which is no version.
         """
         if self._behind or self._head_bytes:
             return False
