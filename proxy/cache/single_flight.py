@@ -6,8 +6,8 @@ A flight is a task of its own, so no caller's departure ends it, the first one's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from ..authentication.index import Index
 from ..errors import AuthorizationServerUnavailable, ProxyError
@@ -17,30 +17,57 @@ from ..runtime import Background
 Outcome = AccessToken | ProxyError  # a refusal is a value here: each who waits raises one of his own
 
 
-@dataclass(eq=False, slots=True)
 class Flight:
     """An exchange for ``owner``, made with the subject token that ``asker`` stands for; joined by ``key``.
 
-    ``actor`` is whoever acts for the owner, if anybody.
+    ``actor`` is whoever acts for the owner, if anybody. ``task`` holds the flight, and is let go when it has landed.
     """
 
-    key: bytes
-    owner: bytes
-    asker: bytes
-    identifiers: tuple[bytes, ...] = ()
-    actor: bytes = b""
-    recalled: bool = False
-    task: asyncio.Task[Outcome] = field(init=False, repr=False)
+    task: asyncio.Task[Outcome] | None = None
+
+    def __init__(
+        self,
+        key: bytes,
+        owner: bytes,
+        asker: bytes,
+        identifiers: tuple[bytes, ...] = (),
+        actor: bytes = b"",
+    ) -> None:
+        self.key = key
+        self.owner = owner
+        self.asker = asker
+        self.identifiers = identifiers
+        self.actor = actor
+        self.recalled = False
+        self._end: Outcome | BaseException | None = None  # while it is under way
+        self._waiters: set[asyncio.Future[None]] = set()
 
     async def wait(self) -> Outcome:
         """The outcome; the flight goes on when the waiter is cancelled."""
-        try:
-            return await asyncio.shield(self.task)
-        except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if waiter is None or waiter.cancelling() or not self.task.cancelled():
-                raise
-            return AuthorizationServerUnavailable("the exchange was given up: the proxy is shutting down")
+        if self._end is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+        end = self._end
+        if isinstance(end, Outcome):
+            return end
+        raise end or RuntimeError("the flight has not landed")
+
+    def land(self, task: asyncio.Task[Outcome]) -> None:
+        """``task`` has ended, and whoever waits goes on."""
+        self.task = None
+        if task.cancelled():
+            self._end = AuthorizationServerUnavailable(
+                "the exchange was given up: the proxy is shutting down"
+            )
+        else:
+            self._end = task.exception() or task.result()
+        for waiter in self._waiters:
+            if not waiter.done():  # or it was cancelled, and does not know it yet
+                waiter.set_result(None)
 
 
 class Flights:
@@ -50,14 +77,15 @@ class Flights:
         self._background = background
         self._flights: dict[bytes, Flight] = {}
         self._identified: Index[Flight] = Index()
-        self._under_way: set[asyncio.Task[Outcome]] = set()  # also those that nobody can join any more
+        # Also those that nobody can join any more.
+        self._under_way: dict[asyncio.Task[Outcome], Flight] = {}
 
     def __len__(self) -> int:
         return len(self._flights)
 
     def find(self, key: bytes) -> Flight | None:
         flight = self._flights.get(key)
-        return None if flight is None or flight.task.done() else flight
+        return None if flight is None or flight.task is None or flight.task.done() else flight
 
     def start(
         self,
@@ -67,18 +95,14 @@ class Flights:
         asker: bytes,
         identifiers: tuple[bytes, ...] = (),
         actor: bytes = b"",
-        exchange: Callable[[Flight], Awaitable[Outcome]],
+        exchange: Callable[[Flight], Coroutine[Any, Any, Outcome]],
     ) -> Flight:
         """Begin the flight that callers asking for ``key`` shall join from now on."""
-
-        async def fly() -> Outcome:
-            return await exchange(flight)
-
         flight = self._flights[key] = Flight(key, owner, asker, identifiers, actor)
         self._identified.add(flight, identifiers)
-        flight.task = self._background.spawn(fly(), name="exchange", awaited=True)
-        self._under_way.add(flight.task)
-        flight.task.add_done_callback(lambda _: self._land(flight))
+        task = flight.task = self._background.spawn(exchange(flight), name="exchange", awaited=True)
+        self._under_way[task] = flight
+        task.add_done_callback(self._land)
         return flight
 
     def recall(self, owner: bytes) -> None:
@@ -102,8 +126,9 @@ class Flights:
         flight.recalled = True
         self._forget(flight)
 
-    def _land(self, flight: Flight) -> None:
-        self._under_way.discard(flight.task)
+    def _land(self, task: asyncio.Task[Outcome]) -> None:
+        flight = self._under_way.pop(task)
+        flight.land(task)
         self._identified.discard(flight, flight.identifiers)
         self._forget(flight)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -77,7 +78,7 @@ async def test_no_departure_ends_a_flight(stage: Stage, leaving: list[int]):
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     for number, outcome in enumerate(outcomes):
         assert isinstance(outcome, asyncio.CancelledError) if number in leaving else outcome is TOKEN
-    assert await flight.task is TOKEN
+    assert await flight.wait() is TOKEN
 
 
 async def test_a_refusal_is_a_value(stage: Stage):
@@ -111,9 +112,21 @@ async def test_nothing_is_left_of_flights_that_have_ended(stage: Stage):
     flights = [stage.start(b"%d" % number) for number in range(1000)]
     assert len(stage.flights) == 1000
     stage.gate.set()
-    await asyncio.gather(*(flight.task for flight in flights))
-    await asyncio.sleep(0)
+    await asyncio.gather(*(flight.wait() for flight in flights))
     assert len(stage.flights) == len(stage.background) == 0
+
+
+async def test_what_has_landed_is_freed_without_the_garbage_collector(stage: Stage):
+    """C-07: it holds somebody's token."""
+    gc.disable()
+    try:
+        stage.gate.set()
+        assert await stage.start().wait() is TOKEN
+        stage.flown.clear()
+        await asyncio.sleep(0)
+        assert [each for each in gc.get_objects() if type(each) is Flight] == []
+    finally:
+        gc.enable()
 
 
 async def test_a_recalled_flight_is_joined_by_nobody(stage: Stage):
@@ -136,7 +149,7 @@ async def test_a_recalled_flight_takes_no_other_with_it_when_it_lands(stage: Sta
     old = stage.start()
     stage.flights.recall(b"alice")
     stage.gate.set()
-    await old.task
+    await old.wait()
     stage.gate.clear()
     new = stage.start()
     await asyncio.sleep(0)
