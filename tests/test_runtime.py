@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from proxy.runtime import PERIOD, Background, Sweep, SystemClock, current_request_id
+from proxy.runtime import PERIOD, Background, Deadline, Sweep, SystemClock, current_request_id
 
 
 async def fail() -> None:
@@ -64,6 +64,49 @@ async def test_a_task_inherits_the_request_it_is_for():
     task = background.spawn(read(), name="one")
     current_request_id.set("r-2")
     assert await task == "r-1"
+
+
+async def test_a_deadline_ends_what_takes_too_long():
+    with pytest.raises(TimeoutError), Deadline(0.01):
+        await asyncio.Event().wait()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)  # and what comes afterwards goes on
+
+
+async def test_a_deadline_that_is_met_ends_nothing():
+    with Deadline(0.01):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0], ids=["at the deadline", "before"])
+async def test_a_deadline_leaves_cancellations_as_they_are(seconds: float):
+    """Also where both come at once."""
+
+    async def wait() -> None:
+        with Deadline(seconds):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    asyncio.get_running_loop().call_later(0.0, task.cancel)
+    await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_deadline_leaves_errors_as_they_are():
+    with pytest.raises(LookupError), Deadline(60):
+        raise LookupError
+
+
+async def test_a_deadline_is_gone_when_it_has_been_met():
+    """Without the garbage collector: what it ends may hold somebody's token."""
+    deadline = Deadline(60)
+    with deadline:
+        await asyncio.sleep(0)
+    assert gc.get_referrers(deadline) == []
 
 
 async def test_a_sweep_tells_its_listeners_the_time():

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from ..errors import (
     AuthorizationServerThrottled,
     AuthorizationServerTimeout,
@@ -24,7 +26,7 @@ from ..errors import (
     ProxyError,
     clear_tracebacks,
 )
-from ..runtime import Clock
+from ..runtime import Clock, Deadline
 from .answer import Answer
 from .bulkhead import MOST, Bulkhead
 from .circuit_breaker import PAUSE, PROBE_EVERY, Breaker
@@ -46,6 +48,7 @@ Random = Callable[[], float]  # a number from [0, 1)
 jitter: Random = SystemRandom().random
 
 
+@mypyc_attr(native_class=False)
 @dataclass(slots=True)
 class Call:
     """What became of a call: requests made, the last answer, and what was learnt on the way.
@@ -61,6 +64,7 @@ class Call:
     private: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
 
 
+@mypyc_attr(native_class=False)
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``timeout`` (s) for a call with all its tries; calls ``at_once``, paced below ``scarce`` of the rate limit."""
@@ -108,7 +112,7 @@ class Endpoint:
         call = call or Call()
         self._check_admission(asker)
         try:
-            async with asyncio.timeout(self._timeout):
+            with Deadline(self._timeout):
                 return await self._post_in_turn(form, asker, has_user, call)
         except TimeoutError:
             if call.tries:

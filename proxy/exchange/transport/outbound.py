@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ...config.models import AuthorizationServer
 from ...errors import AuthorizationServerTimeout
-from ...runtime import Background
+from ...runtime import Background, Deadline
 from ...upstream import PresentedCertificate
 from ..answer import Answer
 from .direct import Direct
@@ -106,7 +106,7 @@ class Outbound:
 
     async def _within(self, request: Awaitable[Answer]) -> Answer:
         try:
-            async with asyncio.timeout(self._timeout):
+            with Deadline(self._timeout):
                 return await request
         except TimeoutError:
             raise AuthorizationServerTimeout(f"no whole answer within {self._timeout:g} s") from None
