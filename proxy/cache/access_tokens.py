@@ -55,6 +55,7 @@ class AccessTokens:
         self._digest = build_request_digest(request, server.client_identity)
         self._held_memo = cache.find_memo(self._digest)
         self._memo = self._held_memo.value
+        self._missed: tuple[SubjectToken | None, CacheKey] | None = None  # just now, until it is obtained
 
     @property
     def digest(self) -> bytes:
@@ -65,7 +66,10 @@ class AccessTokens:
         """The token at hand, or None. Nobody waits here: renewal, where due, starts in the background."""
         entry = self._memo.recall(subject_token)
         if entry is None:
-            return self._look_up(build_cache_key(self._digest, subject_token), subject_token)
+            key = build_cache_key(self._digest, subject_token)
+            access_token = self._look_up(key, subject_token)
+            self._missed = (subject_token, key) if access_token is None else None
+            return access_token
         self._cache.use(entry)
         return entry.access_token
 
@@ -75,8 +79,8 @@ class AccessTokens:
         Raises ProxyError: what the authorization server refused, now or a moment ago, or how it failed. Nothing is
         obtained any more with a subject token that counts no more since it was verified.
         """
+        key = self._take_key(subject_token)
         self._cache.require(subject_token)
-        key = build_cache_key(self._digest, subject_token)
         access_token = self._look_up(key, subject_token)
         if access_token is not None:
             return access_token
@@ -89,6 +93,13 @@ class AccessTokens:
     def reject(self, subject_token: SubjectToken | None, access_token: AccessToken) -> bool:
         """The upstream answered 401 to a cached token: forget it. True when another may be tried."""
         return self._cache.reject(build_cache_key(self._digest, subject_token), access_token)
+
+    def _take_key(self, subject_token: SubjectToken | None) -> CacheKey:
+        """That of the look-up just now, where it was for the same."""
+        missed, self._missed = self._missed, None
+        if missed is not None and missed[0] is subject_token:
+            return missed[1]
+        return build_cache_key(self._digest, subject_token)
 
     def _look_up(self, key: CacheKey, subject_token: SubjectToken | None) -> AccessToken | None:
         found = self._find(key, subject_token)

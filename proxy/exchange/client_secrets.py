@@ -20,21 +20,27 @@ class ClientSecret(ClientAuthentication):
         self._in_form = in_form
         self._alternation = Alternation()
         self._made = Credentials()
+        self._made_of: list[bytes] | None = None  # all secrets, as they were then
 
     def authenticate(self, url: str, now: float) -> Credentials:
-        candidates = [(secret, secret.decode()) for secret in self._read() if secret]
-        if not candidates:
-            raise ValueError("the client secret is empty")
-        source, secret = self._alternation.choose(candidates)
-        if self._made.source != source:
-            self._made = self._build(source, secret)
+        secrets = self._read()
+        if secrets != self._made_of:
+            self._made = self._choose(secrets)
+            self._made_of = secrets
         return self._made
 
     def refuse(self, credentials: Credentials) -> None:
         self._alternation.refuse(credentials.source)
+        self._made_of = None
 
     def identity(self) -> str:
         return self._client_id
+
+    def _choose(self, secrets: list[bytes]) -> Credentials:
+        candidates = [(secret, secret.decode()) for secret in secrets if secret]
+        if not candidates:
+            raise ValueError("the client secret is empty")
+        return self._build(*self._alternation.choose(candidates))
 
     def _build(self, source: bytes, secret: str) -> Credentials:
         if self._in_form:

@@ -26,6 +26,15 @@ async def test_a_second_request_is_served_from_the_cache():
     assert len(rig.cache) == 2
 
 
+async def test_what_is_obtained_is_of_who_asks_for_it():
+    """C-02: whoever was looked for before, and in vain."""
+    rig = Rig()
+    assert rig.tokens.cached(ALICE) is None
+    assert (await rig.tokens.obtain(BOB)).value == "bob#1"
+    assert rig.tokens.cached(BOB) is not None
+    assert (await rig.tokens.obtain(ALICE)).value == "alice#2"
+
+
 async def test_a_refreshed_token_of_one_session_hits():
     """C-02: only exp, iat, nbf and jti differ, so the entry serves."""
     rig = Rig()
