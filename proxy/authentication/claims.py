@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
+from mypy_extensions import mypyc_attr
+
 from ..errors import ScopeInsufficient, SubjectTokenExpired, SubjectTokenInvalid
 from .binding import CERTIFICATE, CONFIRMATION, KEY, is_confirmation
 
@@ -26,6 +28,7 @@ H = TypeVar("H", bound=Hashable)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+@mypyc_attr(native_class=False)
 @dataclass(frozen=True, slots=True)
 class SubjectTokenPolicy:
     """What one accepted issuer's tokens must satisfy; ``clock_tolerance`` is seconds.
@@ -120,8 +123,10 @@ def _require_audience(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _no
 
 
 def _require_client(claims: Mapping[str, Any], policy: SubjectTokenPolicy, _now: float) -> None:
+    if not policy.client_ids:
+        return
     clients = {claims[name] for name in CLIENT_CLAIMS if name in claims}
-    if policy.client_ids and not (clients and clients <= policy.client_ids):
+    if not clients or not clients <= policy.client_ids:
         raise SubjectTokenInvalid("the token was issued to a client that is not accepted")
 
 

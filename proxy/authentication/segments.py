@@ -10,7 +10,6 @@ full collection 15 ms with 100,000 users.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from itertools import chain
 from typing import Final, Generic, Protocol, TypeVar
 
 from ..runtime import keep_from_collector
@@ -62,7 +61,8 @@ class Segments(Generic[K, V]):
 
     def values(self) -> Iterator[V]:
         """Of all segments. What comes or goes meanwhile may be among them or not."""
-        return chain.from_iterable(tuple(segment.values()) for segment in self.segments)
+        for segment in self.segments:
+            yield from tuple(segment.values())
 
     def drain(self) -> Iterator[K]:
         """Key by key, each to be removed before the next one is asked for."""

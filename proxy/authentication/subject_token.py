@@ -12,6 +12,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+from mypy_extensions import mypyc_attr
+
 from ..config.urls import OKTA_DOMAINS
 from ..errors import ScopeInsufficient, StepUpRequired, SubjectTokenInvalid
 from ..jose.jwk import SigningKey
@@ -32,6 +34,7 @@ TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 OKTA_ORG_TYPE = "application/okta-internal-at+jwt"
 
 
+@mypyc_attr(native_class=False)
 @dataclass(eq=False, slots=True)
 class SubjectToken:
     """A verified subject token; ``expires_at`` is epoch seconds.
@@ -131,6 +134,7 @@ class SubjectToken:
         )
 
 
+@mypyc_attr(native_class=False)
 @dataclass(slots=True)
 class UnverifiedToken:
     """A well-formed JWT: good for choosing the key by ``issuer``, and for nothing else.

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
+from mypy_extensions import mypyc_attr
+
 from ..authentication.subject_token import SubjectToken
 from .actors import MOST, ActorToken
 from .first_leg import FirstLeg
@@ -27,6 +29,7 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUTH0_TOKEN_VAULT = "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token"
 
 
+@mypyc_attr(native_class=False)
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
     """What a route asks a token URL for: everything that shapes the answer but the user.
@@ -57,6 +60,7 @@ class TokenRequest:
     sends_scope: bool = True
 
 
+@mypyc_attr(native_class=False)
 @dataclass(frozen=True, slots=True)
 class AccessToken:
     """What the exchange gave (RFC 8693 §2.2.1), kept as the field value that shows it to nearly all APIs.

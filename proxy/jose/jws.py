@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import jwt
+from mypy_extensions import mypyc_attr
 
 from ..errors import SubjectTokenInvalid
 from .encoding import decode_base64url, parse_json_object, parse_small_json_object, peek_json_object
@@ -26,6 +27,7 @@ REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
 _GENERAL_NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}  # RFC 9864 §2.2: what the key says already
 
 
+@mypyc_attr(native_class=False)
 @dataclass(slots=True)
 class UnverifiedJws:
     """Well-formed, and nothing more: nobody vouches for it yet."""
