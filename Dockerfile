@@ -8,7 +8,7 @@ ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 
-# What a cache hit passes through is compiled, by the base's own distribution's compiler, which stays behind in this stage.
+# What requests pass through most is compiled, by the base's own distribution's compiler, which stays behind in this stage.
 # A distribution's own Python has its headers in a package of their own. With --build-arg COMPILED= all stays Python.
 ARG COMPILED=true
 RUN test -z "${COMPILED}" || { apt-get update -qq && apt-get install -qq --no-install-recommends gcc libc6-dev \
