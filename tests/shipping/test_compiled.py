@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
 from .files import MYPYC, ROOT
 
-COMPILED = {name.lstrip("/") for name in MYPYC["include"]}
-TREES = {
-    str(path.relative_to(ROOT)): ast.parse(path.read_text())
-    for room in ("proxy", "tests")
-    for path in sorted(ROOT.glob(f"{room}/**/*.py"))
-}
+COMPILED = sorted(name.lstrip("/") for name in MYPYC["include"])
+OTHERS = sorted(
+    {str(path.relative_to(ROOT)) for room in ("proxy", "tests") for path in ROOT.glob(f"{room}/**/*.py")}
+    - set(COMPILED)
+)
+
+
+@cache
+def parse(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text())
 
 
 def classes(name: str) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.walk(TREES[name]) if isinstance(node, ast.ClassDef))
+    return (node for node in ast.walk(parse(name)) if isinstance(node, ast.ClassDef))
 
 
 def describe(node: ast.ClassDef) -> list[str]:
@@ -37,49 +43,57 @@ def is_native(node: ast.ClassDef) -> bool:
     return not others & set(describe(node))
 
 
-NATIVE = {
-    (name, node.name): node
-    for name in sorted(COMPILED & set(TREES))
-    for node in classes(name)
-    if is_native(node)
-}
+def natives() -> Iterator[tuple[str, ast.ClassDef]]:
+    """The compiled classes, each with the file that it is in."""
+    return ((name, node) for name in COMPILED for node in classes(name) if is_native(node))
 
 
 def test_all_that_is_named_is_there() -> None:
-    assert sorted(COMPILED - set(TREES)) == []
+    assert [name for name in COMPILED if not (ROOT / name).is_file()] == []
 
 
-@pytest.mark.parametrize("name", sorted(set(TREES) - COMPILED))
-def test_what_is_compiled_has_no_heirs_that_are_not(name: str) -> None:
+def test_what_is_compiled_has_no_heirs_that_are_not() -> None:
     """Making an object of one would raise TypeError, in a test as well."""
-    imported = {
+    paths = [(node.name, f"/{name}") for name, node in natives()]
+    mentioned = re.compile(rf"\b({'|'.join({name for name, _ in paths})})\b").search
+    heirs = [
+        f"{name}:{node.lineno}"
+        for name in OTHERS
+        if mentioned((ROOT / name).read_text()) and (bases := imported(name, paths))
+        for node in classes(name)
+        if bases & set(describe(node))
+    ]
+    assert heirs == []
+
+
+def imported(name: str, paths: list[tuple[str, str]]) -> set[str]:
+    """What a file calls the compiled classes that it imports."""
+    return {
         alias.asname or alias.name
-        for node in ast.walk(TREES[name])
+        for node in ast.walk(parse(name))
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
-        for path, native in NATIVE
-        if native == alias.name and f"/{path}".endswith(f"/{node.module.replace('.', '/')}.py")
+        for native, path in paths
+        if native == alias.name and path.endswith(f"/{node.module.replace('.', '/')}.py")
     }
-    assert [node.name for node in classes(name) if imported & set(describe(node))] == []
 
 
-@pytest.mark.parametrize("native", NATIVE, ids="::".join)
-def test_what_all_objects_begin_with_is_written_out(native: tuple[str, str]) -> None:
+def test_what_all_objects_begin_with_is_written_out() -> None:
     """A default that is a name would not be there; a data class that is made anew, for its slots, is none."""
-    node = NATIVE[native]
-    values = [each.value for each in node.body if isinstance(each, ast.Assign | ast.AnnAssign)]
-    named = [ast.unparse(value) for value in values if isinstance(value, ast.Name | ast.Attribute)]
-    data_class = [one for one in describe(node) if one.startswith("dataclass")]
-    assert named == [] or data_class
-    assert not [one for one in data_class if "slots=True" in one]
+    for name, node in natives():
+        values = [each.value for each in node.body if isinstance(each, ast.Assign | ast.AnnAssign)]
+        named = [ast.unparse(value) for value in values if isinstance(value, ast.Name | ast.Attribute)]
+        data_class = [one for one in describe(node) if one.startswith("dataclass")]
+        assert named == [] or data_class, f"{name}: {node.name}"
+        assert not [one for one in data_class if "slots=True" in one], f"{name}: {node.name}"
 
 
-@pytest.mark.parametrize("name", sorted(COMPILED))
+@pytest.mark.parametrize("name", COMPILED)
 def test_nothing_waits_while_an_error_is_handled(name: str) -> None:
     """The error would be that of whoever runs meanwhile, and could stay that of the whole thread."""
     handlers = [
         statement
-        for node in ast.walk(TREES[name])
+        for node in ast.walk(parse(name))
         if isinstance(node, ast.Try)
         for statement in (*node.handlers, *node.finalbody)
     ]
