@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.authentication.logout_token import (
@@ -124,7 +124,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300)
 @given(st.sampled_from([*CLAIMS, "nonce", "sid"]), VALUES)
 def test_any_claim_value(name, value):
     """Any value of any claim, rightly signed, is accepted or refused."""
