@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from tests.support.raw_client import connected
 
+PAUSE = 0.005  # s between a caller's requests: what starts meanwhile needs the machine too
+
 
 class Switch:
     """Pipes each new connection, byte for byte, to where ``target`` points at that moment."""
@@ -83,6 +85,7 @@ class Load:
                         self.failures.append(repr(error))
                         return
                     self._judge(response.status, response.body, user)
+                    await asyncio.sleep(PAUSE)
                     more = response.header(b"connection") != b"close"
 
     def _judge(self, status: int, body: bytes, user: int) -> None:
