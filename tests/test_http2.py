@@ -101,7 +101,7 @@ async def test_a_stream_that_is_reset_is_reset_at_the_other_side():
         await begun.wait()
         client.connection.reset_stream(number, ErrorCodes.CANCEL)
         await client.flush()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await upstream.streams[0].reset_by_peer.wait()
         assert upstream.streams[0].code == ErrorCodes.CANCEL
         number = await client.request("/broken")

@@ -300,7 +300,7 @@ async def test_through_a_forward_proxy(meet, authority, volume):
 
 async def test_connections_of_the_old_certificate_end(authority, volume, tmp_path):
     """They are not used again, and none is left once the requests that they carry have had their time."""
-    settings = models.AuthorizationServer(issuer="https://as.example", timeout=0.2, ca_file=authority.ca_file)
+    settings = models.AuthorizationServer(issuer="https://as.example", timeout=0.5, ca_file=authority.ca_file)
     tls = TLSOptions(ca_file=authority.ca_file, cert_file=volume / "crt", key_file=volume / "key")
     certificate = ClientCertificate(tls)
     context = server_context(authority.issue("localhost"), client_ca=authority.ca_file)

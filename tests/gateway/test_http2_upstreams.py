@@ -56,7 +56,7 @@ async def test_a_caller_who_leaves() -> None:
     async with Http2Server(stall) as server, running({"routes": [ROUTE | {"upstream": server.url}]}) as proxy:
         async with proxy.client.stream("GET", "/"):
             pass
-        await asyncio.wait_for(server.streams[0].reset_by_peer.wait(), 1)
+        await asyncio.wait_for(server.streams[0].reset_by_peer.wait(), 5)
         assert server.open_connections == 1
 
 

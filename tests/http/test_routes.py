@@ -199,7 +199,7 @@ def test_the_longest_paths_are_judged_at_once(path):
     began = time.process_time()
     with suppress(PathRefused, NoRoute):
         BESIDE.match(path, b"a", "GET")
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 0.5  # a slow machine and coverage included
 
 
 def test_the_tables_are_what_they_say():

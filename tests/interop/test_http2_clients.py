@@ -25,7 +25,7 @@ from .test_grpc import build_settings
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HERE = Path(__file__).parent / "http2_clients"
 MESSAGES = [f"heard {number}" for number in range(10)]
-WITHIN = 1.0  # s that a cancellation may take to the API
+WITHIN = 2.0  # s that a cancellation may take to the API: one, and what a busy machine takes
 
 
 @dataclass

@@ -157,7 +157,7 @@ async def test_a_drain_has_an_end(app, hurried):
             await asyncio.sleep(0.1)
             server.hurry()
         await drained
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20  # less than the drain timeout
     assert await opened[0].read() == b""
     writer.close()
 

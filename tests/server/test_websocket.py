@@ -118,7 +118,7 @@ async def test_a_drain_says_going_away(echo):
         listener.stop()
         with pytest.raises(ConnectionClosed) as closed:
             await client.recv()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             await echo.over.wait()
             await listener.quiet()
     assert closed.value.rcvd.code == 1001

@@ -517,7 +517,7 @@ async def test_a_frozen_store_costs_its_budget_once(redis):
         assert await two.get(ALICE) == "alice#1"
         assert await two.get(BOB) == "bob#2"
         # The client itself would wait a second for each of the two.
-        assert asyncio.get_running_loop().time() - began < 1.0
+        assert asyncio.get_running_loop().time() - began < 1.9
         await two.settle()
         assert two.shared.failures == 1
         redis.thaw()

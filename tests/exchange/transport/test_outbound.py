@@ -230,7 +230,7 @@ async def test_authorities_that_changed(tmp_path):
     one, other = Authority(tmp_path, "one"), Authority(tmp_path, "other")
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(one.ca_file.read_bytes())
-    settings = models.AuthorizationServer(issuer="https://okta", ca_file=trusted, timeout=1)
+    settings = models.AuthorizationServer(issuer="https://okta", ca_file=trusted, timeout=5)
     outbound = Outbound(settings)
     answering = asyncio.Event()
     async with (

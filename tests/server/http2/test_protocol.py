@@ -265,9 +265,9 @@ async def test_a_departure_is_told_at_once(end):
             if end == "reset":
                 client.connection.reset_stream(stream_id)
                 await client.flush()
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(5):
                     await ended.wait()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await ended.wait()
         assert listener._state.running == 0
 
@@ -377,7 +377,7 @@ async def test_a_connection_too_many_answers_all_that_came_and_ends():
         await client.send_raw(sent)
         assert [(await client.response(one)).status for one in streams] == [503] * 3
         await silent.send(MAGIC + build_frame(SETTINGS, 0, 0, b"") + sent)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(5):
             while listener.connections:  # though its peer does not close
                 await asyncio.sleep(0.05)
 

@@ -19,7 +19,6 @@ from tests.upstream.requests import Body
 from .requests import Connect, fetch
 
 SOON = 0.1  # s: a shortened limit
-PATIENCE = 2.0  # s
 KEPT = ("asyncio.locks.",)  # the server's
 
 
@@ -127,7 +126,7 @@ async def test_nothing_is_left_of_an_answer(connect: Connect, answer: Answer, *,
             await fetch_some(upstream, "POST", body)
             server.streams.clear()
 
-        assert await leftovers(visit, patience=PATIENCE, kept=KEPT) == {}
+        assert await leftovers(visit, kept=KEPT) == {}
 
 
 @pytest.mark.parametrize("answer", [nothing, stall], ids=["head", "body"])
@@ -149,7 +148,7 @@ async def test_nothing_is_left_of_a_request_that_is_cancelled(
                 await fetching
             server.streams.clear()
 
-        assert await leftovers(visit, patience=PATIENCE, kept=KEPT) == {}
+        assert await leftovers(visit, kept=KEPT) == {}
 
 
 async def test_nothing_is_left_of_an_upload_that_breaks_off(connect: Connect) -> None:
@@ -160,7 +159,7 @@ async def test_nothing_is_left_of_an_upload_that_breaks_off(connect: Connect) ->
         async def visit() -> None:
             await fetch_some(upstream, "POST", Faulty([b"a" * 1_000]))
 
-        assert await leftovers(visit, patience=PATIENCE, kept=KEPT) == {}
+        assert await leftovers(visit, kept=KEPT) == {}
 
 
 async def test_nothing_is_left_of_a_connection_that_was_not_made(connect: Connect) -> None:
@@ -173,4 +172,4 @@ async def test_nothing_is_left_of_a_connection_that_was_not_made(connect: Connec
             raw.connections.clear()
             raw.requests.clear()
 
-        assert await leftovers(visit, patience=PATIENCE, kept=KEPT) == {}
+        assert await leftovers(visit, kept=KEPT) == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -293,11 +292,9 @@ async def test_who_leaves_resets_the_stream(connect: Connect, *, begun: bool, up
         await until(lambda: bool(server.streams))
         await asyncio.sleep(0.02)
         fetching.cancel()
-        cancelled = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await fetching
         await asyncio.wait_for(server.streams[0].reset_by_peer.wait(), 5)
-        assert time.monotonic() - cancelled < 1
         assert server.streams[0].code == ErrorCode.CANCEL
         assert (upstream.active, upstream.idle) == (0, 1)
 
