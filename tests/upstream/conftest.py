@@ -1,4 +1,4 @@
-"""Every test here runs on asyncio's own loop and on uvloop."""
+"""Every test here runs on asyncio's own loop and on uvloop; on compiled modules on uvloop alone, as the image does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -8,12 +8,14 @@ import uvloop
 
 from proxy.runtime import Sweep
 from proxy.upstream import Options, TLSOptions, Upstream, parse_origin
+from tests.support.compiled import COMPILED
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    asyncios = {} if COMPILED else {"asyncio": asyncio.new_event_loop}
+    return {**asyncios, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
