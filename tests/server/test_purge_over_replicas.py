@@ -101,7 +101,7 @@ async def test_a_logout_at_one_is_known_to_the_other_within_a_second(replicas: R
     await replicas.refused_everywhere(2)  # one, and the time that asking takes
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [2])
 async def test_a_purge_while_the_store_stalls_is_no_success_until_it_is_one(replicas: Replicas, redis):
     """C-25: 503; whoever was asked serves nothing of before, and tells the other once the store answers."""
     await replicas.deactivate_alice()
