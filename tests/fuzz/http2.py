@@ -29,6 +29,7 @@ from proxy.http2.frame_codec import FrameCodec
 from proxy.http2.h2_codec import H2Codec
 from proxy.http2.messages import Request, read_request, read_response, read_trailers
 from proxy.http2.options import CodecOptions
+from tests.http2.peer_frames import build_block
 from tests.http2.test_messages import LIMITS, OFFERED, PSEUDO_FIELDS
 from tests.http2.zttp_codec import ZttpCodec
 
@@ -207,7 +208,7 @@ def _steps(program: bytes, codec: FrameCodec) -> Iterator[bytes | tuple[int, int
             yield frame * times
         elif step % 8 < 6:  # a field block
             block = field_block.encode(_BLOCKS[choice % len(_BLOCKS)])
-            yield frames.build_block(stream_id, block, ended=bool(step & 0x10))
+            yield build_block(stream_id, block, ended=bool(step & 0x10))
         elif step % 8 == 6:  # DATA of some size
             yield frames.build_frame(frames.DATA, step >> 7, stream_id, bytes(choice * 64))
         else:
