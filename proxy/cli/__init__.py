@@ -11,8 +11,9 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ..config.faults import ConfigurationError
 
@@ -23,7 +24,9 @@ CUT_OFF = 141  # as they count SIGPIPE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` name; the exit status."""
-    args = build_parser().parse_args(arguments)
+    if arguments is None:
+        arguments = sys.argv[1:]
+    args = build_parser(arguments).parse_args(arguments)
     try:
         status: int = args.run(args)
         sys.stdout.flush()
@@ -38,19 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with every command of this package."""
+def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser with the command that ``arguments`` begin with, or else with every command of this package."""
     parser = argparse.ArgumentParser(
         prog="obo-proxy",
         description="On-behalf-of forwarding reverse proxy: verifies the user's token, exchanges it (RFC 8693),"
         " and streams the request on with the new one.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"obo-proxy {metadata.version('obo-proxy')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in pkgutil.iter_modules(__path__):
-        import_module(f"{__name__}.{module.name}").add_parser(subparsers)
+    commands = [module.name for module in pkgutil.iter_modules(__path__)]
+    for command in set(commands).intersection(arguments[:1]) or commands:
+        import_module(f"{__name__}.{command}").add_parser(subparsers)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks it up when asked: what reads a package's metadata would stay in the memory of one that serves."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"obo-proxy {version('obo-proxy')}")
+        parser.exit()
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
