@@ -11,20 +11,18 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..authentication.signing_keys import FetchedKeys
 from ..authentication.subject_token import SubjectToken
 from ..config import models
 from ..errors import ExchangeMisconfigured, ExchangeResponseInvalid, ProxyError
-from ..jose.private_keys import build_jwks
 from ..runtime import Background, Clock
 from .answer import Answer
 from .client_auth import build_client_authentication
 from .client_tls import check_binding
 from .credentials import ClientAuthentication, Validity
 from .discovery import Discovery
-from .dpop import DPoPKey
 from .endpoint import Call, Endpoint, Limits, Random, Sleep, jitter
 from .introspector import Introspector
 from .metadata import Metadata
@@ -35,6 +33,9 @@ from .token_endpoint import TokenEndpoint
 from .token_exchange import AccessToken, TokenRequest
 from .token_response import parse_token_response
 from .transport import Outbound
+
+if TYPE_CHECKING:
+    from .dpop import DPoPKey
 
 Part = TypeVar("Part")
 
@@ -80,7 +81,7 @@ class AuthorizationServer:
     ) -> None:
         self.name = name
         self.settings = settings
-        self.dpop_key = DPoPKey(clock) if settings.dpop else None
+        self.dpop_key = _build_dpop_key(clock) if settings.dpop else None
         self._clock = clock
         self._on_exchange = on_exchange
         self._authentication: ClientAuthentication | None = None
@@ -190,7 +191,12 @@ class AuthorizationServer:
 
     def public_jwks(self) -> dict[str, list[dict[str, str]]]:
         """Our public keys, for the server to fetch; none with a secret. Raises OSError or ValueError."""
-        return build_jwks(self._authentication.signing_keys() if self._authentication else ())
+        keys = self._authentication.signing_keys() if self._authentication else ()
+        if not keys:
+            return {"keys": []}
+        from ..jose.private_keys import build_jwks  # noqa: PLC0415 - who has a secret does without what signs
+
+        return build_jwks(keys)
 
     def validity(self) -> Validity | None:
         """The end of what vouches for us here, where it has one; as a fault where it cannot be read."""
@@ -258,3 +264,9 @@ class AuthorizationServer:
                 remedy=f"Set authorization_servers.{self.name}.client.",
             )
         return part
+
+
+def _build_dpop_key(clock: Clock) -> DPoPKey:
+    from .dpop import DPoPKey  # noqa: PLC0415 - who proves nothing does without what signs
+
+    return DPoPKey(clock)

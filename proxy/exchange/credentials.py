@@ -6,15 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..config.secret_file import ParsedFiles
 from ..errors import ExchangeMisconfigured
-from ..jose.certificates import Certificate
-from ..jose.private_keys import ClientKey
 from ..upstream import PresentedCertificate
 from .okta_refusals import CHECK_CLIENT
 from .token_exchange import Form
+
+if TYPE_CHECKING:
+    from ..jose.certificates import Certificate
+    from ..jose.private_keys import ClientKey
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""RFC 9449: proofs that we hold the key a token is bound to, and the nonces servers ask for in them.
+"""RFC 9449: proofs that we hold the key a token is bound to.
 
 Not here: checking of others' proofs. A proof is made for one request and never used again.
 """
@@ -6,9 +6,7 @@ Not here: checking of others' proofs. A proof is made for one request and never 
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,7 +17,6 @@ from ..jose.private_keys import PrivateKey, generate_key, public_jwk, thumbprint
 from ..runtime import Clock
 
 ALG = "ES256"
-_NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")  # §8.1: NQCHAR; no server's is as long
 
 
 class DPoPKey:
@@ -55,26 +52,3 @@ class DPoPKey:
         if access_token is not None:
             claims["ath"] = encode_base64url(hashlib.sha256(access_token.encode()).digest())
         return jwt.encode(claims, self._key, algorithm=ALG, headers={"typ": "dpop+jwt", "jwk": self._jwk})
-
-
-class Nonces:
-    """The latest nonce of each origin (§8.2: an answer of any status may bring a new one)."""
-
-    def __init__(self) -> None:
-        self._nonces: dict[str, str] = {}
-
-    def find(self, url: str) -> str | None:
-        return self._nonces.get(_origin(url))
-
-    def learn(self, url: str, headers: Mapping[str, str]) -> bool:
-        """Keep the nonce that an answer from ``url`` brought; True where there was one."""
-        nonce = headers.get("dpop-nonce")
-        if nonce is None or not _NONCE.fullmatch(nonce):
-            return False
-        self._nonces[_origin(url)] = nonce
-        return True
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -14,7 +14,7 @@ import math
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mypy_extensions import mypyc_attr
 
@@ -31,12 +31,15 @@ from .answer import Answer
 from .bulkhead import MOST, Bulkhead
 from .circuit_breaker import PAUSE, PROBE_EVERY, Breaker
 from .credentials import ClientAuthentication, Credentials
-from .dpop import DPoPKey, Nonces
+from .dpop_nonces import Nonces
 from .oauth_errors import classify, is_per_user
 from .okta_refusals import CHECK_CLIENT
 from .rate_limit import SCARCE, RateGate
 from .token_exchange import Form, encode_form
 from .transport import Outbound
+
+if TYPE_CHECKING:
+    from .dpop import DPoPKey
 
 TRIES = 3
 BACKOFF = 0.2  # s before the second try at most, twice as long before the third

@@ -15,7 +15,7 @@ from typing import Any
 from ..authentication.subject_token import SubjectToken
 from ..errors import ExchangeResponseInvalid
 from ..http.bearer import is_b64token
-from ..jose.certificates import parse_confirmation
+from ..jose.confirmation import parse_confirmation
 from ..jose.encoding import decode_base64url, parse_json_object
 from .authorization_details import check_granted
 from .first_leg import check_first_token, refuse_first_token

@@ -7,15 +7,18 @@ the other. Where a token stands elsewhere than in ``Authorization``, whatever th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from ..config.models import TokenOut
-from ..exchange.dpop import DPoPKey, Nonces
+from ..exchange.dpop_nonces import Nonces
 from ..exchange.token_exchange import AccessToken
 from ..http.bearer import split_query
 from ..http.headers import Field, Fields, fold, values
 from ..http.withholding import SHORTEST, holds
+
+if TYPE_CHECKING:
+    from ..exchange.dpop import DPoPKey
 
 DPOP: Final = "DPoP"
 

@@ -1,4 +1,4 @@
-"""Our own X.509 certificates as JOSE and OAuth name them (RFC 7515 §4.1.6, §4.1.8; RFC 8705 §3.1).
+"""Our own X.509 certificates as JOSE and OAuth name them (RFC 7515 §4.1.6, §4.1.8).
 
 Not checked here: who issued them, and whether their time has come or passed.
 """
@@ -6,7 +6,7 @@ Not checked here: who issued them, and whether their time has come or passed.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,19 +47,6 @@ def find_certificate(certificates: Sequence[Certificate], key: PrivateKey) -> Ce
 def build_chain(certificates: Sequence[Certificate]) -> list[str]:
     """The header ``x5c``: in standard base64, the certificate of the signing key first."""
     return [base64.b64encode(certificate.der).decode() for certificate in certificates]
-
-
-def parse_confirmation(claims: Mapping[str, Any]) -> str | None:
-    """The thumbprint of the certificate that a token is bound to (RFC 8705 §3.1); None for none. Raises ValueError."""
-    confirmation = claims.get("cnf")
-    if confirmation is None:
-        return None
-    if not isinstance(confirmation, dict):
-        raise ValueError("cnf is not an object")  # noqa: TRY004  one exception type for every fault of a token
-    thumbprint = confirmation.get("x5t#S256")
-    if not isinstance(thumbprint, str | None):
-        raise ValueError("cnf names a certificate by what is no text")  # noqa: TRY004
-    return thumbprint
 
 
 def _build(certificate: x509.Certificate) -> Certificate:

@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .encoding import decode_base64url, encode_base64url, parse_json_object
 
@@ -52,7 +51,7 @@ class SigningKey:
 
     kid: str | None
     algorithms: frozenset[str]
-    fingerprint: bytes = field(repr=False)
+    thumbprint: str = field(repr=False)
     public_key: PublicKey = field(repr=False, compare=False)
 
 
@@ -99,8 +98,7 @@ def parse_jwk(entry: Any) -> SigningKey:
         algorithms &= {alg} if isinstance(alg, str) else set()
     if not algorithms:
         raise ValueError("alg does not fit the key")
-    der = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return SigningKey(_parse_kid(entry), algorithms, hashlib.sha256(der).digest(), public_key)
+    return SigningKey(_parse_kid(entry), algorithms, build_thumbprint(entry), public_key)
 
 
 def build_thumbprint(entry: Mapping[str, Any]) -> str:

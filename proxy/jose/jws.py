@@ -1,7 +1,7 @@
 """RFC 7515: a JWS in compact serialization, read strictly, and its signature.
 
-The token is read once, here: PyJWT's algorithms check the signature over the very bytes that were read,
-so that no second reader can see another token. Keys that a header brings along (``jwk``, ``jku``,
+The token is read once, here: the signature is checked over the very bytes that were read, so that no second
+reader can see another token. Keys that a header brings along (``jwk``, ``jku``,
 ``x5u``, ``x5c``) are never looked at (RFC 8725 §3.10).
 """
 
@@ -13,18 +13,17 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-import jwt
 from mypy_extensions import mypyc_attr
 
 from ..errors import SubjectTokenInvalid
 from .encoding import decode_base64url, parse_json_object, parse_small_json_object, peek_json_object
 from .jwk import MAX_KID, SigningKey
+from .signatures import holds
 
 MAX_SIZE = 16 * 1024  # characters; looked at before anything else, so that size buys an attacker no work
 MAX_HEADER_VALUES = 64  # a dozen are many; what a header has more of only costs time
 # We understand no extension: crit (§4.1.11), b64 (RFC 7797), zip and enc (RFC 7516).
 REFUSED_MEMBERS = ("crit", "b64", "zip", "enc")
-_GENERAL_NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}  # RFC 9864 §2.2: what the key says already
 
 
 @mypyc_attr(native_class=False)
@@ -100,8 +99,7 @@ def verify_signature(jws: UnverifiedJws, key: SigningKey, algorithms: Collection
         raise SubjectTokenInvalid("the token's alg is not allowed")
     if jws.alg not in key.algorithms:
         raise SubjectTokenInvalid("the token's alg does not fit the key")
-    algorithm = jwt.get_algorithm_by_name(_GENERAL_NAMES.get(jws.alg, jws.alg))
-    if not algorithm.verify(jws.signing_input, key.public_key, jws.signature):
+    if not holds(jws.alg, key.public_key, jws.signing_input, jws.signature):
         raise SubjectTokenInvalid("the signature does not hold")
 
 

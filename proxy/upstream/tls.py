@@ -7,12 +7,15 @@ import ssl
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from ..config.certificates import load_pair
 from ..config.secret_file import ParsedFiles
-from ..jose.certificates import Certificate, load_certificates
 from .options import TLSOptions
+
+if TYPE_CHECKING:
+    from ..jose.certificates import Certificate
 
 _Seen = tuple[str, int, int, int, int, int]
 _Authorities = tuple[_Seen, ...]  # files and folders, and how they are recognised
@@ -61,6 +64,8 @@ class ClientCertificate:
         return next((known for known in self._known if known.thumbprint == thumbprint), None)
 
     def _parse(self, certificate: bytes, *_others: bytes) -> PresentedCertificate:
+        from ..jose.certificates import load_certificates  # noqa: PLC0415 - who shows none does without X.509
+
         return PresentedCertificate(
             build_context(self._tls),
             load_certificates(certificate)[0],

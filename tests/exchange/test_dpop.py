@@ -6,9 +6,8 @@ import hashlib
 from base64 import urlsafe_b64encode
 
 import jwt
-import pytest
 
-from proxy.exchange.dpop import DPoPKey, Nonces
+from proxy.exchange.dpop import DPoPKey
 from proxy.jose.private_keys import thumbprint
 
 from ..support.issuer import NOW, StillClock
@@ -49,24 +48,3 @@ def test_no_two_proofs_are_alike():
     key = DPoPKey(StillClock())
     assert len({read(key.proof("POST", URL))[1]["jti"] for _ in range(50)}) == 50
     assert DPoPKey(StillClock()).thumbprint != key.thumbprint
-
-
-def test_nonces_belong_to_origins():
-    """D-02: the latest counts, for its own origin alone."""
-    nonces = Nonces()
-    assert nonces.learn("https://a/token", {"dpop-nonce": "one"})
-    assert nonces.learn("https://A/other?x", {"dpop-nonce": "two"})
-    assert not nonces.learn("https://a/token", {})
-    assert (nonces.find("https://a/"), nonces.find("https://b/"), nonces.find("http://a/")) == (
-        "two",
-        None,
-        None,
-    )
-
-
-@pytest.mark.parametrize("nonce", ["", 'a"b', "a b", "a\\b", "é", "x" * 1025])
-def test_what_is_no_nonce(nonce):
-    """RFC 9449 §8.1: characters that a nonce cannot have."""
-    nonces = Nonces()
-    assert not nonces.learn(URL, {"dpop-nonce": nonce})
-    assert nonces.find(URL) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.jose.certificates import build_chain, find_certificate, load_certificates, parse_confirmation
+from proxy.jose.certificates import build_chain, find_certificate, load_certificates
 from proxy.jose.private_keys import load_keys
 from tests.support.certificates import Authority, Issued
 
@@ -58,19 +58,3 @@ def test_what_is_no_certificate(content: bytes):
     with pytest.raises(ValueError, match="no certificate in PEM") as refused:
         load_certificates(content)
     assert refused.value.__cause__ is None
-
-
-@pytest.mark.parametrize(
-    ("claims", "thumbprint"),
-    [({}, None), ({"cnf": {"jkt": "a"}}, None), ({"cnf": {"x5t#S256": "b"}}, "b")],
-)
-def test_what_a_token_is_bound_to(claims, thumbprint):
-    """RFC 8705 §3.1."""
-    assert parse_confirmation(claims) == thumbprint
-
-
-@pytest.mark.parametrize("cnf", ["a", [], {"x5t#S256": 1}, {"x5t#S256": ["a"]}])
-def test_a_binding_that_cannot_be_read(cnf):
-    """Nobody knows what it is bound to, so it is not taken for one that is bound to nothing."""
-    with pytest.raises(ValueError, match="cnf"):
-        parse_confirmation({"cnf": cnf})
