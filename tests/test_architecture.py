@@ -50,6 +50,9 @@ PURE = [
 TESTED_ELSEWHERE = {
     "http2.codec": "the port: its tests are those of ``http2.frame_codec``",
     "http2.options": "values: the codec's tests show them at work",
+    "admin.answer": "values: the tests of ``admin.front`` and ``admin.refusal`` show them at work",
+    "admin.site": "what is there: the tests of ``admin`` name each path",
+    "observability.families": "values: the tests of ``observability.exposition`` show them written and read",
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
     "server.deadlines": "what connections of all kinds have in common: the tests of each show it",
     "config.exposure": "one rule: the tests of ``config.rules`` and ``config.fixed`` show it",

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-
-from . import api, health, logout, pages, scrape
+from ..http.asgi import ASGIApp
+from .front import Front
 from .guard import Guard
-from .refusal import Refused, answer_refusal
 from .throttle import Throttle
 
 if TYPE_CHECKING:
@@ -24,14 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["build_admin"]
 
 
-def build_admin(app: App) -> Starlette:
+def build_admin(app: App) -> ASGIApp:
     """The admin port's ASGI app."""
-    parts = (health, scrape, api, logout, pages)
-    return Starlette(
-        routes=[route for part in parts for route in part.build_routes(app)],
-        middleware=[
-            Middleware(Guard, read_settings=lambda: app.settings.admin),
-            Middleware(Throttle, clock=app.clock),
-        ],
-        exception_handlers={Refused: answer_refusal},
-    )
+    return Guard(Throttle(Front(app), clock=app.clock), read_settings=lambda: app.settings.admin)

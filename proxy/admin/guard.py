@@ -11,11 +11,10 @@ from base64 import b64decode
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from ..config.models import Admin
 from ..config.secret_file import SecretFile
+from ..http.asgi import ASGIApp, Message, Receive, Scope, Send
+from ..http.headers import Fields
 from .refusal import Refused
 
 # Asked by orchestrators and load balancers, by whatever name and without any credential: they tell little.
@@ -36,6 +35,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+_FIELDS = [(name.encode("ascii"), value.encode("ascii")) for name, value in _HEADERS.items()]
 _CHALLENGES = 'Bearer realm="obo-proxy admin", Basic realm="obo-proxy admin", charset="UTF-8"'
 
 
@@ -53,7 +53,12 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                kept = [
+                    (name, value)
+                    for name, value in message["headers"]
+                    if name.decode("ascii") not in _HEADERS
+                ]
+                message["headers"] = [*kept, *_FIELDS]
             await send(message)
 
         try:
@@ -64,7 +69,7 @@ class Guard:
             await self._app(scope, receive, send_guarded)
 
     def _check(self, scope: Scope) -> None:
-        headers, path = Headers(scope=scope), scope["path"]
+        headers, path = scope["headers"], scope["path"]
         settings = self._read_settings()
         if path not in HOST_FREE:
             require_own_host(headers, settings.host, scope.get("server"))
@@ -76,9 +81,9 @@ class Guard:
             require_token(headers, self._file)
 
 
-def require_own_host(headers: Headers, configured: str, server: tuple[str, int] | None) -> None:
+def require_own_host(headers: Fields, configured: str, server: tuple[str, int] | None) -> None:
     """421 unless ``Host`` is the configured one, the address that was called, or this very machine's."""
-    name, port = _split_host(headers.getlist("host"))
+    name, port = _split_host(_list(headers, b"host"))
     address, own_port = server or ("", 0)
     if name in LOOPBACK:
         return  # by any port: it may be a tunnel's other end
@@ -87,22 +92,23 @@ def require_own_host(headers: Headers, configured: str, server: tuple[str, int] 
     raise Refused(421, "This name is not the admin side's own: use its configured host, or a loopback name.")
 
 
-def require_same_origin(headers: Headers, scheme: str) -> None:
+def require_same_origin(headers: Fields, scheme: str) -> None:
     """403 for a request that a browser made for another site.
 
     Behind something that ends TLS the browser's scheme is not ours. It may differ where the browser itself, by
     a field that no script can set, says that the page is the origin that it asks; host and port never may.
     """
-    fetch_site = headers.get("sec-fetch-site")
+    fetch_site = next(iter(_list(headers, b"sec-fetch-site")), None)
+    host = next(iter(_list(headers, b"host")), "")
     schemes = {scheme, "https"} if fetch_site == "same-origin" else {scheme}
-    own = {f"{one}://{headers.get('host', '')}".lower() for one in schemes}
+    own = {f"{one}://{host}".lower() for one in schemes}
     if fetch_site not in (None, "same-origin", "none") or not own.issuperset(
-        origin.lower() for origin in headers.getlist("origin")
+        origin.lower() for origin in _list(headers, b"origin")
     ):
         raise Refused(403, "Another site made this request.")
 
 
-def require_token(headers: Headers, file: SecretFile) -> None:
+def require_token(headers: Fields, file: SecretFile) -> None:
     """401 unless the token in ``file`` comes as bearer token, or as the password of a browser's own prompt."""
     try:
         expected = file.read()
@@ -110,9 +116,14 @@ def require_token(headers: Headers, file: SecretFile) -> None:
         expected = b""
     if not expected:
         raise Refused(503, "The admin token cannot be read; nobody is let in without it.")
-    presented = _read_credential(headers.getlist("authorization"))
+    presented = _read_credential(_list(headers, b"authorization"))
     if not hmac.compare_digest(presented, expected):
         raise Refused(401, "The admin token is needed.", {"www-authenticate": _CHALLENGES})
+
+
+def _list(headers: Fields, name: bytes) -> list[str]:
+    """The values of the fields of that name, which ASGI gives in lower case."""
+    return [value.decode("latin-1") for other, value in headers if other == name]
 
 
 def _read_credential(values: list[str]) -> bytes:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from .answer import Answer, answer_json
 
 if TYPE_CHECKING:
     from ..app import App
 
 
-def build_routes(app: App) -> list[Route]:
-    async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+def build_answers(app: App) -> dict[str, Callable[[], Awaitable[Answer]]]:
+    async def healthz() -> Answer:
+        return answer_json({"status": "ok"})
 
-    async def readyz(_: Request) -> Response:
+    async def readyz() -> Answer:
         reasons = app.parts.unready_reasons()
         if app.draining:
-            return JSONResponse({"status": "draining", "reasons": ["shutting down"]}, 503)
+            return answer_json({"status": "draining", "reasons": ["shutting down"]}, 503)
         if not app.parts.ready:
-            return JSONResponse({"status": "unready", "reasons": reasons}, 503)
-        return JSONResponse({"status": "degraded" if reasons else "ready", "reasons": reasons})
+            return answer_json({"status": "unready", "reasons": reasons}, 503)
+        return answer_json({"status": "degraded" if reasons else "ready", "reasons": reasons})
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+    return {"/healthz": healthz, "/readyz": readyz}

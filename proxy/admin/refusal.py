@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from .answer import Answer, answer_json
 
 
 class Refused(Exception):
@@ -16,12 +15,6 @@ class Refused(Exception):
         self.status = status
         self.headers = headers
 
-    def answer(self) -> Response:
+    def answer(self) -> Answer:
         body = {"status": self.status, "title": "Refused", "detail": str(self)}
-        return JSONResponse(body, self.status, self.headers, "application/problem+json")
-
-
-def answer_refusal(_: Request, refusal: Exception) -> Response:
-    """Starlette's handler of Refused."""
-    assert isinstance(refusal, Refused)  # noqa: S101  it is registered for nothing else
-    return refusal.answer()
+        return answer_json(body, self.status, media_type="application/problem+json", headers=self.headers)

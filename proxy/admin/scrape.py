@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from ..observability.exposition import render
+from ..observability.exposition import CONTENT_TYPE, render
 from ..observability.metrics import Gauges
+from ..observability.process_metrics import collect_process, collect_python
 from ..observability.prometheus import MetricsCollector
+from .answer import Answer
 
 if TYPE_CHECKING:
     from ..app import App
 
 
-def build_routes(app: App) -> list[Route]:
+def build_answers(app: App) -> dict[str, Callable[[], Awaitable[Answer]]]:
     def read_gauges() -> Gauges:
         return app.parts.gauges()  # those that serve now: a reload replaces them
 
-    registry = CollectorRegistry()
-    registry.register(MetricsCollector(app.metrics, read_gauges))
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=registry)
+    collector = MetricsCollector(app.metrics, read_gauges)
 
-    async def metrics(_: Request) -> Response:
-        return Response(await render(registry), media_type=CONTENT_TYPE_LATEST)
+    async def metrics() -> Answer:
+        families = chain(collector.collect(), collect_process(), collect_python())
+        return Answer(200, await render(families), CONTENT_TYPE)
 
-    return [Route("/metrics", metrics)]
+    return {"/metrics": metrics}

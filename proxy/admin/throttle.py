@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
+from ..http.asgi import ASGIApp, Receive, Scope, Send
 from ..runtime import Clock
 from .refusal import Refused
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.admin import build_admin
+from proxy.admin.front import Front
+from proxy.admin.site import build_site
 from proxy.demo import Demo
 from tests.support.proxy import Running, running
 
@@ -17,7 +18,8 @@ SIGNED = ["/api/backchannel-logout"]
 async def test_each_path_is_one_that_is_known_here(proxy: Running):
     """O-02: a new path is put into these tables, and so under a guard, on purpose."""
     paths = {"/static" if path.startswith("/static/") else path for path in (*READ, *CHANGE, *OPEN, *SIGNED)}
-    assert {route.path for route in build_admin(proxy.app).routes} == paths
+    site = {route.path for route in build_site(proxy.app).routes}
+    assert site | Front(proxy.app).answers.keys() == paths
 
 
 @pytest.mark.parametrize("path", [*READ, *CHANGE])

@@ -13,8 +13,8 @@ from tests.support.proxy import Running
 def test_a_refusal_is_a_problem_document():
     """X-22: in plain words, with the fields that go along."""
     answer = Refused(429, "Too often.", {"retry-after": "3"}).answer()
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status, answer.headers) == (429, {"retry-after": "3"})
+    assert answer.media_type == "application/problem+json"
     assert json.loads(answer.body) == {"status": 429, "title": "Refused", "detail": "Too often."}
 
 

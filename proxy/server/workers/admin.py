@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from prometheus_client import Metric
-from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -98,7 +96,7 @@ class _SupervisorAdmin:
                 return other
             tallies = {str(place.number): place.tally for place in self._supervisor.places}
             merged = merge_metrics({"supervisor": self._supervisor.count(), **tallies})
-        return _relay(next(iter(answers.values())), await render(_Merged(merged)))
+        return _relay(next(iter(answers.values())), await render(merged))
 
     async def purge(self, request: Request) -> Response:
         answers, missing = await self._ask_all(await _read(request), _TIMEOUT)
@@ -171,14 +169,6 @@ class _SupervisorAdmin:
 
         await asyncio.gather(*map(ask, self._supervisor.places))
         return answers, missing
-
-
-class _Merged(Collector):
-    def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
 
 
 async def _read(request: Request) -> Message:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
+from ...observability.exposition import parse
+from ...observability.families import Family, Sample
 
 Series = tuple[str, str, frozenset[tuple[str, str]]]  # family, sample, labels
 
@@ -31,15 +30,15 @@ class Tally:
 
     past: dict[Series, float] = field(default_factory=dict)
     now: dict[Series, float] = field(default_factory=dict)
-    families: dict[str, Metric] = field(default_factory=dict)
+    families: dict[str, Family] = field(default_factory=dict)
 
-    def see(self, families: Iterable[Metric]) -> None:
+    def see(self, families: Iterable[Family]) -> None:
         """The running process's counters, as it tells them now."""
         self.families = {family.name: family for family in families}
         self.now = {
             (family.name, sample.name, frozenset(sample.labels.items())): sample.value
             for family in self.families.values()
-            if family.type in CUMULATIVE and not family.name.startswith(OWN)
+            if family.kind in CUMULATIVE and not family.name.startswith(OWN)
             for sample in family.samples
         }
 
@@ -49,7 +48,7 @@ class Tally:
             self.past[series] = self.past.get(series, 0.0) + value
         self.now = {}
         self.families = {
-            name: Metric(name, family.documentation, family.type) for name, family in self.families.items()
+            name: Family(name, family.documentation, family.kind) for name, family in self.families.items()
         }
 
     def counters(self) -> Iterator[tuple[Series, float]]:
@@ -57,28 +56,28 @@ class Tally:
         yield from self.now.items()
 
 
-def parse_metrics(text: str) -> list[Metric]:
+def parse_metrics(text: str) -> list[Family]:
     """Prometheus' text format. Raises ValueError."""
-    return list(text_string_to_metric_families(text))
+    return parse(text)
 
 
-def merge_metrics(tallies: Mapping[str, Tally]) -> list[Metric]:
+def merge_metrics(tallies: Mapping[str, Tally]) -> list[Family]:
     """Counters and histograms added up by series, gauges too or their largest, a process's own by ``worker``."""
-    merged: dict[str, Metric] = {}
+    merged: dict[str, Family] = {}
     for tally in tallies.values():
         for name, family in tally.families.items():
-            merged.setdefault(name, Metric(name, family.documentation, family.type))
+            merged.setdefault(name, Family(name, family.documentation, family.kind))
     totals: defaultdict[Series, float] = defaultdict(float)
     for tally in tallies.values():
         for series, value in tally.counters():
             totals[series] += value
     totals.update(_merge_gauges(tallies.values()))
     for (of, sample_name, labels), value in totals.items():
-        merged[of].add_sample(sample_name, dict(sorted(labels)), value)
+        merged[of].samples.append(Sample(sample_name, dict(sorted(labels)), value))
     for worker, tally in tallies.items():
         for family, sample in _samples(tally, own=True):
             merged[family.name].samples.append(
-                Sample(sample.name, sample.labels | {"worker": worker}, sample.value)
+                Sample(sample.name, {**sample.labels, "worker": worker}, sample.value)
             )
     for metric in merged.values():
         metric.samples = _sort(metric)
@@ -89,7 +88,7 @@ def _merge_gauges(tallies: Iterable[Tally]) -> Iterator[tuple[Series, float]]:
     found: defaultdict[Series, list[float]] = defaultdict(list)
     for tally in tallies:
         for family, sample in _samples(tally, own=False):
-            if family.type not in CUMULATIVE:
+            if family.kind not in CUMULATIVE:
                 found[family.name, sample.name, frozenset(sample.labels.items())].append(sample.value)
     for series, values in found.items():
         yield series, _choose(series[0])(values)
@@ -101,14 +100,14 @@ def _choose(family: str) -> Callable[[Iterable[float]], float]:
     return max if family.endswith(LARGEST) else sum
 
 
-def _samples(tally: Tally, *, own: bool) -> Iterator[tuple[Metric, Sample]]:
+def _samples(tally: Tally, *, own: bool) -> Iterator[tuple[Family, Sample]]:
     for family in tally.families.values():
         if family.name.startswith(OWN) == own:
             for sample in family.samples:
                 yield family, sample
 
 
-def _sort(metric: Metric) -> list[Sample]:
+def _sort(metric: Family) -> list[Sample]:
     """By series, the buckets of one in the order of their bounds."""
 
     def key(sample: Sample) -> tuple[list[tuple[str, str]], str, float]:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
 from ...cache.user_revocations import UserRevocations
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
+from ...observability.families import build_counter, build_gauge
+from ...observability.process_metrics import collect_process
 from ...runtime import Background, Sweep, SystemClock
 from ...signals.once import Once
 from ..acceptor import Acceptor, bind, bind_authorizer
@@ -84,8 +83,6 @@ class Supervisor:
         self._authorizer: Acceptor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._next = 0
-        self._process = CollectorRegistry()
-        ProcessCollector(registry=self._process)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -162,17 +159,20 @@ class Supervisor:
 
     def count(self) -> Tally:
         """What the supervisor itself counts."""
-        reloads = CounterMetricFamily(
-            "obo_config_reloads", "Times the configuration was loaded again", labels=("outcome",)
-        )
-        for outcome, number in self._reloads.items():
-            reloads.add_metric([outcome], number)
-        restarts = CounterMetricFamily("obo_worker_restarts", "Workers replaced", labels=("worker",))
-        for place in self.places:
-            restarts.add_metric([str(place.number)], place.restarts)
-        workers = GaugeMetricFamily("obo_workers", "Workers that serve", value=len(self.serving))
+        reloads = [((outcome,), number) for outcome, number in self._reloads.items()]
+        restarts = [((place.number,), place.restarts) for place in self.places]
+        serving = [((), len(self.serving))]
         tally = Tally()
-        tally.see([reloads, restarts, workers, *self._process.collect()])
+        tally.see(
+            [
+                build_counter(
+                    "obo_config_reloads", "Times the configuration was loaded again", ("outcome",), reloads
+                ),
+                build_counter("obo_worker_restarts", "Workers replaced", ("worker",), restarts),
+                build_gauge("obo_workers", "Workers that serve", (), serving),
+                *collect_process(),
+            ]
+        )
         return tally
 
     async def _reload(self) -> None:
