@@ -27,11 +27,11 @@ from .gateway.upstream_request import ByCertificate
 from .http.bearer import Schemes
 from .observability.metrics import Gauges, ServerGauges
 from .runtime import Background, Clock, Sweep
-from .signals.receivers import Receivers
 from .upstream import UpstreamPool
 
 if TYPE_CHECKING:
     from .cache.shared.shared_cache import SharedCache
+    from .signals.receivers import Receivers
 
 
 class SharedPart(ABC):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from websockets.frames import CloseCode
-
 from ..errors import DownstreamDeparted
 from ..http.asgi import Message, Receive, Scope, Send
 from ..http.bearer import parse_subprotocol_token
 from ..http.forwarding import Forwarding
 from ..http.headers import Field
-from ..websockets.closing import Closed, build_closed
+from ..websockets.closing import CloseCode, Closed, build_closed
 from .request import Downstream
 
 _HTTP_SCHEMES: Final = {"ws": "http", "wss": "https"}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..errors import ExchangeResponseInvalid
 from ..upstream import Origin, PresentedCertificate, UpstreamPool
 from ..upstream.tls import MOST_REMEMBERED
-from ..upstream.websocket import WebSocketUpstream
 from .upstream_request import Route
+
+if TYPE_CHECKING:
+    from ..upstream.websocket import WebSocketUpstream
 
 CHECK_BINDING = (
     "Let the upstream see the certificate that authenticates us: an https upstream, with client.cert_file and"

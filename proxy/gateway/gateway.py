@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Hashable, Iterable
 from contextlib import closing
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..authentication.subject_token import SubjectToken
 from ..downstream.request import Downstream, parse_host
@@ -28,12 +28,14 @@ from ..http.headers import (
 from ..http.routes import RouteTable
 from ..runtime import current_request_id
 from ..upstream import UpstreamResponse
-from ..upstream.websocket import UpstreamWebSocket
 from .observer import BuildAnswerFields, Observer, Prepare
 from .request_fields import build_own_fields, withhold_credentials
 from .token_fields import DPOP
 from .upstream_request import IDEMPOTENT, A, Route, Transmit, UpstreamRequest
 from .websocket_relay import relay as relay_websocket
+
+if TYPE_CHECKING:
+    from ..upstream.websocket import UpstreamWebSocket
 
 _note_request_id: Final = current_request_id.set  # by a name that is looked up once, where it is compiled
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from ..downstream.request import Downstream
-from ..signals.receivers import Receiver, Receivers
 from .published_documents import Documents
+
+if TYPE_CHECKING:
+    from ..signals.receivers import Receiver, Receivers
 
 
 class OwnPaths:

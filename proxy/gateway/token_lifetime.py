@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 
-from websockets.frames import CloseCode
-
 from ..authentication.subject_token import SubjectToken
 from ..errors import UpstreamBroken
 from ..exchange.token_exchange import AccessToken
 from ..runtime import Clock
-from ..websockets.closing import Closed
+from ..websockets.closing import CloseCode, Closed
 from .open_streams import OpenStreams
 
 _REVOKED = "the user's access was revoked"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from ..authentication.subject_token import SubjectToken
 from ..authentication.verifier import Verifier
@@ -17,11 +17,13 @@ from ..exchange.token_exchange import AccessToken
 from ..http.bearer import check_token
 from ..http.headers import Field, Fields
 from ..upstream import PresentedCertificate, UpstreamPool
-from ..upstream.websocket import WebSocketUpstream
 from .cross_site import CrossSiteGuard
 from .possession import Possession
 from .token_fields import TokenFields
 from .token_lifetime import Lifetime
+
+if TYPE_CHECKING:
+    from ..upstream.websocket import WebSocketUpstream
 
 # RFC 9110 §9.2.2: what may be sent again when nobody can tell whether it arrived.
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
-
-from websockets.frames import CloseCode
+from typing import TYPE_CHECKING, Protocol
 
 from ..downstream.websocket import DownstreamWebSocket
-from ..upstream.websocket import UpstreamWebSocket
-from ..websockets.closing import Closed
+from ..websockets.closing import CloseCode, Closed
+
+if TYPE_CHECKING:
+    from ..upstream.websocket import UpstreamWebSocket
 
 
 class Source(Protocol):

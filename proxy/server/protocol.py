@@ -23,7 +23,6 @@ from .sockets import has_left, reset
 from .state import State
 from .timed_protocol import TimedProtocol
 from .tls import find_client_certificate
-from .websocket import WebSocketProtocol
 
 _MAX_PIPELINED: Final = 32  # requests that wait behind the one being answered
 MORE_CONNECTIONS: Final = "Add replicas, or raise listen.max_connections."
@@ -135,6 +134,9 @@ class HttpProtocol(TimedProtocol, Owner):
         self.state.connections.discard(self)
         self.read_deadline = NEVER
         reader = self._reader
+        # By now it is there (``prepare_websockets``), but where no route takes any.
+        from .websocket import WebSocketProtocol  # noqa: PLC0415
+
         websocket = WebSocketProtocol(self.state, self._app_state)
         self.transport.set_protocol(websocket)
         websocket.take_over(self.transport, reader.target, reader.headers, behind=self.flow.write_paused)

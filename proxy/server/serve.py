@@ -53,6 +53,8 @@ class Server:
         )
         self._public = [self._data, self._authorizer] if self._authorizer else [self._data]
         self._hurry = asyncio.Event()
+        if any(route.websocket for route in settings.routes):
+            prepare_websockets()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -245,6 +247,12 @@ def _signals(end: Callable[[], None], reload: Callable[[], None]) -> Iterator[No
     finally:
         for number in handlers:
             loop.remove_signal_handler(number)
+
+
+def prepare_websockets() -> None:
+    """Load what they take before the first handshake, which is not to wait for it; else nothing of it is in memory."""
+    from ..upstream import websocket as _  # noqa: F401, PLC0415
+    from . import websocket  # noqa: F401, PLC0415
 
 
 class LoopComplaints:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 from ..http.asgi import Message
 from ..http.headers import Field
+from ..websockets.closing import CloseCode
 from ..websockets.intake import Hold
 from .head import ANY_SIZE
 from .response_head import Framing, build_response_head

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from websockets.frames import CloseCode, Frame
+from websockets.frames import Frame
 
 from ..http.asgi import Message
 from ..websockets.allowance import MESSAGES
+from ..websockets.closing import CloseCode
 from ..websockets.intake import Hold, Intake, let_go
 from .deadlines import NEVER, PEEK_PERIOD
 from .sockets import has_left

@@ -11,12 +11,13 @@ import secrets
 from typing import Any, Final, Literal, cast
 
 from websockets.exceptions import InvalidState
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from ..http.asgi import Message, Scope
 from ..websockets.allowance import MAX_MESSAGE
+from ..websockets.closing import CloseCode
 from .deadlines import Deadlines
 from .scope import build_connection_scope
 from .state import State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ..authentication.signing_keys import SigningKeys
@@ -17,10 +17,11 @@ from ..config import models
 from ..runtime import Background, Clock
 from .allowance import Allowance
 from .once import Once
-from .receivers import EventReceiver, Receiver, Receivers, RevocationReceiver
-from .reception import Reception
 from .record import SignalRecord
 from .unmatched import TellUnmatched
+
+if TYPE_CHECKING:
+    from .receivers import Receiver, Receivers
 
 _CUSTOM: Final = "/oauth2/"  # in the issuers of Okta's custom authorization servers
 
@@ -65,6 +66,9 @@ def build_receivers(
     """None where nobody tells us anything. ``keys`` are those of the orgs, by their issuers."""
     if not settings.signals:
         return None
+    # Who is told of nothing has nothing of it in memory.
+    from .receivers import EventReceiver, Receivers, RevocationReceiver  # noqa: PLC0415
+    from .reception import Reception  # noqa: PLC0415
 
     def build(entry: models.Signals) -> Iterator[Receiver]:
         reception = Reception(

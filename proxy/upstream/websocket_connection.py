@@ -6,13 +6,13 @@ import asyncio
 from collections import deque
 from typing import cast
 
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 
 from ..errors import UpstreamError
 from ..websockets.allowance import MESSAGES
-from ..websockets.closing import Closed, build_closed
+from ..websockets.closing import CloseCode, Closed, build_closed
 from ..websockets.intake import Hold, Intake, let_go
 from .websocket_handshake import Handshake, explain_failure
 

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from websockets.frames import CloseCode
+from enum import IntEnum
+
+
+class CloseCode(IntEnum):
+    """§7.4.1, and those that IANA has registered since: what we say or understand of them."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    NO_STATUS_RCVD = 1005
+    ABNORMAL_CLOSURE = 1006
+    INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    TRY_AGAIN_LATER = 1013
+    TLS_HANDSHAKE = 1015
+
 
 # Told by a library, never sent (§7.4.1).
 _NEVER_SENT = frozenset({CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE, CloseCode.TLS_HANDSHAKE})

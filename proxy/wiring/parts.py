@@ -17,7 +17,6 @@ from ..config import models
 from ..config.faults import ConfigurationError, Fault
 from ..exchange.record import ExchangeRecord
 from ..gateway.gateway import Gateway
-from ..gateway.http2_gateway import Http2Gateway
 from ..gateway.open_streams import OpenStreams
 from ..gateway.published_documents import Documents
 from ..gateway.token_lifetime import Lifetime
@@ -173,7 +172,15 @@ def _build_gateway(
 ) -> Gateway:
     timing = ServerTiming() if listen.server_timing else None
     observers = [observer for observer in (tracing, timing) if observer is not None]
-    return (Http2Gateway if listen.http2 else Gateway)(table, forwarding, observers)
+    return _find_gateway(http2=listen.http2)(table, forwarding, observers)
+
+
+def _find_gateway(*, http2: bool) -> type[Gateway]:
+    if not http2:
+        return Gateway
+    from ..gateway.http2_gateway import Http2Gateway  # noqa: PLC0415 - who does not speak it does without
+
+    return Http2Gateway
 
 
 def _build_authorizer(

@@ -22,10 +22,10 @@ from ..http.routes import Pattern, RouteTable
 from ..parts import Issuer, TokenStore
 from ..runtime import Sweep
 from ..upstream import Options, Origin, TLSOptions, Upstream, UpstreamPool, parse_origin
-from ..upstream.websocket import WebSocketUpstream
 
 if TYPE_CHECKING:
     from ..upstream.http2 import Http2Upstream
+    from ..upstream.websocket import WebSocketUpstream
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def build_route(
 
     def connect(origin: Origin) -> tuple[UpstreamPool, WebSocketUpstream | None]:
         upstream = _find_upstream(http2=route.http2)(origin, options, sweep)
-        return upstream, WebSocketUpstream(upstream) if route.websocket else None
+        return upstream, _build_websockets(upstream) if route.websocket else None
 
     upstream, websockets = connect(parse_origin(route.upstream, _build_tls(route)))
     built = Route(
@@ -79,6 +79,12 @@ def _find_upstream(*, http2: bool) -> type[Upstream | Http2Upstream]:
     from ..upstream.http2 import Http2Upstream  # noqa: PLC0415 - who does not speak it has nothing of it in memory
 
     return Http2Upstream
+
+
+def _build_websockets(upstream: Upstream | Http2Upstream) -> WebSocketUpstream:
+    from ..upstream.websocket import WebSocketUpstream  # noqa: PLC0415 - where no route takes any, nothing of them is
+
+    return WebSocketUpstream(upstream)
 
 
 def build_table(settings: Iterable[models.Route], routes: Iterable[T]) -> RouteTable[T]:

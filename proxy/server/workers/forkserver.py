@@ -17,6 +17,7 @@ import sys
 import traceback
 
 from ..process import find_loop_factory
+from ..serve import prepare_websockets
 from . import worker
 from .forking import ASK_SIZE, FORK, KILL, REPORT
 
@@ -29,6 +30,7 @@ def main() -> None:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     find_loop_factory()  # imported once for all, too
+    prepare_websockets()  # which nearly every configuration takes
     gc.collect()
     gc.freeze()  # no collection writes to pages that are shared
     with socket.socket(fileno=int(sys.argv[1])) as asked:
