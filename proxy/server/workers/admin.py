@@ -11,11 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
+from ...http.asgi import ASGIApp, Receive, Scope, Send
 from ...http.headers import Field
 from ...observability.exposition import render
 from ..handover import SUPERVISOR_ADDRESS
@@ -23,7 +19,6 @@ from .asking import Answer, WorkerUnavailable
 from .merging import Tally, add_up, merge_metrics, merge_readiness, parse_metrics
 from .place import Place
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
 )
@@ -55,21 +50,31 @@ class Supervising(Protocol):
         ...
 
 
-def build_supervisor_admin(supervisor: Supervising) -> Starlette:
-    """The ASGI app of the supervisor's admin port."""
+def build_supervisor_admin(supervisor: Supervising) -> ASGIApp:
+    """The ASGI app of the supervisor's admin port: without a framework, which its process has no other use for."""
     admin = _SupervisorAdmin(supervisor)
-    return Starlette(
-        routes=[
-            Route("/healthz", admin.healthz),
-            Route("/readyz", admin.readyz),
-            Route("/metrics", admin.metrics),
-            Route("/api/status", admin.status),
-            Route("/api/purge", admin.purge, methods=["POST"]),
-            Route("/purge", admin.tell_all, methods=["POST"]),
-            Route("/api/backchannel-logout", admin.log_out, methods=["POST"]),
-            Route("/{path:path}", admin.pass_on, methods=_METHODS),
-        ]
-    )
+    routes = {
+        ("GET", "/healthz"): admin.healthz,
+        ("GET", "/readyz"): admin.readyz,
+        ("GET", "/metrics"): admin.metrics,
+        ("GET", "/api/status"): admin.status,
+        ("POST", "/api/purge"): admin.purge,
+        ("POST", "/purge"): admin.tell_all,
+        ("POST", "/api/backchannel-logout"): admin.log_out,
+    }
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        message = await _read(scope, receive)
+        if message is None:
+            return
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        whole = await routes.get((method, scope["path"]), admin.pass_on)(message)
+        await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else whole.body})
+
+    return answer
 
 
 class _SupervisorAdmin:
@@ -77,19 +82,18 @@ class _SupervisorAdmin:
         self._supervisor = supervisor
         self._scraping = asyncio.Lock()  # an older count must not replace a newer one
 
-    async def healthz(self, _: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    async def healthz(self, _: Message) -> Answer:
+        return _answer_json({"status": "ok"})
 
-    async def readyz(self, request: Request) -> Response:
+    async def readyz(self, message: Message) -> Answer:
         if self._supervisor.draining:
-            return JSONResponse({"status": "draining", "reasons": ["shutting down"]}, 503)
-        answers, missing = await self._ask_all(await _read(request), _COUNT_TIMEOUT)
+            return _answer_json({"status": "draining", "reasons": ["shutting down"]}, 503)
+        answers, missing = await self._ask_all(message, _COUNT_TIMEOUT)
         read = {number: (answer.status, json.loads(answer.body)) for number, answer in answers.items()}
         status, merged = merge_readiness(read, missing)
-        return JSONResponse(merged, status)
+        return _answer_json(merged, status)
 
-    async def metrics(self, request: Request) -> Response:
-        message = await _read(request)  # whoever sends it slowly holds no other scrape up
+    async def metrics(self, message: Message) -> Answer:
         async with self._scraping:
             answers, _ = await self._ask_all(message, _COUNT_TIMEOUT, see=True)
             if (other := _find_other(answers)) is not None:
@@ -98,8 +102,8 @@ class _SupervisorAdmin:
             merged = merge_metrics({"supervisor": self._supervisor.count(), **tallies})
         return _relay(next(iter(answers.values())), await render(merged))
 
-    async def purge(self, request: Request) -> Response:
-        answers, missing = await self._ask_all(await _read(request), _TIMEOUT)
+    async def purge(self, message: Message) -> Answer:
+        answers, missing = await self._ask_all(message, _TIMEOUT)
         read = {number: _read_purged(answer) for number, answer in answers.items()}
         if not answers or None in read.values():
             refused = (answers[number] for number, purged in read.items() if purged is None)
@@ -108,40 +112,39 @@ class _SupervisorAdmin:
         # One that is only starting has nothing cached; one that serves and did not answer may still have.
         unsure = self._supervisor.serving & missing.keys()
         owed = any(answer.status != 200 for answer in answers.values())
-        return JSONResponse(total | ({"missing": missing} if unsure else {}), 503 if unsure or owed else 200)
+        return _answer_json(total | ({"missing": missing} if unsure else {}), 503 if unsure or owed else 200)
 
-    async def tell_all(self, request: Request) -> Response:
+    async def tell_all(self, message: Message) -> Answer:
         """A form that all workers that serve must see; the answer is the first one's, or the worst."""
-        return await self._find_worst(request) or _answer_missing()
+        return await self._find_worst(message) or _answer_missing()
 
-    async def log_out(self, request: Request) -> Response:
+    async def log_out(self, message: Message) -> Answer:
         """A failure is a 400 (Back-Channel Logout 1.0 §2.8), also that of a worker to answer."""
         failure = {"error": "invalid_request", "error_description": "a worker does not answer"}
-        answer = await self._find_worst(request)
-        return answer or JSONResponse(failure, 400, {"cache-control": "no-store"})
+        answer = await self._find_worst(message)
+        return answer or _answer_json(failure, 400, (b"cache-control", b"no-store"))
 
-    async def _find_worst(self, request: Request) -> Response | None:
+    async def _find_worst(self, message: Message) -> Answer | None:
         """The answer by the highest status; None where one that serves gives none."""
-        answers, missing = await self._ask_all(await _read(request), _TIMEOUT)
+        answers, missing = await self._ask_all(message, _TIMEOUT)
         if not answers or self._supervisor.serving & missing.keys():
             return None
         return _relay(max(answers.values(), key=lambda answer: answer.status))
 
-    async def status(self, request: Request) -> Response:
+    async def status(self, message: Message) -> Answer:
         """One worker's view, and whose it is."""
-        number, answer = await self._ask_first(request)
+        number, answer = await self._ask_first(message)
         if answer is None or answer.status != 200:
             return _answer_missing() if answer is None else _relay(answer)
         seen = json.loads(answer.body) | {"worker": number, "workers": len(self._supervisor.places)}
         return _relay(answer, json.dumps(seen).encode())
 
-    async def pass_on(self, request: Request) -> Response:
-        _, answer = await self._ask_first(request)
+    async def pass_on(self, message: Message) -> Answer:
+        _, answer = await self._ask_first(message)
         return _answer_missing() if answer is None else _relay(answer)
 
-    async def _ask_first(self, request: Request) -> tuple[int, Answer | None]:
+    async def _ask_first(self, message: Message) -> tuple[int, Answer | None]:
         """Always the same one while it serves: plots over time are one worker's."""
-        message = await _read(request)
         for place in self._supervisor.places:
             try:
                 answer, _ = await place.ask(*message, seconds=_TIMEOUT)
@@ -171,15 +174,16 @@ class _SupervisorAdmin:
         return answers, missing
 
 
-async def _read(request: Request) -> Message:
-    """Method, target, field lines and body, as the worker is to see them."""
-    scope = request.scope
+async def _read(scope: Scope, receive: Receive) -> Message | None:
+    """Method, target, field lines and body, as the worker is to see them; None where the caller has left."""
     host, port = scope["server"]
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY:
-            break  # more than any worker takes; it says so
+    body, more = b"", True
+    while more and len(body) <= _MAX_BODY:  # more than any worker takes; it says so
+        piece = await receive()
+        if piece["type"] == "http.disconnect":
+            return None
+        body += piece.get("body", b"")
+        more = piece.get("more_body", False)
     own = _OF_ONE_CONNECTION | {b"content-length", SUPERVISOR_ADDRESS}
     headers = [(name, value) for name, value in scope["headers"] if name not in own]
     headers.append((SUPERVISOR_ADDRESS, f"{host}:{port}".encode()))
@@ -198,24 +202,31 @@ def _read_purged(answer: Answer) -> dict[str, Any] | None:
     return read if isinstance(read, dict) and "purged" in read else None
 
 
-def _find_other(answers: Answers) -> Response | None:
+def _find_other(answers: Answers) -> Answer | None:
     """What is to be answered instead where not every worker, or none, did as asked."""
     if not answers:
         return _answer_missing()
     return next((_relay(answer) for answer in answers.values() if answer.status != 200), None)
 
 
-def _relay(answer: Answer, body: bytes | None = None) -> Response:
+def _relay(answer: Answer, body: bytes | None = None) -> Answer:
     """``answer`` as it came, with another body where one is given."""
-    response = Response(answer.body if body is None else body, answer.status)
     headers = [(name.lower(), value) for name, value in answer.headers]
+    whole = answer.body if body is None else body
     if body is not None or any(name == b"transfer-encoding" for name, _ in headers):
         headers = [field for field in headers if field[0] != b"content-length"]
-        headers.append((b"content-length", b"%d" % len(response.body)))
+        headers.append((b"content-length", b"%d" % len(whole)))
     # Otherwise the length is its own, which for HEAD and 304 is not that of its body.
-    response.raw_headers = [field for field in headers if field[0] not in _OF_ONE_CONNECTION]
-    return response
+    return Answer(answer.status, [field for field in headers if field[0] not in _OF_ONE_CONNECTION], whole)
 
 
-def _answer_missing() -> Response:
-    return JSONResponse({"status": "unready", "reasons": ["a worker does not answer"]}, 503)
+def _answer_missing() -> Answer:
+    return _answer_json({"status": "unready", "reasons": ["a worker does not answer"]}, 503)
+
+
+def _answer_json(value: Any, status: int = 200, *fields: Field) -> Answer:
+    body = json.dumps(value).encode()
+    length = b"%d" % len(body)
+    return Answer(
+        status, [(b"content-type", b"application/json"), (b"content-length", length), *fields], body
+    )
