@@ -53,8 +53,8 @@ NOT_LOADED = {
 }
 # Nor, where no route takes websockets:
 NO_WEBSOCKETS = {"websockets", "importlib.metadata", "proxy.server.websocket", "proxy.upstream.websocket"}
-# It asks its workers by httpcore, and neither reads a token nor holds a key.
-NOT_SUPERVISED = NOT_LOADED - {"httpcore", "h2"} | {"proxy.app", "cryptography", "jwt"}
+# Who supervises neither reads a token nor holds a key, and takes no websocket himself.
+NOT_SUPERVISED = NOT_LOADED | NO_WEBSOCKETS | {"proxy.app", "cryptography"}
 
 ROUTE = {"name": "a", "path": "/", "upstream": "http://127.0.0.1:9", "grant": "none"}
 

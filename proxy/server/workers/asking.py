@@ -7,11 +7,10 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import httpcore
+import httptools
 
 from ...http.headers import Field
 
-_ORIGIN = httpcore.Origin(b"http", b"worker", 80)
 _READ = 64 * 1024
 
 
@@ -45,45 +44,54 @@ async def ask(
         raise WorkerUnavailable("takes no requests now")
     try:
         async with asyncio.timeout(seconds):
-            return await _exchange(await _Stream.over(ours), method, target, headers, body)
+            return await _exchange(ours, method, target, headers, body)
     except TimeoutError as error:
         raise WorkerUnavailable("no answer in time") from error
-    except (OSError, httpcore.NetworkError, httpcore.ProtocolError) as error:
+    except (OSError, EOFError, httptools.HttpParserError) as error:
         raise WorkerUnavailable("broke off") from error
 
 
 async def _exchange(
-    stream: _Stream, method: bytes, target: bytes, headers: Iterable[Field], body: bytes
+    connection: socket.socket, method: bytes, target: bytes, headers: Iterable[Field], body: bytes
 ) -> Answer:
-    async with httpcore.AsyncHTTP11Connection(_ORIGIN, stream) as connection:
-        url = httpcore.URL(scheme=b"http", host=b"worker", target=target)
+    reader, writer = await asyncio.open_connection(sock=connection)
+    try:
         sent = [*headers, (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
-        response = await connection.handle_async_request(
-            httpcore.Request(method, url, headers=sent, content=body)
-        )
-        return Answer(response.status, response.headers, await response.aread())
+        head = b"".join(b"%b: %b\r\n" % field for field in sent)
+        writer.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, head, body))
+        await writer.drain()
+        return await _read(reader, without_body=method == b"HEAD")
+    finally:
+        writer.close()
 
 
-class _Stream(httpcore.AsyncNetworkStream):
-    """A connected socket, as httpcore wants it; ``ask`` bounds the time of it all."""
+async def _read(reader: asyncio.StreamReader, *, without_body: bool) -> Answer:
+    """Raises EOFError for an answer that is cut."""
+    answer = _Answer()
+    parser = httptools.HttpResponseParser(answer)
+    while data := await reader.read(_READ):
+        parser.feed_data(data)
+        if answer.whole or (without_body and answer.begun):
+            return Answer(parser.get_status_code(), answer.headers, answer.body)
+    raise EOFError
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
 
-    @classmethod
-    async def over(cls, connection: socket.socket) -> _Stream:
-        return cls(*await asyncio.open_connection(sock=connection))
+class _Answer:
+    """What the parser tells."""
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 httpcore's signature
-        return await self._reader.read(min(max_bytes, _READ))
+    def __init__(self) -> None:
+        self.headers: list[Field] = []
+        self.body = b""
+        self.begun = self.whole = False
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 httpcore's signature
-        self._writer.write(buffer)
-        await self._writer.drain()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
 
-    async def aclose(self) -> None:
-        self._writer.close()
+    def on_headers_complete(self) -> None:
+        self.begun = True
 
-    def get_extra_info(self, info: str) -> None:
-        """Nothing that httpcore would ask for."""
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.whole = True
