@@ -1,6 +1,7 @@
 """What everything that runs takes with it: a clock, background tasks, one timer for all deadlines, the request's id.
 
-And what keeps a turn of the event loop short, however much there is in the caches; and what transports do not tell.
+And what keeps a turn of the event loop short, however much there is in the caches or has to be imported; and what
+transports do not tell.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextvars import ContextVar
 from time import monotonic, time
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mypy_extensions import mypyc_attr
 
@@ -156,6 +157,26 @@ class Deadline:
     def _pass(self) -> None:
         self._passed = True
         self._task.cancel()
+
+
+class Late(Generic[T]):
+    """What only some have a use for, loaded when somebody first asks for it.
+
+    ``load`` imports and builds it, in a thread: requests do not wait meanwhile.
+    """
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self._loaded: T | None = None
+        self._loading = asyncio.Lock()
+
+    async def get(self) -> T:
+        """The same for all who ask. Raises what ``load`` raises; whoever asks next tries again."""
+        async with self._loading:
+            loaded = self._loaded
+            if loaded is None:
+                loaded = self._loaded = await asyncio.to_thread(self._load)
+        return loaded
 
 
 class Sweep:

@@ -52,7 +52,7 @@ TESTED_ELSEWHERE = {
     "http2.options": "values: the codec's tests show them at work",
     "admin.answer": "values: the tests of ``admin.front`` and ``admin.refusal`` show them at work",
     "admin.site": "what is there: the tests of ``admin`` name each path",
-    "observability.families": "values: the tests of ``observability.exposition`` show them written and read",
+    "server.workers.tally": "what is counted: the tests of ``server.workers.scrape`` show it read and added up",
     "cache.replicas": "values and ports: the tests of the shared cache show them at work",
     "server.deadlines": "what connections of all kinds have in common: the tests of each show it",
     "config.exposure": "one rule: the tests of ``config.rules`` and ``config.fixed`` show it",

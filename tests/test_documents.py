@@ -21,6 +21,9 @@ from types import MappingProxyType
 import jwt
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.cli import build_parser
 from proxy.cli.keys import run_new
@@ -300,11 +303,13 @@ def find_metrics() -> set[str]:
             )
         },
     )
-    families = MetricsCollector(Metrics(), lambda: gauges).collect()
-    found = {family.name + ("_total" if family.kind == "counter" else "") for family in families}
-    supervisor = (ROOT / "proxy" / "server" / "workers" / "supervisor.py").read_text()
-    for kind, name in re.findall(r"build_(counter|gauge)\(\s*\"(obo_\w+)\"", supervisor):
-        found.add(name + ("_total" if kind == "counter" else ""))
+    registry = CollectorRegistry()
+    registry.register(MetricsCollector(Metrics(), lambda: gauges))
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    found = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    scrape = (ROOT / "proxy" / "server" / "workers" / "scrape.py").read_text()
+    for kind, name in re.findall(r"(Counter|Gauge)MetricFamily\(\s*\"(obo_\w+)\"", scrape):
+        found.add(name + ("_total" if kind == "Counter" else ""))
     return found
 
 

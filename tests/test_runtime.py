@@ -1,13 +1,14 @@
-"""Background tasks, of which none fails unheard; the sweep over all deadlines; the clocks."""
+"""Background tasks, of which none fails unheard; what is loaded late; the sweep over all deadlines; the clocks."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 
 import pytest
 
-from proxy.runtime import PERIOD, Background, Deadline, Sweep, SystemClock, current_request_id
+from proxy.runtime import PERIOD, Background, Deadline, Late, Sweep, SystemClock, current_request_id
 
 
 async def fail() -> None:
@@ -137,3 +138,35 @@ def test_the_machines_clocks():
     clock = SystemClock()
     assert clock.time() > 1_700_000_000
     assert clock.monotonic() <= clock.monotonic()
+
+
+async def test_what_is_late_is_loaded_once_and_in_a_thread():
+    """However many ask for it first; the loop's own thread has requests to serve."""
+    threads: list[threading.Thread] = []
+
+    def load() -> object:
+        threads.append(threading.current_thread())
+        return object()
+
+    late = Late(load)
+    assert not threads
+    found = await asyncio.gather(*(late.get() for _ in range(3)))
+    assert {id(one) for one in found} == {id(await late.get())}
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
+async def test_what_could_not_be_loaded_is_tried_again():
+    """A machine that was out of memory or descriptors for once is no reason to go without metrics."""
+    given = iter([OSError("too many open files"), "metrics"])
+
+    def load() -> str:
+        one = next(given)
+        if isinstance(one, OSError):
+            raise one
+        return one
+
+    late = Late(load)
+    with pytest.raises(OSError, match="too many"):
+        await late.get()
+    assert await late.get() == "metrics"

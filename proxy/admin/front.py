@@ -1,17 +1,17 @@
 """What programs ask the admin side for all the time, answered at once; all else is the site's.
 
-The site, with its framework, is 3 MiB, and 7 with its page: many a proxy is probed and scraped and never looked at,
-and does without.
+The site, with its framework, is 3 MiB, and 7 with its page; what writes the metrics is 3. Many a proxy is never looked
+at, or never scraped, and does without.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ..http.asgi import ASGIApp, Receive, Scope, Send
-from . import health, scrape
+from ..runtime import Late
+from . import health
 from .answer import Answer
 from .guard import SAFE
 
@@ -25,18 +25,17 @@ class Front:
     """The admin side's ASGI app behind its guards."""
 
     def __init__(self, app: App) -> None:
-        self._app = app
+        self._scrape = Late(lambda: _load_scrape(app))
+        self._site = Late(lambda: _load_site(app))
         self.answers: dict[str, Callable[[], Awaitable[Answer]]] = {
             **health.build_answers(app),
-            **scrape.build_answers(app),
+            "/metrics": self._answer_metrics,
         }
-        self._site: ASGIApp | None = None
-        self._loading = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self.answers.get(scope["path"])
         if answer is None:
-            site = self._site or await self._load()
+            site = await self._site.get()
             await site(scope, receive, send)
         elif scope["method"] not in SAFE:
             refusal = Answer(405, b"Method Not Allowed", "text/plain; charset=utf-8", {"allow": _ALLOWED})
@@ -44,15 +43,18 @@ class Front:
         else:
             await (await answer())(scope, receive, send)
 
-    async def _load(self) -> ASGIApp:
-        async with self._loading:
-            if self._site is None:
-                build_site = await asyncio.to_thread(_import_site)  # requests do not wait meanwhile
-                self._site = build_site(self._app)
-        return self._site
+    async def _answer_metrics(self) -> Answer:
+        scrape = await self._scrape.get()
+        return await scrape()
 
 
-def _import_site() -> Callable[[App], ASGIApp]:
+def _load_scrape(app: App) -> Callable[[], Awaitable[Answer]]:
+    from .scrape import build_scrape  # noqa: PLC0415 see above
+
+    return build_scrape(app)
+
+
+def _load_site(app: App) -> ASGIApp:
     from .site import build_site  # noqa: PLC0415 see above
 
-    return build_site
+    return build_site(app)

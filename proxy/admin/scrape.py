@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from ..observability.exposition import CONTENT_TYPE, render
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from ..observability.exposition import render
 from ..observability.metrics import Gauges
-from ..observability.process_metrics import collect_process, collect_python
 from ..observability.prometheus import MetricsCollector
 from .answer import Answer
 
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from ..app import App
 
 
-def build_answers(app: App) -> dict[str, Callable[[], Awaitable[Answer]]]:
+def build_scrape(app: App) -> Callable[[], Awaitable[Answer]]:
     def read_gauges() -> Gauges:
         return app.parts.gauges()  # those that serve now: a reload replaces them
 
-    collector = MetricsCollector(app.metrics, read_gauges)
+    registry = CollectorRegistry()
+    registry.register(MetricsCollector(app.metrics, read_gauges))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
 
-    async def metrics() -> Answer:
-        families = chain(collector.collect(), collect_process(), collect_python())
-        return Answer(200, await render(families), CONTENT_TYPE)
+    async def scrape() -> Answer:
+        return Answer(200, await render(registry), CONTENT_TYPE_LATEST)
 
-    return {"/metrics": metrics}
+    return scrape

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.observability.exposition import write
 from proxy.observability.metrics import Gauges, Metrics, ServerGauges
 from proxy.observability.prometheus import MetricsCollector
 
 
 def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    registry = CollectorRegistry()
     gauges = Gauges(
         lookups={"hit": 5, "miss": 1},
         entries=7,
@@ -24,8 +26,8 @@ def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], fl
             "entra": ServerGauges(keys_age=7.0, assertion_left=-3.0, certificate_left=60.0),
         },
     )
-    families = MetricsCollector(metrics, lambda: gauges).collect()
-    text = "".join(line for family in families for line in write(family))
+    registry.register(MetricsCollector(metrics, lambda: gauges))
+    text = generate_latest(registry).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...http.asgi import ASGIApp, Receive, Scope, Send
 from ...http.headers import Field
-from ...observability.exposition import render
+from ...runtime import Late
 from ..handover import SUPERVISOR_ADDRESS
 from .asking import Answer, WorkerUnavailable
-from .merging import Tally, add_up, merge_metrics, merge_readiness, parse_metrics
+from .merging import add_up, merge_readiness
 from .place import Place
+from .tally import Counts
+
+if TYPE_CHECKING:
+    from .scrape import Scrape
 
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
@@ -45,7 +49,7 @@ class Supervising(Protocol):
         """The numbers of the workers that serve now."""
         ...
 
-    def count(self) -> Tally:
+    def count(self) -> Counts:
         """What the supervisor itself counts."""
         ...
 
@@ -80,6 +84,7 @@ def build_supervisor_admin(supervisor: Supervising) -> ASGIApp:
 class _SupervisorAdmin:
     def __init__(self, supervisor: Supervising) -> None:
         self._supervisor = supervisor
+        self._scrape = Late(_load_scrape)
         self._scraping = asyncio.Lock()  # an older count must not replace a newer one
 
     async def healthz(self, _: Message) -> Answer:
@@ -94,13 +99,14 @@ class _SupervisorAdmin:
         return _answer_json(merged, status)
 
     async def metrics(self, message: Message) -> Answer:
+        scrape = await self._scrape.get()
         async with self._scraping:
-            answers, _ = await self._ask_all(message, _COUNT_TIMEOUT, see=True)
+            answers, _ = await self._ask_all(message, _COUNT_TIMEOUT, scrape)
             if (other := _find_other(answers)) is not None:
                 return other
             tallies = {str(place.number): place.tally for place in self._supervisor.places}
-            merged = merge_metrics({"supervisor": self._supervisor.count(), **tallies})
-        return _relay(next(iter(answers.values())), await render(merged))
+            merged = scrape.merge(self._supervisor.count(), tallies)
+        return _relay(next(iter(answers.values())), await scrape.write(merged))
 
     async def purge(self, message: Message) -> Answer:
         answers, missing = await self._ask_all(message, _TIMEOUT)
@@ -154,9 +160,9 @@ class _SupervisorAdmin:
         return 0, None
 
     async def _ask_all(
-        self, message: Message, seconds: float, *, see: bool = False
+        self, message: Message, seconds: float, scrape: Scrape | None = None
     ) -> tuple[Answers, dict[int, str]]:
-        """Answers by worker, and why there is none; with ``see`` they are metrics, for the workers' tallies."""
+        """Answers by worker, and why there is none; ``scrape`` sees metrics for the workers' tallies."""
         answers: dict[int, Answer] = {}
         missing: dict[int, str] = {}
 
@@ -167,11 +173,18 @@ class _SupervisorAdmin:
                 missing[place.number] = str(error)
                 return
             answers[place.number] = answer
-            if see and answer.status == 200 and asked == place.restarts and place.serving:
-                place.tally.see(parse_metrics(answer.body.decode()))
+            if scrape and answer.status == 200 and asked == place.restarts and place.serving:
+                scrape.see(place.tally, answer.body.decode())
 
         await asyncio.gather(*map(ask, self._supervisor.places))
         return answers, missing
+
+
+def _load_scrape() -> Scrape:
+    """With the library that reads and writes metrics, which a supervisor that nobody asks for them does without."""
+    from .scrape import Scrape  # noqa: PLC0415
+
+    return Scrape()
 
 
 async def _read(scope: Scope, receive: Receive) -> Message | None:

@@ -16,7 +16,7 @@ from ..handover import ADMIN, Outlet
 from .asking import Answer, WorkerUnavailable, ask
 from .channel import Channel, News, Word
 from .forking import Forks, Worker
-from .merging import Tally
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,6 @@ from typing import Any, Self
 from ...cache.user_revocations import UserRevocations
 from ...config.fixed import keep_fixed
 from ...config.models import Settings
-from ...observability.families import build_counter, build_gauge
-from ...observability.process_metrics import collect_process
 from ...runtime import Background, Sweep, SystemClock
 from ...signals.once import Once
 from ..acceptor import Acceptor, bind, bind_authorizer
@@ -26,8 +24,8 @@ from ..serve import prepare_process, until_drained
 from .admin import build_supervisor_admin
 from .channel import News, Word
 from .forking import Forks
-from .merging import Tally
 from .place import Place
+from .tally import Counts
 
 _MARGIN = 8.0  # s over drain_timeout: for the last call, and for applications to put their things away
 _HURRY = 6.0  # s: a worker that has not ended by then, although told to hurry, is killed
@@ -157,23 +155,10 @@ class Supervisor:
             place.hurry()
         asyncio.get_running_loop().call_later(_HURRY, self._kill)
 
-    def count(self) -> Tally:
+    def count(self) -> Counts:
         """What the supervisor itself counts."""
-        reloads = [((outcome,), number) for outcome, number in self._reloads.items()]
-        restarts = [((place.number,), place.restarts) for place in self.places]
-        serving = [((), len(self.serving))]
-        tally = Tally()
-        tally.see(
-            [
-                build_counter(
-                    "obo_config_reloads", "Times the configuration was loaded again", ("outcome",), reloads
-                ),
-                build_counter("obo_worker_restarts", "Workers replaced", ("worker",), restarts),
-                build_gauge("obo_workers", "Workers that serve", (), serving),
-                *collect_process(),
-            ]
-        )
-        return tally
+        restarts = {place.number: place.restarts for place in self.places}
+        return Counts(self._reloads, restarts, len(self.serving))
 
     async def _reload(self) -> None:
         settings, waiting = keep_fixed(self._settings, await asyncio.to_thread(self._load))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from proxy.server.workers.asking import Answer, WorkerUnavailable
-from proxy.server.workers.merging import Tally
 from proxy.server.workers.supervisor import Supervisor
+from proxy.server.workers.tally import Tally
 
 from ..test_serve import make_settings
 
