@@ -16,6 +16,7 @@ import socket
 import sys
 import traceback
 
+from ...admin import scrape  # noqa: F401  nearly every group is scraped, and its library is in memory once
 from ..process import find_loop_factory
 from ..serve import prepare_websockets
 from . import worker
