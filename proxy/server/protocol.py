@@ -184,7 +184,8 @@ class HttpProtocol(TimedProtocol, Owner):
         self._active = None
         self._waiting.clear()
         self._read_no_more()
-        self._answer_refusal(ProxyError("the application gave no response", remedy=LOOK_ABOVE), begun=True)
+        error = ProxyError("the application gave no response", remedy=LOOK_ABOVE)
+        self._answer_refusal(error, cycle.scope["method"], begun=True)
 
     # One answer after the other
 
@@ -193,7 +194,7 @@ class HttpProtocol(TimedProtocol, Owner):
             return
         answer = self._waiting.pop(0)
         if not isinstance(answer, Cycle):
-            self._answer_refusal(answer)
+            self._answer_refusal(answer, self._reader.method)
             return
         self._active = answer
         answer.begin(self.loop)
@@ -214,7 +215,7 @@ class HttpProtocol(TimedProtocol, Owner):
                 self._active = None
                 broken.refusal = error
                 broken.depart()
-                self._answer_refusal(error, begun=True)
+                self._answer_refusal(error, self._reader.method, begun=True)
                 return
         self._waiting.append(error)
         if self._active is None:
@@ -225,14 +226,15 @@ class HttpProtocol(TimedProtocol, Owner):
         self._reader.headers = []  # they may be many, and the peer slow to read why
         self.read_deadline = NEVER
 
-    def _answer_refusal(self, error: ProxyError, *, begun: bool = False) -> None:
+    def _answer_refusal(self, error: ProxyError, method: str, *, begun: bool = False) -> None:
+        """``method`` is that of the refused request, behind which another may have been read; empty if unknown."""
         status, headers, body = self.state.refusing.refuse(
-            error, method=self._reader.method, request_id=secrets.token_hex(16), begun=begun
+            error, method=method, request_id=secrets.token_hex(16), begun=begun
         )
         if status == 405:
             headers.append(ALLOW)
         head, framing, _, _ = build_response_head(
-            status, headers, method=self._reader.method, version="1.1", keep_alive=False
+            status, headers, method=method, version="1.1", keep_alive=False
         )
         self.write_parts([head, b"" if framing is Framing.NONE else body], joined=True)
         self._finish(unread=True)

@@ -173,6 +173,17 @@ async def test_an_application_s_fault_is_a_500_without_its_text(app, caplog):
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize(("failed", "behind"), [("HEAD", "GET"), ("GET", "HEAD")])
+async def test_a_failed_request_of_a_pipeline_is_answered_by_its_own_method(failed, behind):
+    """H-20, H-41: not by that of the request behind it, which was read by then."""
+    async with listening(returning) as listener, connected(listener.address) as client:
+        await client.send(b"".join(get(b"%b / HTTP/1.1" % one.encode()) for one in (failed, behind)))
+        response = await client.response(failed)
+        assert response.status == 500
+        assert (b"internal_error" in response.body) is (failed == "GET")
+        assert await client.rest() == b""
+
+
 async def test_a_slow_reader_holds_back_the_application():
     """F-23: what is not read is not buffered; the write deadline ends it."""
     sent = 0
