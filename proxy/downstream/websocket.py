@@ -20,7 +20,7 @@ class DownstreamWebSocket(Downstream):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, forwarding: Forwarding) -> None:
         http = {"method": "GET", "scheme": _HTTP_SCHEMES[scope.get("scheme", "ws")]}
-        super().__init__({**scope, **http}, receive, send, forwarding)
+        super().__init__({"http_version": "1.1", **scope, **http}, receive, send, forwarding)
         self._closed = False
 
     def read_subprotocols(self) -> None:

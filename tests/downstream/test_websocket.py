@@ -24,25 +24,26 @@ class Departed(Caller):
         raise OSError
 
 
-def build(caller: Caller, *protocols: str, scheme: str = "ws", **fields: str) -> DownstreamWebSocket:
+def build(caller: Caller, *protocols: str, scheme: str | None = "ws", **fields: str) -> DownstreamWebSocket:
     headers = [(name.encode(), value.encode()) for name, value in fields.items()]
     headers += [(b"sec-websocket-protocol", line.encode()) for line in protocols]
-    scope = {
+    scope: dict[str, Any] = {
         "type": "websocket",
-        "http_version": "1.1",
         "raw_path": b"/chat",
         "query_string": b"",
-        "scheme": scheme,
         "headers": headers,
     }
+    if scheme is not None:  # a server need say neither it nor the version
+        scope.update(scheme=scheme, http_version="1.1")
     return DownstreamWebSocket(scope, caller.receive, caller.send, Forwarding())
 
 
-@pytest.mark.parametrize(("scheme", "seen"), [("ws", "http"), ("wss", "https")])
-def test_a_handshake_is_a_get(scheme: str, seen: str):
+@pytest.mark.parametrize(("scheme", "seen"), [("ws", "http"), ("wss", "https"), (None, "http")])
+def test_a_handshake_is_a_get(scheme: str | None, seen: str):
     """H-60: it is matched, authenticated and forwarded like one."""
     downstream = build(Caller(), scheme=scheme)
     assert (downstream.method, downstream.scheme, downstream.raw_path) == ("GET", seen, b"/chat")
+    assert downstream.version == "1.1"
     assert not downstream.is_read, "messages may come, and a departure among them"
 
 
