@@ -270,7 +270,8 @@ class RequestReader:
         """Whether the request line plainly ends so. The parser, if it is asked, makes a text of two numbers.
 
         Looked at is what stands behind method, space and target, where this read begins with them. Where empty
-        lines or more spaces shift them, it is what stands before the target or in it, which is no version.
+        lines or more spaces shift them, it is what stands before the target or in it. That is no version, but for
+        a line of HTTP/0.9 whose target reads like one: it is no path, and refused as such.
         """
         if self._behind or self._head_bytes:
             return False

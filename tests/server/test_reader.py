@@ -261,3 +261,14 @@ def test_a_version_is_that_of_its_own_line(earlier, versions, last):
             served.feed(data[:start], size)
             served.feed(data[start:], size)
             assert served.versions == [*versions, last[:3]]
+
+
+@pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"CONNECT"])
+@pytest.mark.parametrize("shift", range(12))
+def test_a_target_that_reads_like_a_version_is_refused(method, shift):
+    """H-07: HTTP/0.9 has none behind its target, whatever stands at the place where one is looked for."""
+    for begin in (b"\n" * shift + method + b" ", method + b" " * (shift + 1)):
+        served = Served()
+        with pytest.raises(ProxyError):
+            served.feed(get(begin + b"HTTP/1.1"), LARGEST_READ)
+        assert served.versions == []
