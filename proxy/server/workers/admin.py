@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"expect", b"keep-alive", b"te", b"transfer-encoding", b"upgrade"}
 )
+_NO_HOST = b"invalid"  # nobody's (RFC 6761 §6.4): HTTP/1.0 does without, and workers are asked by HTTP/1.1
 _MAX_BODY = 1 << 20  # bytes
 _COUNT_TIMEOUT = 2.0  # s: a scrape must not hang on one worker
 _TIMEOUT = 60.0  # s: an inspection makes a whole exchange
@@ -73,8 +74,7 @@ def build_supervisor_admin(supervisor: Supervising) -> ASGIApp:
         message = await _read(scope, receive)
         if message is None:
             return
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        whole = await routes.get((method, scope["path"]), admin.pass_on)(message)
+        whole = await routes.get((message[0].decode(), scope["path"]), admin.pass_on)(message)
         await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else whole.body})
 
@@ -188,7 +188,11 @@ def _load_scrape() -> Scrape:
 
 
 async def _read(scope: Scope, receive: Receive) -> Message | None:
-    """Method, target, field lines and body, as the worker is to see them; None where the caller has left."""
+    """Method, target, field lines and body, as the worker is to see them; None where the caller has left.
+
+    A HEAD goes on as a GET: what answers it is read out of the workers' bodies.
+    """
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
     host, port = scope["server"]
     body, more = b"", True
     while more and len(body) <= _MAX_BODY:  # more than any worker takes; it says so
@@ -200,8 +204,10 @@ async def _read(scope: Scope, receive: Receive) -> Message | None:
     own = _OF_ONE_CONNECTION | {b"content-length", SUPERVISOR_ADDRESS}
     headers = [(name, value) for name, value in scope["headers"] if name not in own]
     headers.append((SUPERVISOR_ADDRESS, f"{host}:{port}".encode()))
+    if not any(name == b"host" for name, _ in headers):
+        headers.append((b"host", _NO_HOST))
     query = b"?" + scope["query_string"] if scope["query_string"] else b""
-    return scope["method"].encode(), scope["raw_path"] + query, headers, body
+    return method.encode(), scope["raw_path"] + query, headers, body
 
 
 def _read_purged(answer: Answer) -> dict[str, Any] | None:
@@ -229,7 +235,7 @@ def _relay(answer: Answer, body: bytes | None = None) -> Answer:
     if body is not None or any(name == b"transfer-encoding" for name, _ in headers):
         headers = [field for field in headers if field[0] != b"content-length"]
         headers.append((b"content-length", b"%d" % len(whole)))
-    # Otherwise the length is its own, which for HEAD and 304 is not that of its body.
+    # Otherwise the length is its own, which for 304 is not that of its body.
     return Answer(answer.status, [field for field in headers if field[0] not in _OF_ONE_CONNECTION], whole)
 
 

@@ -36,7 +36,7 @@ async def ask(
     *,
     seconds: float,
 ) -> Answer:
-    """Raises WorkerUnavailable."""
+    """``method`` is not HEAD: an answer's body is waited for. Raises WorkerUnavailable."""
     ours, theirs = socket.socketpair()
     if not hand_over(theirs):
         ours.close()
@@ -60,18 +60,18 @@ async def _exchange(
         head = b"".join(b"%b: %b\r\n" % field for field in sent)
         writer.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, head, body))
         await writer.drain()
-        return await _read(reader, without_body=method == b"HEAD")
+        return await _read(reader)
     finally:
         writer.close()
 
 
-async def _read(reader: asyncio.StreamReader, *, without_body: bool) -> Answer:
+async def _read(reader: asyncio.StreamReader) -> Answer:
     """Raises EOFError for an answer that is cut."""
     answer = _Answer()
     parser = httptools.HttpResponseParser(answer)
     while data := await reader.read(_READ):
         parser.feed_data(data)
-        if answer.whole or (without_body and answer.begun):
+        if answer.whole:
             return Answer(parser.get_status_code(), answer.headers, answer.body)
     raise EOFError
 
@@ -82,13 +82,10 @@ class _Answer:
     def __init__(self) -> None:
         self.headers: list[Field] = []
         self.body = b""
-        self.begun = self.whole = False
+        self.whole = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self.begun = True
 
     def on_body(self, data: bytes) -> None:
         self.body += data

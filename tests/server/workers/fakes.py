@@ -22,11 +22,13 @@ class FakePlace:
         self.restarts = 0
         self.serving = True
         self.asked: list[tuple[bytes, bytes, bytes]] = []
+        self.fields: list[tuple[bytes, bytes]] = []  # of the last request
         self.told: list[tuple[str, int]] = []
         self.dies = False
 
     async def ask(self, method, target, headers, body, *, seconds):
         self.asked.append((method, target, body))
+        self.fields = headers
         if self.answer is None:
             raise WorkerUnavailable("no answer in time")
         asked = self.restarts

@@ -94,6 +94,26 @@ async def test_the_next_worker_answers_where_the_first_does_not():
         assert not {"connection", "transfer-encoding"} & set(response.headers)
 
 
+@pytest.mark.parametrize("path", ["/readyz", "/metrics", "/api/status", "/nowhere"])
+async def test_who_wants_the_head_alone_gets_that_of_the_whole(path: str):
+    """RFC 9110 §9.3.2: load balancers ask so. Workers are asked for it all, of which their counts are read."""
+    body = METRICS if path == "/metrics" else b'{"reasons":[]}'
+    async with asking(place := FakePlace(1, answer(body))) as client:
+        head = await client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) >= len(body)
+    assert [method for method, _, _ in place.asked] == [b"GET"]
+
+
+async def test_who_names_no_host_asks_as_in_a_single_process():
+    """HTTP/1.0, as some load balancers speak: whether we are ready is told, and nothing that needs a name of ours."""
+    async with asking(place := FakePlace(1, answer(b'{"reasons":[]}'))) as client:
+        request = client.build_request("GET", "/readyz")
+        del request.headers["host"]
+        assert (await client.send(request)).status_code == 200
+        assert (b"host", b"invalid") in place.fields
+
+
 async def test_what_a_dead_process_counted_last_is_not_taken_for_its_successors():
     """An answer that was under way when its process was replaced is counted nowhere."""
     live, dead = FakePlace(1, answer(METRICS)), FakePlace(2, answer(METRICS))

@@ -168,7 +168,7 @@ ADMIN_RULES = [
     ("GET", "/metrics", LET_IN, 200),
     ("GET", "/api/status", {}, 401),
     ("GET", "/", LET_IN, 200),
-    ("HEAD", "/", LET_IN, 200),
+    *(("HEAD", path, LET_IN, 200) for path in ("/", "/healthz", "/readyz", "/metrics", "/api/status")),
     ("GET", "/nowhere", LET_IN, 404),
     ("GET", "/", LET_IN | {"Host": "elsewhere.example"}, 421),
     ("GET", "/", LET_IN | {"Host": "elsewhere.example:1", "X-Obo-Supervisor-Address": "elsewhere.example:1"}, 421),
