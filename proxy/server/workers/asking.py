@@ -62,7 +62,7 @@ async def _exchange(
         await writer.drain()
         return await _read(reader)
     finally:
-        writer.close()
+        writer.transport.abort()  # what a worker that hangs has not taken is not kept for it
 
 
 async def _read(reader: asyncio.StreamReader) -> Answer:

@@ -68,3 +68,23 @@ async def test_a_workers_answer_comes_as_it_is():
     assert (answer.status, answer.body) == (404, b"hi")
     assert answer.headers[:2] == [(b"X-A", b"1"), (b"x-a", b"2")]
     await asyncio.gather(*seen)
+
+
+async def test_what_a_hung_worker_has_not_taken_is_not_kept_for_it():
+    """O-03: nor the connection, until it dies."""
+    taken: list[socket.socket] = []
+
+    def hand_over(end: socket.socket) -> bool:
+        taken.append(socket.socket(fileno=os.dup(end.fileno())))
+        end.close()
+        return True
+
+    size = 4 << 20
+    with pytest.raises(WorkerUnavailable, match="no answer in time"):
+        await ask(hand_over, b"POST", b"/", [(b"host", b"localhost")], bytes(size), seconds=0.05)
+    with taken[0] as worker:
+        worker.settimeout(5)
+        got = 0
+        while piece := await asyncio.to_thread(worker.recv, 1 << 20):
+            got += len(piece)
+    assert got < size
