@@ -7,7 +7,6 @@ once. It ends with that process; and while a configuration is loaded again, requ
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import Self
 from . import models
 from .faults import ConfigurationError, Fault
 from .models import Settings
-from .pickled import read_pickled
+from .pickled import read_pickled, write_pickled
 
 _PATIENCE = 60.0  # s: a file on a network that hangs must not keep a drain
 # What is pickled by one version means something else to another, which may have been installed meanwhile.
@@ -114,9 +113,9 @@ def _load() -> bytes:
             outcome = load_settings(Path(sys.argv[1]) if len(sys.argv) > 1 else None, os.environ)
         except ConfigurationError as error:
             outcome = error.faults
-        return pickle.dumps(outcome)
+        return write_pickled(outcome)
     except Exception as error:  # noqa: BLE001
-        return pickle.dumps(_describe_mistake(error))
+        return write_pickled(_describe_mistake(error))
 
 
 def _describe_mistake(error: Exception) -> str:

@@ -91,7 +91,7 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ),
         (
             "load.load_settings = lambda *_: lambda: 's3cr3t'\nloading.main()",
-            r"the configuration cannot be loaded: \w+ in loading.py, line \d+",
+            r"the configuration cannot be loaded: \w+ in pickled.py, line \d+",
         ),
     ],
     ids=[

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 import socket
 import struct
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from ...cache.revocation import Revocation
-from ...config.pickled import read_pickled
+from ...config.pickled import read_pickled, write_pickled
 
 # Of a reload: settings are built beside those that serve, then put to use by all, or given up by all.
 Word = Literal["prepare", "commit", "abandon"]
@@ -45,7 +44,7 @@ class Channel:
 
     def say(self, word: str, value: Any = None) -> None:
         """Without waiting; lost where the other end is gone."""
-        message = pickle.dumps((word, value))
+        message = write_pickled((word, value))
         self._writer.write(_LENGTH.pack(len(message)) + message)
 
     async def hear(self) -> tuple[str, Any] | None:
