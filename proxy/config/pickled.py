@@ -48,6 +48,7 @@ class _Maker:
     """Makes values of ``kind``, of data classes from their fields by name; nothing about it can be changed."""
 
     __slots__ = ("_kind",)
+    _kind: type
 
     def __init__(self, kind: type) -> None:
         object.__setattr__(self, "_kind", kind)

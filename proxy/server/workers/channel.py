@@ -20,6 +20,8 @@ Word = Literal["prepare", "commit", "abandon"]
 
 _LENGTH = struct.Struct("!I")
 _LONGEST: Final = 64 * 1024 * 1024  # bytes: of all news that there may be some 10 MiB come
+_NAME_SIZE: Final = 32  # bytes of a revocation's key, or of a taken token's name, at most
+_FAR: Final = 1e12  # s: no moment is further from 1970
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,33 @@ class News(NamedTuple):
     taken: tuple[bytes, ...] = ()
 
 
+def is_news(value: object) -> bool:
+    """Whether it is made of what it should be. What is no number would undo other revocations, or stop them."""
+    parts: tuple[Any, ...] = value if isinstance(value, News) else ()
+    match parts:
+        case (tuple() as revocations, tuple() as taken):
+            return all(map(_is_revocation, revocations)) and all(map(_is_name, taken))
+        case _:
+            return False
+
+
+def _is_revocation(value: object) -> bool:
+    match value:
+        case Revocation(str(), key, int() | float() as not_before):
+            return _is_name(key) and abs(not_before) < _FAR
+        case _:
+            return False
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) <= _NAME_SIZE
+
+
 class Channel:
-    """One end."""
+    """One end; ``understood`` is whether the other has said nothing but what one of ours does."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.understood = True
         self._reader = reader
         self._writer = writer
 
@@ -57,10 +82,15 @@ class Channel:
         except (asyncio.IncompleteReadError, OSError):
             return None
         except (ValueError, TypeError):
-            log.error("worker and supervisor do not understand each other")  # noqa: TRY400 an event, not a traceback
-            self.close()
+            self.give_up()
             return None
         return word, value
+
+    def give_up(self) -> None:
+        """The other end says what none of ours does: nothing more is heard or said."""
+        log.error("worker and supervisor do not understand each other")
+        self.understood = False
+        self.close()
 
     def close(self) -> None:
         self._writer.close()

@@ -14,7 +14,7 @@ from ...config.models import Settings
 from ...http.headers import Field
 from ..handover import ADMIN, Outlet
 from .asking import Answer, WorkerUnavailable, ask
-from .channel import Channel, News, Word
+from .channel import Channel, News, Word, is_news
 from .forking import Forks, Worker
 from .tally import Tally
 
@@ -185,8 +185,9 @@ class Place:
                 self._process = await self._forks.fork(inlet, channel)
             if self._ending.is_set():
                 self._channel.say("drain")
-            while (heard := await self._channel.hear()) is not None:
-                self._note(*heard)
+            await self._listen(self._channel)
+            if not self._channel.understood:
+                self._process.kill()  # what it is told of revocations, it may not understand either
             return await self._process.wait()
         except OSError as error:
             log.error("no worker", extra={"worker": self.number, "reason": error.strerror})  # noqa: TRY400 an event
@@ -194,19 +195,35 @@ class Place:
         finally:
             self._forget()
 
-    def _note(self, word: str, value: Any) -> None:
-        if word == "ready":
-            self._catch_up()  # before it is handed a connection
-            self.serving = True
-            self.served.set()
-            pid = self._process.pid if self._process else None
-            log.info("worker serving", extra={"worker": self.number, "pid": pid})
-        elif word == "revoked":
-            self._on_news(self, *value)
-        elif word == "heard":
-            self._note_heard(value)
-        elif word == "answered" and self._answered is not None and not self._answered.done():
-            self._answered.set_result(value)
+    async def _listen(self, channel: Channel) -> None:
+        """Until the process has ended, or says what none of ours does."""
+        while (heard := await channel.hear()) is not None:
+            if not self._note(*heard):
+                channel.give_up()
+                return
+
+    def _note(self, word: str, value: Any) -> bool:
+        """What the process says; False where it makes no sense. It is what strangers talk to, so all is looked at."""
+        match word, value:
+            case "ready", None:
+                self._note_ready()
+            case "revoked", (int(number), news) if is_news(news):
+                self._on_news(self, number, news)
+            case "heard", int(number):
+                self._note_heard(number)
+            case "answered", str() | None:
+                if self._answered is not None and not self._answered.done():
+                    self._answered.set_result(value)
+            case _:
+                return False
+        return True
+
+    def _note_ready(self) -> None:
+        self._catch_up()  # before it is handed a connection
+        self.serving = True
+        self.served.set()
+        pid = self._process.pid if self._process else None
+        log.info("worker serving", extra={"worker": self.number, "pid": pid})
 
     def _tell_news(self, news: News) -> None:
         if self._channel is not None:
