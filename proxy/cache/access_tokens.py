@@ -73,6 +73,12 @@ class AccessTokens:
         self._cache.use(entry)
         return entry.access_token
 
+    def holds(self, subject_token: SubjectToken | None) -> bool:
+        """Whether the token is at hand; asked by those who do not want one obtained."""
+        held = self.cached(subject_token) is not None
+        self._missed = None  # nobody would take it, and it keeps the subject token
+        return held
+
     async def obtain(self, subject_token: SubjectToken | None) -> AccessToken:
         """The token at hand, else from one exchange that all who ask meanwhile share.
 

@@ -48,7 +48,7 @@ class TwoLegs:
 
     def holds_first(self, subject_token: SubjectToken) -> bool:
         """Whether the first token is at hand, so that another access token costs none."""
-        return self._first.cached(subject_token) is not None
+        return self._first.holds(subject_token)
 
     async def grant(self, request: TokenRequest, subject_token: SubjectToken | None) -> AccessToken:
         """Both calls, or the second alone. Raises ProxyError: the refusal of either."""

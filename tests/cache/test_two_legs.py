@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 
 import pytest
@@ -96,6 +97,18 @@ class Legs(Rig):
 
 def refused(**more):
     return SubjectTokenRefused("invalid_grant", remember_for=30, remember_by="subject_token", **more)
+
+
+async def test_whether_a_first_token_is_at_hand():
+    """To ask that keeps nothing of who asks."""
+    rig = Rig()
+    first = AccessTokens(FIRST, IdentityProvider(rig.clock, 300.0), rig.cache, first=True)
+    legs, token = TwoLegs(first, Redeemer(rig.clock)), make_subject_token("alice")
+    kept = sys.getrefcount(token)
+    assert not legs.holds_first(token)
+    assert sys.getrefcount(token) == kept
+    await first.obtain(token)
+    assert legs.holds_first(token)
 
 
 async def test_one_of_each():
